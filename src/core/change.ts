@@ -2,7 +2,13 @@ import type { Position } from './position.ts';
 import type { TableSchema } from './table-schema.ts';
 
 /** A JSON document as `JSON.parse` yields it. */
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue };
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [name: string]: JsonValue };
 
 /**
  * One column's value. What a column yields depends on its type only: docs/concepts/values.md has the table.

@@ -13,19 +13,302 @@ const REPORT = 'Keep the binlog file and report it with the details of the error
 
 /** Every error code. Stable: a code is never renamed or given another meaning. */
 export type ErrorCode =
+  | 'ACCESS_DENIED'
+  | 'BINLOG_CHECKSUM'
   | 'BINLOG_CORRUPT'
-  | 'BINLOG_TRUNCATED';
+  | 'BINLOG_DISABLED'
+  | 'BINLOG_EVENT_UNSUPPORTED'
+  | 'BINLOG_INCIDENT'
+  | 'BINLOG_PURGED'
+  | 'BINLOG_RESET'
+  | 'BINLOG_TRUNCATED'
+  | 'BINLOG_UNAVAILABLE'
+  | 'CHANGE_KEY_MISSING'
+  | 'COLUMN_TYPE_UNSUPPORTED'
+  | 'CONFIG_INVALID'
+  | 'CONNECTION_FAILED'
+  | 'CONNECTION_LOST'
+  | 'DATABASE_UNKNOWN'
+  | 'EVENTS_STARTED_TWICE'
+  | 'EVENT_HANDLER_FAILED'
+  | 'EVENT_NAME_INVALID'
+  | 'EVENT_TABLE_WITHOUT_KEY'
+  | 'EVENT_TOO_LARGE'
+  | 'EVENT_TRUNCATE_UNHEARD'
+  | 'FORMAT_VALUE'
+  | 'GTID_INVALID'
+  | 'HOST_UNKNOWN'
+  | 'JSON_DIFF_WITHOUT_DOCUMENT'
+  | 'POSITION_INVALID'
+  | 'POSITION_UNKNOWN'
+  | 'PRIVILEGE_MISSING'
+  | 'PROTOCOL_VIOLATION'
+  | 'ROLLBACK_IN_BINLOG'
+  | 'SCHEMA_MISMATCH'
+  | 'SCHEMA_UNKNOWN'
+  | 'SERVER_BUSY'
+  | 'SERVER_CHANGED'
+  | 'SERVER_ERROR'
+  | 'SERVER_ID_IN_USE'
+  | 'SERVER_UNSUPPORTED'
+  | 'SOURCE_ALREADY_READING'
+  | 'STATEMENT_CHANGE'
+  | 'STREAM_STALLED'
+  | 'TEXT_UNDECODABLE'
+  | 'TLS_FAILED'
+  | 'TRANSACTION_RESTARTED'
+  | 'VALUE_TOO_LONG'
+  | 'XA_PREPARE_LOST';
 
 /** What each code means, and the directive that `retry` acts on. Sorted by code. */
 export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
+  ACCESS_DENIED: {
+    retry: 'operator',
+    cause: 'The server refuses this user, password or host.',
+    remedy:
+      'Check user, password and the host that the account is made for; `tidings doctor` prints the statements that make a fitting account.',
+  },
+  BINLOG_CHECKSUM: {
+    retry: 'never',
+    cause: 'The CRC32 checksum of a binlog event does not fit its bytes: the log or the connection has damaged it.',
+    remedy:
+      'Run `mariadb-binlog --verify-binlog-checksum` (or `mysqlbinlog`) over the file that the message names. Nothing of the event was used.',
+  },
   BINLOG_CORRUPT: {
     retry: 'never',
     cause: 'The bytes of a binlog event contradict its own layout.',
     remedy: REPORT,
   },
+  BINLOG_DISABLED: {
+    retry: 'operator',
+    cause: 'The server writes no binary log.',
+    remedy: 'Start the server with `log_bin`, and `binlog_format=ROW`.',
+  },
+  BINLOG_EVENT_UNSUPPORTED: {
+    retry: 'never',
+    cause: 'The binlog holds an event, or a part of one, that this version of Tidings cannot decode.',
+    remedy:
+      'Turn off the server feature that the message names, or use a version of Tidings that knows it. Nothing was skipped: reading can resume at the position.',
+  },
+  BINLOG_INCIDENT: {
+    retry: 'operator',
+    cause: 'The server has logged an incident: changes may be missing from its binlog.',
+    remedy:
+      'Compare or take a new snapshot of the tables, then start behind the incident, at the position that the details name.',
+  },
+  BINLOG_PURGED: {
+    retry: 'operator',
+    cause: 'The server no longer has the binlog that reading would resume from.',
+    remedy:
+      'Take a new snapshot and start from `now`, or from `earliest` if a gap is acceptable. Raise binlog_expire_logs_seconds (expire_logs_days) above the longest outage.',
+  },
+  BINLOG_RESET: {
+    retry: 'operator',
+    cause: "The server's binlog was reset: it is shorter than the position that reading would resume from.",
+    remedy: 'Take a new snapshot and start from `now`; a position from before RESET MASTER means nothing any more.',
+  },
   BINLOG_TRUNCATED: {
     retry: 'never',
     cause: 'A binlog event ends before a field that its layout promises.',
     remedy: REPORT,
+  },
+  BINLOG_UNAVAILABLE: {
+    retry: 'operator',
+    cause: 'The server cannot send its binlog.',
+    remedy: "The message is the server's own. Check the binlog files on the server with `SHOW BINARY LOGS`.",
+  },
+  CHANGE_KEY_MISSING: {
+    retry: 'never',
+    cause: 'A row that a source handed over has no value for a column of its primary key.',
+    remedy: 'Report it with the details of the error: a source must know the key of every change.',
+  },
+  COLUMN_TYPE_UNSUPPORTED: {
+    retry: 'never',
+    cause: 'A column has a type that no decoder is known for.',
+    remedy: 'Leave the table or the column out of the selection, or use a version of Tidings that knows the type.',
+  },
+  CONFIG_INVALID: {
+    retry: 'never',
+    cause: 'An option or a setting cannot be used as it is given.',
+    remedy: 'Correct the option that the message names; docs/reference/cli.md lists what each takes.',
+  },
+  CONNECTION_FAILED: {
+    retry: 'backoff',
+    cause: 'The server cannot be reached.',
+    remedy: 'Check host, port and that the server runs; Tidings tries again by itself.',
+  },
+  CONNECTION_LOST: {
+    retry: 'reconnect',
+    cause: 'The connection to the server was lost.',
+    remedy: 'None is needed: Tidings connects again and resumes at its position.',
+  },
+  DATABASE_UNKNOWN: {
+    retry: 'operator',
+    cause: 'The database that the URL names does not exist.',
+    remedy: "Correct the URL's path, or leave it away.",
+  },
+  EVENTS_STARTED_TWICE: {
+    retry: 'operator',
+    cause: 'One `mysqlEvents` object was started a second time.',
+    remedy: 'Make a new object for every run; give it `from` to go on where the last one ended.',
+  },
+  EVENT_HANDLER_FAILED: {
+    retry: 'operator',
+    cause: 'A handler given to `mysqlEvents` threw; the position stays before its transaction.',
+    remedy: 'Mend the handler (the cause says what it threw) and start again, or decide with `onError`.',
+  },
+  EVENT_NAME_INVALID: {
+    retry: 'operator',
+    cause: '`mysqlEvents` was asked for an event of a name that it never publishes.',
+    remedy:
+      'Use `{table}_write`, `_update`, `_delete`, their `_raw` forms, `_truncate`, a `*` in place of table or action, or one of the names in docs/concepts/events.md.',
+  },
+  EVENT_TABLE_WITHOUT_KEY: {
+    retry: 'operator',
+    cause: 'A table that key events are wanted of has no primary key, so none can be published.',
+    remedy:
+      'Give the table a primary key, or listen to its `_raw` events. With a log or a `warning` listener this is a warning, else it stops the stream.',
+  },
+  EVENT_TOO_LARGE: {
+    retry: 'operator',
+    cause: 'A binlog event is larger than the limit.',
+    remedy: "Raise `eventBytesMax`, or max_allowed_packet on the server if the message is the server's.",
+  },
+  EVENT_TRUNCATE_UNHEARD: {
+    retry: 'operator',
+    cause: 'All rows of a table went at once, and nothing listens to its `_truncate` event.',
+    remedy:
+      'Listen to `{table}_truncate` or `*_truncate`: no delete event is published for those rows. With a log or a `warning` listener this is a warning, else it stops the stream.',
+  },
+  FORMAT_VALUE: {
+    retry: 'never',
+    cause: 'A value cannot be written exactly in the output format that was chosen.',
+    remedy: 'Choose another format, or leave the column out with `--columns`.',
+  },
+  GTID_INVALID: {
+    retry: 'operator',
+    cause: 'A text that should name transactions by GTID does not.',
+    remedy:
+      'Give a set as `gtid_executed` shows it (MySQL: `uuid:1-5,…`) or a position as `gtid_current_pos` shows it (MariaDB: `0-1-42,…`).',
+  },
+  HOST_UNKNOWN: {
+    retry: 'operator',
+    cause: 'The host name of the server cannot be resolved.',
+    remedy: 'Correct the host in the URL.',
+  },
+  JSON_DIFF_WITHOUT_DOCUMENT: {
+    retry: 'operator',
+    cause: 'An update logs only a part of a JSON document, and not the document itself.',
+    remedy:
+      "Set binlog_row_value_options to '', or binlog_row_image to FULL, and start from a position behind this one.",
+  },
+  POSITION_INVALID: {
+    retry: 'operator',
+    cause: 'A text is no position of this source.',
+    remedy:
+      "Give `now`, `earliest`, a time such as 2026-11-20T09:00:00Z, `file:offset`, or a GTID set of this server's kind.",
+  },
+  POSITION_UNKNOWN: {
+    retry: 'operator',
+    cause: 'The server does not know the position that reading would resume from.',
+    remedy:
+      'Check that it is the same server, or a replica that has executed everything up to the position; otherwise take a new snapshot and start from `now`.',
+  },
+  PRIVILEGE_MISSING: {
+    retry: 'operator',
+    cause: 'The account lacks a privilege.',
+    remedy: 'Grant it: `tidings doctor` prints the statements.',
+  },
+  PROTOCOL_VIOLATION: {
+    retry: 'reconnect',
+    cause: 'The bytes from the server are no packets of its protocol.',
+    remedy:
+      "Check that the port is a MySQL or MariaDB server's and that nothing between changes the stream; Tidings connects again.",
+  },
+  ROLLBACK_IN_BINLOG: {
+    retry: 'never',
+    cause:
+      'The binlog holds rows together with the order to roll them back: tables with and without transactions were changed in one.',
+    remedy:
+      'Use InnoDB for the tables that are watched, or leave those of other engines out. Reading can resume behind the transaction, at the position that the details name.',
+  },
+  SCHEMA_MISMATCH: {
+    retry: 'operator',
+    cause: "A table's definition, as far as it is known, does not fit the rows in the binlog.",
+    remedy: 'Set binlog_row_metadata=FULL on the server, and start from a position behind this one.',
+  },
+  SCHEMA_UNKNOWN: {
+    retry: 'operator',
+    cause: 'The definition that a table had when a row was written is not known and cannot be established.',
+    remedy:
+      'Set binlog_row_metadata=FULL on the server, grant SELECT on the table, or start from a position behind its last DDL.',
+  },
+  SERVER_BUSY: {
+    retry: 'backoff',
+    cause: 'The server accepts no further connection now.',
+    remedy: "Raise max_connections or the account's limits; Tidings tries again by itself.",
+  },
+  SERVER_CHANGED: {
+    retry: 'operator',
+    cause: 'Another server answers at this address, and the position is one of the former server.',
+    remedy: 'Use a GTID position, which any server of the group understands, or take a new snapshot.',
+  },
+  SERVER_ERROR: {
+    retry: 'operator',
+    cause: 'The server, or the connection to it, reports an error that Tidings has no remedy for.',
+    remedy: "The message is the server's own.",
+  },
+  SERVER_ID_IN_USE: {
+    retry: 'operator',
+    cause: 'Another client reads the binlog under the same server id, and the server has ended this one.',
+    remedy: 'Give each reader its own server id (`--server-id`, `serverId`).',
+  },
+  SERVER_UNSUPPORTED: {
+    retry: 'operator',
+    cause: 'The server is of a kind or version that is not supported.',
+    remedy: 'Supported are MySQL 5.7 to 9 and MariaDB 10.5 to 12.',
+  },
+  SOURCE_ALREADY_READING: {
+    retry: 'operator',
+    cause: 'A second iteration of a source was started while the first was running.',
+    remedy: 'Make one source per reader, or end the first iteration before the next.',
+  },
+  STATEMENT_CHANGE: {
+    retry: 'operator',
+    cause: 'A statement changed rows of a watched table and the binlog holds the statement instead of the rows.',
+    remedy:
+      'Set binlog_format=ROW for every session (also on replicas in the chain), take a new snapshot of the table, and start behind this position.',
+  },
+  STREAM_STALLED: {
+    retry: 'reconnect',
+    cause: 'The server sent nothing for several heartbeat periods.',
+    remedy: 'None is needed: Tidings connects again and resumes at its position.',
+  },
+  TEXT_UNDECODABLE: {
+    retry: 'operator',
+    cause:
+      'A text contains bytes that its character set does not define; SELECT shows question marks or garbage for them.',
+    remedy:
+      'Correct the row on the server and start again behind this transaction, or leave the column out of the selection, or make it a binary column.',
+  },
+  TLS_FAILED: {
+    retry: 'operator',
+    cause: 'The encrypted connection could not be made.',
+    remedy: 'Check that the server offers TLS and that `tls-ca` names the authority that signed its certificate.',
+  },
+  TRANSACTION_RESTARTED: {
+    retry: 'reconnect',
+    cause: 'The connection was lost inside a transaction that had been handed over in part.',
+    remedy: 'Undo what was applied of it and read on: the next transaction is the same one, whole.',
+  },
+  VALUE_TOO_LONG: {
+    retry: 'operator',
+    cause: 'A text or JSON value is longer than a JavaScript string can be (about 512 MiB).',
+    remedy: 'Leave the column out of the selection, or shorten the value, and start again from the same position.',
+  },
+  XA_PREPARE_LOST: {
+    retry: 'operator',
+    cause: 'An XA transaction is committed whose changes, logged when it was prepared, are no longer in the binlog.',
+    remedy: 'Take a new snapshot of the tables; keep binlogs longer than XA transactions stay prepared.',
   },
 };

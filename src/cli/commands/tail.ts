@@ -1,0 +1,216 @@
+import type { Logger } from '../../core/logger.ts';
+import type { Position } from '../../core/position.ts';
+import type { Source, TransactionPart } from '../../core/source.ts';
+import { escapeTerminalControls } from '../../formats/json-text.ts';
+import type { LineEncoder } from '../../formats/line-encoder.ts';
+import { createLineEncoder, isLineFormat, LINE_FORMAT_NAMES } from '../../formats/line-formats.ts';
+import type { SourceRequest } from '../../registry.ts';
+import { type CommandArguments, type CommandSpec, parseCommandLine, usageError } from '../arguments.ts';
+import { type CliContext, wantsColor } from '../context.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { commandHelp } from '../help.ts';
+import { LinePrinter } from '../line-printer.ts';
+import { createLogger } from '../logger.ts';
+import { OutputClosedError } from '../output.ts';
+import { PrettyEncoder } from '../pretty.ts';
+import {
+  COMMON_OPTIONS,
+  parseColumns,
+  parseInteger,
+  parseLogLevel,
+  parsePatterns,
+  parseServerId,
+  parseSourceUrl,
+  TABLE_OPTIONS,
+  URL_ARGUMENT,
+} from '../source-arguments.ts';
+
+export const TAIL: CommandSpec = {
+  name: 'tail',
+  summary: 'Print the committed changes of a MySQL or MariaDB server, one per line.',
+  positionals: [URL_ARGUMENT],
+  options: [
+    ...TABLE_OPTIONS,
+    {
+      name: 'columns',
+      value: '<table=columns>',
+      repeatable: true,
+      description: "Only these columns of a table: 'shop.orders=id,total'. Repeat it, or separate tables with ;.",
+    },
+    {
+      name: 'from',
+      value: '<start>',
+      description:
+        'Where to start: now, earliest, a position (a line\'s "pos"), or a time (2026-11-20T09:15:02Z). Default: now.',
+    },
+    { name: 'until', value: '<end>', description: 'Where to end: now (print what is there, then stop) or a position.' },
+    { name: 'count', value: '<n>', description: 'Stop after n lines.' },
+    {
+      name: 'format',
+      value: '<format>',
+      description: `${LINE_FORMAT_NAMES.join(', ')}. Default: json; on a terminal, short lines for people.`,
+    },
+    ...COMMON_OPTIONS,
+  ],
+  examples: [
+    'tidings tail mysql://root@127.0.0.1',
+    "tidings tail mysql://root@127.0.0.1 --tables 'shop.*,crm.users' --from earliest --until now",
+    'tidings tail mariadb://root@127.0.0.1 --format keys | while read event key; do …; done',
+  ],
+};
+
+/** Prints changes until it is stopped, the end is reached, or the reader goes away. Throws what the source stops with. */
+export async function runTail(args: readonly string[], context: CliContext): Promise<ExitCode> {
+  const parsed = parseCommandLine(args, TAIL);
+  if (parsed.has('help')) {
+    await context.stdout.write(commandHelp(TAIL));
+    return EXIT.ok;
+  }
+  const address = parseSourceUrl(parsed.positionals[0] ?? '', { env: context.env, types: context.sources });
+  const log = createLogger({
+    write: (text) => context.stderr.write(text),
+    level: parseLogLevel(parsed),
+    human: context.stderr.isTerminal,
+    redact: context.redact,
+  });
+  const encoder = chooseEncoder(parsed, { context, log });
+  const printer = new LinePrinter(
+    context.stdout,
+    parseInteger(parsed, 'count', { max: Number.MAX_SAFE_INTEGER }) ?? null,
+  );
+  const source = await address.type.open(sourceRequest(parsed, { url: address.url, log }));
+  return new Tail({ source, encoder, printer, log, stop: context.stop }).run();
+}
+
+function sourceRequest(args: CommandArguments, { url, log }: { url: string; log: Logger }): SourceRequest {
+  const optional = {
+    tables: parsePatterns(args, 'tables'),
+    exclude: parsePatterns(args, 'exclude'),
+    columns: parseColumns(args),
+    from: args.one('from'),
+    until: args.one('until'),
+    serverId: parseServerId(args),
+    // Only Debezium's events have a place for them, and a server that need not send them saves their bytes.
+    statements: args.one('format') === 'debezium' ? true : undefined,
+  };
+  // The formats take JSON columns as the server's own text.
+  return { url, log, json: 'text', ...withoutUndefined(optional) };
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function withoutUndefined<T extends object>(object: T): Defined<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
+}
+
+function chooseEncoder(args: CommandArguments, { context, log }: { context: CliContext; log: Logger }): LineEncoder {
+  const format = args.one('format');
+  const { stdout } = context;
+  if (format === undefined && stdout.isTerminal) {
+    return new PrettyEncoder({ width: () => stdout.columns ?? 80, color: wantsColor(true, context.env) });
+  }
+  const name = format ?? 'json';
+  if (!isLineFormat(name)) {
+    throw usageError(`there is no format "${name}"`, `Use one of: ${LINE_FORMAT_NAMES.join(', ')}.`);
+  }
+  const encoder = createLineEncoder(name, {
+    warn: (fields, message) => log.warn(fields, message),
+    version: context.version,
+  });
+  if (!stdout.isTerminal) return encoder;
+  // JSON documents are embedded as they are, and their strings may hold controls that a terminal acts on.
+  return { encode: (part, emit) => encoder.encode(part, (line) => emit(escapeTerminalControls(line))) };
+}
+
+interface TailParts {
+  readonly source: Source;
+  readonly encoder: LineEncoder;
+  readonly printer: LinePrinter;
+  readonly log: Logger;
+  readonly stop: AbortSignal;
+}
+
+/**
+ * From the source to the output. Nothing is queued between them: the next batch is asked for when the reader took the lines of
+ * the last one, so a slow reader slows the source down, and lines never wait for more to come (I7).
+ *
+ * Told to stop, it ends behind the current transaction: at once when none is open, else when its end has been printed.
+ */
+class Tail {
+  readonly #parts: TailParts;
+  /** A transaction was printed in part, and its end is still to come. */
+  #open = false;
+  /** Behind what was printed: resuming there misses nothing (I2). */
+  #resume: Position | null = null;
+
+  constructor(parts: TailParts) {
+    this.#parts = parts;
+  }
+
+  async run(): Promise<ExitCode> {
+    const { source, log, stop } = this.#parts;
+    const onStop = (): void => {
+      if (this.#open) log.info({}, 'stopping behind the current transaction; once more stops at once');
+      else void source.close();
+    };
+    stop.addEventListener('abort', onStop, { once: true });
+    try {
+      if (!stop.aborted) await this.#follow();
+    } catch (error) {
+      // Nobody is there to be told where it ended, and how much of it was read is unknown.
+      if (error instanceof OutputClosedError) return EXIT.ok;
+      this.#reportEnd();
+      throw error;
+    } finally {
+      stop.removeEventListener('abort', onStop);
+      await source.close();
+    }
+    this.#reportEnd();
+    return EXIT.ok;
+  }
+
+  async #follow(): Promise<void> {
+    const { source, printer } = this.#parts;
+    for await (const batch of source.batches()) {
+      try {
+        for (const part of batch.parts) {
+          this.#encode(part);
+          if (this.#isDone()) return;
+          // oxlint-disable-next-line no-await-in-loop -- in order, and no faster than the reader
+          if (printer.hasChunk) await printer.flush();
+        }
+        if (!this.#open) this.#resume = batch.position;
+      } finally {
+        // Also what came before a failure or the end: those lines are right, and counted as printed.
+        await printer.flush();
+      }
+      if (this.#isDone()) return;
+    }
+  }
+
+  #encode(part: TransactionPart): void {
+    const { encoder, printer, log } = this.#parts;
+    if (part.restarted) {
+      const { id, start } = part.transaction;
+      log.warn(
+        { tx: id, position: start },
+        'the connection broke inside this transaction: its lines come again from its first',
+      );
+    }
+    if (part.begins) this.#resume = part.transaction.start;
+    this.#open = true;
+    encoder.encode(part, printer.add);
+    this.#open = part.end === null;
+    if (part.end !== null && !printer.hasSuppressed) this.#resume = part.end;
+  }
+
+  #isDone(): boolean {
+    return this.#parts.printer.isFull || (this.#parts.stop.aborted && !this.#open);
+  }
+
+  #reportEnd(): void {
+    const { source, printer, log } = this.#parts;
+    const position = this.#resume ?? source.position;
+    if (position !== null) log.info({ position, lines: printer.lines }, 'stopped; --from takes the position to go on');
+  }
+}

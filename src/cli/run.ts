@@ -1,0 +1,77 @@
+import { isTidingsError } from '../core/errors.ts';
+import { type CommandSpec, nearest, usageError } from './arguments.ts';
+import { DOCTOR, runDoctor } from './commands/doctor.ts';
+import { runTail, TAIL } from './commands/tail.ts';
+import type { CliContext } from './context.ts';
+import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
+import { overviewHelp } from './help.ts';
+import { OutputClosedError } from './output.ts';
+import { terminalSafe } from './terminal-text.ts';
+
+interface Command {
+  readonly spec: CommandSpec;
+  readonly run: (args: readonly string[], context: CliContext) => Promise<ExitCode>;
+}
+
+export const COMMANDS: readonly Command[] = [
+  { spec: TAIL, run: runTail },
+  { spec: DOCTOR, run: runDoctor },
+];
+
+/** The whole command, from its arguments to its exit code. Every error ends here, as text on stderr. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<ExitCode> {
+  try {
+    return await dispatch(args, context);
+  } catch (error) {
+    if (error instanceof OutputClosedError) return EXIT.ok;
+    context.stderr.write(context.redact(errorText(error, wantsStack(args))));
+    return exitCodeOf(error);
+  }
+}
+
+async function dispatch([name, ...rest]: readonly string[], context: CliContext): Promise<ExitCode> {
+  const specs = COMMANDS.map(({ spec }) => spec);
+  if (name === '--version') {
+    await context.stdout.write(`${context.version}\n`);
+    return EXIT.ok;
+  }
+  if (name === '--help' || name === '-h') {
+    await context.stdout.write(overviewHelp(specs));
+    return EXIT.ok;
+  }
+  if (name === undefined) {
+    context.stderr.write(overviewHelp(specs));
+    return EXIT.usage;
+  }
+  const command = COMMANDS.find(({ spec }) => spec.name === name);
+  if (command === undefined) throw unknownCommand(name, specs);
+  return command.run(rest, context);
+}
+
+function unknownCommand(name: string, specs: readonly CommandSpec[]): Error {
+  const names = specs.map((spec) => spec.name);
+  // A URL where the command belongs may carry a password; the redaction of all texts takes care of it.
+  const near = nearest(name, names);
+  const hint = near === undefined ? `The commands are: ${names.join(', ')}.` : `Did you mean tidings ${near}?`;
+  return usageError(`there is no command "${name}"`, `${hint} tidings --help says more.`);
+}
+
+function wantsStack(args: readonly string[]): boolean {
+  return args.includes('--log-level=debug') || args[args.indexOf('--log-level') + 1] === 'debug';
+}
+
+/** `error CODE: message`, the hint below it, and what caused it. Stacks are for `--log-level debug`. */
+function errorText(error: unknown, stack: boolean): string {
+  const lines = isTidingsError(error)
+    ? [`error ${error.code}: ${error.message}`, ...(error.hint === '' ? [] : [`  ${error.hint}`])]
+    : [`error: ${error instanceof Error ? error.message : String(error)}`];
+  for (let cause = causeOf(error); cause instanceof Error; cause = causeOf(cause)) {
+    lines.push(`  cause: ${cause.message}`);
+  }
+  if (stack && error instanceof Error) lines.push(...(error.stack ?? '').split('\n'));
+  return `${lines.map(terminalSafe).join('\n')}\n`;
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined;
+}

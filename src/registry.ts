@@ -1,0 +1,52 @@
+import type { Finding } from './core/finding.ts';
+import type { Logger } from './core/logger.ts';
+import type { Source } from './core/source.ts';
+
+/** What can be asked of a source by text: on the command line, in a configuration file. */
+export interface SourceRequest {
+  /** With its credentials; never logged as it is. */
+  readonly url: string;
+  /** Patterns: `shop.orders`, `shop.*`, `/regular expression/`. */
+  readonly tables?: readonly string[];
+  readonly exclude?: readonly string[];
+  /** Columns by table pattern. Columns that are not asked for are not decoded, and absent from the rows. */
+  readonly columns?: Readonly<Record<string, readonly string[]>>;
+  /** `now`, `earliest`, a position, or a time. */
+  readonly from?: string;
+  /** `now` or a position: where the iteration ends by itself. */
+  readonly until?: string;
+  readonly json?: 'text' | 'parsed';
+  readonly serverId?: number;
+  /** Ask for the SQL statements behind the rows, where the server sends them on request only. */
+  readonly statements?: boolean;
+  readonly log?: Logger;
+}
+
+export interface SourceType {
+  /** The type name, as configuration files give it. */
+  readonly type: string;
+  open(request: SourceRequest): Promise<Source>;
+  /** Looks at everything that reading needs, and reports all that is wrong at once. */
+  preflight(request: SourceRequest): Promise<readonly Finding[]>;
+}
+
+/** Source types by the scheme of their URLs, without the colon. */
+export type SourceTypes = ReadonlyMap<string, SourceType>;
+
+// Connectors are loaded when they are asked for: a driver that nobody needs costs nothing.
+const mysql: SourceType = {
+  type: 'mysql',
+  async open(request) {
+    const { MysqlSource } = await import('./sources/mysql/mysql-source.ts');
+    return new MysqlSource(request);
+  },
+  async preflight(request) {
+    const { runPreflight } = await import('./sources/mysql/preflight.ts');
+    return runPreflight(request);
+  },
+};
+
+export const sourceTypes: SourceTypes = new Map([
+  ['mysql', mysql],
+  ['mariadb', mysql],
+]);

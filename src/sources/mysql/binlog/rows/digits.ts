@@ -1,0 +1,37 @@
+/** Ready-made digit strings: building a number's text from them costs an index instead of a conversion. */
+
+function padded(count: number, width: number): readonly string[] {
+  return Array.from({ length: count }, (_, n) => String(n).padStart(width, '0'));
+}
+
+/** `00` … `99`, and on to `127`, so that any seven bits have an entry. */
+export const TWO_DIGITS: readonly string[] = padded(128, 2);
+/** `000` … `999`, and on to `1023`. */
+export const THREE_DIGITS: readonly string[] = padded(1024, 3);
+/** `0000` … `16383`: any fourteen bits. */
+export const FOUR_DIGITS: readonly string[] = padded(16_384, 4);
+
+/** `value`, 0 ≤ value < 10^width, in exactly `width` (1 to 9) digits. */
+export function fixedDigits(value: number, width: number): string {
+  switch (width) {
+    case 1:
+      return String(value);
+    case 2:
+      return at(TWO_DIGITS, value);
+    case 3:
+      return at(THREE_DIGITS, value);
+    case 4:
+      return at(FOUR_DIGITS, value);
+    case 6: {
+      const high = (value / 1000) | 0;
+      return at(THREE_DIGITS, high) + at(THREE_DIGITS, value - high * 1000);
+    }
+    default:
+      return String(value).padStart(width, '0');
+  }
+}
+
+function at(table: readonly string[], index: number): string {
+  // Beyond the table lie only bytes that no server writes; they print as what they are.
+  return table[index] ?? String(index);
+}

@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { TidingsError } from '../../core/errors.ts';
+import { type Logger, silentLogger } from '../../core/logger.ts';
+import type { Position } from '../../core/position.ts';
+
+/** Options of a MySQL or MariaDB source. Everything but `url` may be left out. */
+export interface MysqlSourceOptions {
+  /** `mysql://user:password@host:3306/database?tls=verify`; docs/connectors/mysql.md has all parts. */
+  readonly url: string;
+  /**
+   * Which tables: `shop.orders`, `shop.*`, `orders` (of the URL's database), `/regular expression/` over `database.table`.
+   * @default all tables of the URL's database; of every database but the server's own when the URL names none
+   */
+  readonly tables?: readonly string[] | undefined;
+  /** Tables to leave out again, in the same form. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Columns by table pattern; the others are not decoded and absent from the rows. Keys are known all the same. */
+  readonly columns?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** `now`, `earliest`, a position (`file:offset`, GTIDs), or a time (`2026-11-20T09:00:00Z`). @default 'now' */
+  readonly from?: string | Position | undefined;
+  /** Where the iteration ends by itself: `now` (what is there when it starts) or a position. @default never */
+  readonly until?: string | Position | undefined;
+  /** JSON columns as the server's own text, or parsed. @default 'text' */
+  readonly json?: 'text' | 'parsed' | undefined;
+  /** The id under which the server knows this reader; each reader of a server needs its own. @default a random one */
+  readonly serverId?: number | undefined;
+  /**
+   * Ask for the SQL statements behind the rows, which MariaDB sends only on request. MySQL sends what
+   * binlog_rows_query_log_events logs in any case.
+   * @default false
+   */
+  readonly statements?: boolean | undefined;
+  /**
+   * What to do when a statement changed rows of a watched table without row events (binlog_format other than ROW, EXCHANGE PARTITION,
+   * TRUNCATE PARTITION): stop with STATEMENT_CHANGE, or hand over the statement as a schema entry, log a warning and go on.
+   * @default 'stop'
+   */
+  readonly statementChanges?: 'stop' | 'report' | undefined;
+  /** Milliseconds between heartbeats of an idle server; without any for four of them (10 s at least) the connection counts as lost. @default 1000 */
+  readonly heartbeatMs?: number | undefined;
+  /** Largest event that is accepted, in bytes: the largest row, roughly twice for an update. @default 1 GiB */
+  readonly eventBytesMax?: number | undefined;
+  /** Pause between attempts to connect again, in milliseconds. @default { delayMinMs: 100, delayMaxMs: 30000 } */
+  readonly reconnect?: { readonly delayMinMs: number; readonly delayMaxMs: number } | undefined;
+  /** Retry the very first connection, too, instead of failing at once when the server cannot be reached. @default false */
+  readonly waitForServer?: boolean | undefined;
+  readonly log?: Logger | undefined;
+  /** Ends the iteration as `close()` does. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface MysqlSourceSettings {
+  readonly url: string;
+  readonly tables: readonly string[] | undefined;
+  readonly exclude: readonly string[] | undefined;
+  readonly columns: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly from: string;
+  readonly until: string | undefined;
+  readonly json: 'text' | 'parsed';
+  readonly serverId: number;
+  readonly statements: boolean;
+  readonly statementChanges: 'stop' | 'report';
+  readonly heartbeatMs: number;
+  readonly eventBytesMax: number;
+  readonly reconnect: { readonly delayMinMs: number; readonly delayMaxMs: number };
+  readonly waitForServer: boolean;
+  readonly log: Logger;
+  readonly signal: AbortSignal | undefined;
+}
+
+const SERVER_ID_MAX = 4_294_967_295;
+
+/** A position as text, or the object that a source handed out. */
+const positionText = z
+  .union([z.string(), z.custom<Position>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))])
+  .transform(String);
+
+const schema = z.strictObject({
+  url: z.string(),
+  tables: z.array(z.string()).readonly().optional(),
+  exclude: z.array(z.string()).readonly().optional(),
+  columns: z.record(z.string(), z.array(z.string()).min(1).readonly()).optional(),
+  from: positionText.default('now'),
+  until: positionText.optional(),
+  json: z.enum(['text', 'parsed']).default('text'),
+  serverId: z.int().min(1).max(SERVER_ID_MAX).optional(),
+  statements: z.boolean().default(false),
+  statementChanges: z.enum(['stop', 'report']).default('stop'),
+  heartbeatMs: z.int().min(100).max(60_000).default(1000),
+  eventBytesMax: z
+    .int()
+    .min(1024 * 1024)
+    .max(4 * 1024 * 1024 * 1024 - 1)
+    .default(1024 * 1024 * 1024),
+  reconnect: z
+    .strictObject({ delayMinMs: z.int().min(0), delayMaxMs: z.int().min(1) })
+    .default({ delayMinMs: 100, delayMaxMs: 30_000 }),
+  waitForServer: z.boolean().default(false),
+  log: z.custom<Logger>((value) => typeof value === 'object' && value !== null).optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+});
+
+/** @throws TidingsError CONFIG_INVALID listing everything that is wrong */
+export function parseMysqlSourceOptions(options: MysqlSourceOptions): MysqlSourceSettings {
+  const result = schema.safeParse(options);
+  if (!result.success) {
+    throw new TidingsError('CONFIG_INVALID', `the options of the MySQL source are wrong:\n${z.prettifyError(result.error)}`);
+  }
+  const { tables, exclude, columns, until, serverId, log, signal, ...rest } = result.data;
+  return {
+    ...rest,
+    tables,
+    exclude,
+    columns,
+    until,
+    serverId: serverId ?? randomServerId(),
+    log: log ?? silentLogger,
+    signal,
+  };
+}
+
+/** Far above the ids that people give to their servers. */
+export function randomServerId(): number {
+  return 1_000_000_000 + Math.floor(Math.random() * (SERVER_ID_MAX - 1_000_000_000));
+}

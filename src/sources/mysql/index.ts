@@ -1,0 +1,22 @@
+// Public API of `tidings/mysql`.
+export { mysqlEvents, type MysqlEventsOptions } from './mysql-events.ts';
+export { MysqlSource, type MysqlSourceOptions } from './mysql-source.ts';
+export type { TableEvents } from './events/table-events.ts';
+export type { OnError } from './events/handler-calls.ts';
+export type {
+  ErrorListener,
+  FailureDecision,
+  HandlerFailure,
+  KeyEvent,
+  KeyListener,
+  ListenerOf,
+  PositionListener,
+  RawEvent,
+  RawListener,
+  RowAction,
+  SchemaEvent,
+  SchemaListener,
+  TextPositionListener,
+  TruncateEvent,
+  TruncateListener,
+} from './events/event-types.ts';

@@ -1,0 +1,160 @@
+import { readFileSync } from 'node:fs';
+import { createConnection, type Connection, type ConnectionOptions } from 'mysql2';
+import { TidingsError } from '../../../core/errors.ts';
+import { type ByteIntake, SocketIntake, StreamIntake } from './byte-intake.ts';
+import { driverError } from './server-errors.ts';
+
+/** Where and as whom to connect; parsed from a URL by `parseMysqlUrl`. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  /** A Unix socket's path; wins over host and port. */
+  readonly socketPath: string | null;
+  readonly user: string;
+  readonly password: string;
+  /** The URL's path, decoded; null when there is none. */
+  readonly database: string | null;
+  readonly tls: TlsSettings | null;
+}
+
+export interface TlsSettings {
+  /** Check the server's certificate and name; otherwise the connection is only encrypted. */
+  readonly verify: boolean;
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** A row of a query's result; numbers beyond 2^53 and temporal values are text. */
+export type ResultRow = Readonly<Record<string, unknown>>;
+
+/** A connection for questions about the server: settings, schemas, positions. */
+export class QueryConnection {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  static async open(address: ServerAddress): Promise<QueryConnection> {
+    return new QueryConnection(await authenticate(address, {}));
+  }
+
+  /** @throws TidingsError by the server's error number */
+  query(sql: string): Promise<readonly ResultRow[]> {
+    return new Promise((resolve, reject) => {
+      this.#connection.query(sql, (error, rows) => {
+        if (error === null) resolve(Array.isArray(rows) ? (rows as ResultRow[]) : []);
+        else reject(driverError(error, statementName(sql)));
+      });
+    });
+  }
+
+  close(): void {
+    this.#connection.destroy();
+  }
+}
+
+/** A connection that asks its set-up questions through the driver, then becomes the replication stream. */
+export class DumpConnection {
+  readonly queries: QueryConnection;
+  readonly #connection: Connection;
+  readonly #socket: SocketIntake;
+  readonly #tls: boolean;
+
+  private constructor(connection: Connection, socket: SocketIntake, tls: boolean) {
+    this.#connection = connection;
+    this.#socket = socket;
+    this.#tls = tls;
+    this.queries = new QueryConnection(connection);
+  }
+
+  static async open(address: ServerAddress): Promise<DumpConnection> {
+    const socket = new SocketIntake(
+      address.socketPath === null ? { host: address.host, port: address.port } : { path: address.socketPath },
+    );
+    try {
+      return new DumpConnection(await authenticate(address, { stream: () => socket.socket }), socket, address.tls !== null);
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * Ends the driver's part. The server is silent between its last answer and the dump command, so no byte can be left in the
+   * driver's hands: it has parsed the last answer to its end before it called back.
+   */
+  takeOver(): ByteIntake {
+    // The driver reports the end of a connection that it believes to own as an error event; nobody is interested any more.
+    this.#connection.on('error', () => undefined);
+    if (!this.#tls) {
+      this.#socket.takeOver();
+      return this.#socket;
+    }
+    // With TLS the driver has wrapped our socket; what it reads is `stream` by now.
+    return new StreamIntake((this.#connection as unknown as { readonly stream: import('node:stream').Duplex }).stream);
+  }
+
+  close(): void {
+    this.#connection.destroy();
+    this.#socket.destroy();
+  }
+}
+
+function authenticate(address: ServerAddress, extra: Pick<ConnectionOptions, 'stream'>): Promise<Connection> {
+  const where = address.socketPath ?? `${address.host}:${address.port}`;
+  const options: ConnectionOptions = {
+    host: address.host,
+    port: address.port,
+    ...(address.socketPath === null ? {} : { socketPath: address.socketPath }),
+    user: address.user,
+    password: address.password,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    charset: 'utf8mb4_general_ci',
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    dateStrings: true,
+    ...(address.tls === null ? {} : { ssl: tlsOptions(address.tls) }),
+    ...extra,
+  };
+  return new Promise((resolve, reject) => {
+    const connection = createConnection(options);
+    connection.connect((error) => {
+      if (error === null) {
+        // Kept for the connection's whole life: an 'error' event without a listener would end the process.
+        connection.on('error', () => undefined);
+        resolve(connection);
+      } else {
+        connection.on('error', () => undefined);
+        connection.destroy();
+        reject(driverError(error, `cannot connect to ${where} as ${address.user || '(no user)'}`));
+      }
+    });
+  });
+}
+
+function tlsOptions({ verify, caFile, certFile, keyFile }: TlsSettings): NonNullable<ConnectionOptions['ssl']> & object {
+  return {
+    rejectUnauthorized: verify,
+    verifyIdentity: verify,
+    ...(caFile === null ? {} : { ca: readTlsFile(caFile) }),
+    ...(certFile === null ? {} : { cert: readTlsFile(certFile) }),
+    ...(keyFile === null ? {} : { key: readTlsFile(keyFile) }),
+  };
+}
+
+function readTlsFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new TidingsError('CONFIG_INVALID', `cannot read the TLS file ${path}`, { cause: error, details: { path } });
+  }
+}
+
+/** The first words of a statement, for messages: no literals (I10). */
+function statementName(sql: string): string {
+  return sql.trim().split(/\s+/).slice(0, 3).join(' ');
+}

@@ -1,0 +1,129 @@
+import { TidingsError } from '../../../core/errors.ts';
+import type { Logger } from '../../../core/logger.ts';
+import type { TableSchema } from '../../../core/table-schema.ts';
+import type { TableMapEvent } from '../binlog/table-map-event.ts';
+import { Catalog } from '../ddl/catalog.ts';
+import type { SchemaStep } from '../ddl/effect.ts';
+import type { QueryConnection } from '../protocol/connect.ts';
+import { type BinlogPlace, comparePlaces, currentPlace, type Server } from '../server.ts';
+import type { TableSelection } from '../table-selection.ts';
+import { readDatabaseCharsets, readTableDefinitions } from './read-table-schemas.ts';
+import type { CharsetAndCollation } from './table-definition.ts';
+import { wireMismatch } from './wire-check.ts';
+
+/** What the DDL between two places of the binlog may have changed. */
+export interface TouchedTables {
+  /** `database.table` */
+  readonly tables: ReadonlySet<string>;
+  readonly databases: ReadonlySet<string>;
+  /** A statement that nobody understands lies between: nothing is certain. */
+  readonly everything: boolean;
+}
+
+export interface SchemaHistoryOptions {
+  readonly server: Server;
+  readonly selection: TableSelection;
+  readonly log: Logger;
+  /** A connection for questions; the history closes it. */
+  readonly openQueries: () => Promise<QueryConnection>;
+  /** Reads the DDL between two places of the binlog. */
+  readonly scanDdl: (from: BinlogPlace, to: BinlogPlace) => Promise<TouchedTables>;
+}
+
+/**
+ * The definitions in force at the position that the stream has reached (I9).
+ *
+ * They come from three places: DDL in the stream, which is followed statement by statement; full metadata in the TABLE_MAP, which
+ * needs no history; and the server, whose present definitions are those of the stream's position only if no DDL lies in
+ * between. That is proved, not assumed: the binlog from the position to the moment of the reading is scanned for DDL, and a
+ * table that any of it may touch stays unknown. A table that is unknown stops the source before its first row.
+ */
+export class SchemaHistory {
+  readonly catalog: Catalog = new Catalog();
+  #options: SchemaHistoryOptions;
+  /** All watched tables were read once; from then on only single ones are. */
+  #readAll = false;
+
+  constructor(options: SchemaHistoryOptions) {
+    this.#options = options;
+  }
+
+  /** After a reconnect: possibly another server of the group, with other connections. What is known stays known. */
+  continueWith(options: SchemaHistoryOptions): void {
+    this.#options = options;
+  }
+
+  apply(steps: readonly SchemaStep[]): void {
+    for (const step of steps) this.catalog.apply(step);
+  }
+
+  /** The definition, when it is known without asking anyone and fits the event. */
+  known(event: TableMapEvent): TableSchema | null {
+    const found = this.catalog.lookup(event.database, event.table);
+    if (typeof found === 'string') return null;
+    return wireMismatch(event, found.schema, this.#options.server.flavour) === null ? found.schema : null;
+  }
+
+  /**
+   * The definition that rows at `at` were written with, from the server if it can be proved to be the right one.
+   *
+   * @throws TidingsError SCHEMA_UNKNOWN, SCHEMA_MISMATCH
+   */
+  async establish(event: TableMapEvent, at: BinlogPlace): Promise<TableSchema> {
+    const table = `${event.database}.${event.table}`;
+    const { server, log } = this.#options;
+    const { visible, touched, reason: unreadable } = await this.#read(event, at);
+    const found = this.catalog.lookup(event.database, event.table);
+    if (typeof found !== 'string') {
+      const mismatch = wireMismatch(event, found.schema, server.flavour);
+      if (mismatch === null) {
+        log.debug({ table, position: `${at.file}:${at.offset}` }, 'table definition read from the server');
+        return found.schema;
+      }
+      throw new TidingsError('SCHEMA_MISMATCH', `${table}: ${mismatch}`, { details: { table, position: `${at.file}:${at.offset}` } });
+    }
+    const reason = touched
+      ? 'it was changed after this position by DDL that is still ahead in the binlog, and the binlog does not describe its rows'
+      : visible || unreadable !== null
+        ? `its definition could not be read from the server${unreadable === null ? '' : `: ${unreadable}`}`
+        : 'the server shows no such table to this account: it was dropped or renamed since, or SELECT is not granted';
+    throw new TidingsError('SCHEMA_UNKNOWN', `the definition of ${table} at ${at.file}:${at.offset} is not known: ${reason}`, {
+      details: { table, position: `${at.file}:${at.offset}` },
+    });
+  }
+
+  async #read(event: TableMapEvent, at: BinlogPlace): Promise<{ visible: boolean; touched: boolean; reason: string | null }> {
+    const { server, selection, openQueries, scanDdl } = this.#options;
+    const queries = await openQueries();
+    try {
+      const ask = (sql: string): Promise<readonly Record<string, unknown>[]> => queries.query(sql);
+      const tables = this.#readAll ? [{ database: event.database, table: event.table }] : null;
+      const { definitions, unreadable } = await readTableDefinitions(ask, { flavour: server.flavour, tables });
+      const databases = this.#readAll ? new Map<string, CharsetAndCollation>() : await readDatabaseCharsets(ask);
+      // After the reading, never before: what was read is at most as new as this place.
+      const place = await currentPlace(queries, server);
+      const between: TouchedTables =
+        comparePlaces(at, place) < 0 ? await scanDdl(at, place) : { tables: new Set(), databases: new Set(), everything: false };
+      this.#readAll = true;
+      const isTouched = (database: string, name: string): boolean =>
+        between.everything || between.databases.has(database) || between.tables.has(`${database}.${name}`);
+      for (const [database, charset] of databases) {
+        if (between.everything || between.databases.has(database)) continue;
+        if (this.catalog.lookupDatabase(database) === 'unknown') this.catalog.apply({ op: 'define-database', database, charset });
+      }
+      let visible = false;
+      for (const definition of definitions) {
+        const { database, name } = definition.schema;
+        const isAsked = database === event.database && name === event.table;
+        if (isAsked) visible = true;
+        if (isTouched(database, name) || !selection.watches(database, name)) continue;
+        // What the stream's DDL says stands, unless this very table is in doubt.
+        if (isAsked || this.catalog.lookup(database, name) === 'unknown') this.catalog.apply({ op: 'define', definition });
+      }
+      const reason = unreadable.find(({ database, table }) => database === event.database && table === event.table)?.reason;
+      return { visible, touched: isTouched(event.database, event.table), reason: reason ?? null };
+    } finally {
+      queries.close();
+    }
+  }
+}

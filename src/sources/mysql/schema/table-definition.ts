@@ -1,0 +1,41 @@
+import type { TableSchema } from '../../../core/table-schema.ts';
+
+/** A character set and its collation, by the server's names; the collation is null where it is not known. */
+export interface CharsetAndCollation {
+  readonly charset: string;
+  readonly collation: string | null;
+}
+
+/**
+ * A table's definition together with what the server knows of it beyond its columns and needs again when the table is altered.
+ *
+ * Immutable, like the schema in it.
+ */
+export interface TableDefinition {
+  readonly schema: TableSchema;
+  /** What a text column gets that names no character set of its own. Null where it is not known. */
+  readonly defaultCharset: CharsetAndCollation | null;
+  /** The ROW END column of a MariaDB system-versioned table, which the server appends to the primary key. Otherwise null. */
+  readonly rowEnd: string | null;
+  /**
+   * How many of the last columns no information_schema lists although each row image has them. MariaDB only: `row_start` and
+   * `row_end` of a table whose system versioning names no columns, and one `DB_ROW_HASH_n` per UNIQUE key that is too long for
+   * the storage engine.
+   */
+  readonly hiddenColumns: number;
+  /**
+   * ENUM and SET columns of which a member holds a question mark that may stand for a character beyond U+FFFF:
+   * information_schema cannot show such characters, and says so by nothing else. A definition made from DDL has none.
+   */
+  readonly doubtfulMembers: readonly string[];
+  /**
+   * Columns that may be part of a UNIQUE key, rather too many than too few. In MariaDB such a column brings in a hidden one when
+   * it grows too long for the storage engine.
+   */
+  readonly uniqueColumns: readonly string[];
+}
+
+/** Whether `name` is what MariaDB calls the hidden column behind a long UNIQUE key. */
+export function isHashColumn(name: string): boolean {
+  return /^DB_ROW_HASH_\d+$/.test(name);
+}

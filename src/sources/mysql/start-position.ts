@@ -1,0 +1,181 @@
+import { TidingsError } from '../../core/errors.ts';
+import { GtidTrail } from './gtid/gtid-trail.ts';
+import { MariadbGtidPosition } from './gtid/mariadb-gtid.ts';
+import { MysqlGtidSet } from './gtid/mysql-gtid-set.ts';
+import { MysqlPosition, type PositionRequest } from './mysql-position.ts';
+import type { DumpStart } from './protocol/binlog-session.ts';
+import type { QueryConnection } from './protocol/connect.ts';
+import { askOne, type BinlogFile, binlogFiles, type BinlogPlace, compareFiles, comparePlaces, currentPlace, type Server } from './server.ts';
+import { fileCreatedAtUs, type SideOptions } from './stream/side-session.ts';
+
+/** Where a stream begins, and from which commit time on transactions count. */
+export interface Start {
+  readonly position: MysqlPosition;
+  /** µs since 1970 UTC; null: all. */
+  readonly skipBeforeUs: number | null;
+}
+
+/**
+ * Turns `from` into a position of this server, and checks that the server has everything behind it.
+ *
+ * @throws TidingsError POSITION_INVALID, POSITION_UNKNOWN, BINLOG_PURGED, BINLOG_RESET
+ */
+export async function resolveStart(request: PositionRequest, queries: QueryConnection, side: SideOptions): Promise<Start> {
+  const { server } = side;
+  switch (request.kind) {
+    case 'now':
+      return { position: await presentPosition(queries, server), skipBeforeUs: null };
+    case 'earliest': {
+      const [first] = await requireFiles(queries);
+      return { position: new MysqlPosition(first?.file ?? '', 4, null), skipBeforeUs: null };
+    }
+    case 'time': {
+      const place = await placeOfTime(request.atUs, await requireFiles(queries), side);
+      return { position: new MysqlPosition(place.file, place.offset, null), skipBeforeUs: request.atUs };
+    }
+    case 'place': {
+      const position = await positionOfPlace(request.place, queries, server);
+      await checkResumable(position, queries, server);
+      return { position, skipBeforeUs: null };
+    }
+    case 'mysql-gtids':
+    case 'mariadb-gtids': {
+      const gtids = gtidsOf(request, server);
+      const { file, offset } = await currentPlace(queries, server);
+      const position = new MysqlPosition(file, offset, gtids);
+      await checkResumable(position, queries, server);
+      return { position, skipBeforeUs: null };
+    }
+  }
+}
+
+/** The server's own present position. */
+export async function presentPosition(queries: QueryConnection, server: Server): Promise<MysqlPosition> {
+  const { file, offset, executed } = await currentPlace(queries, server);
+  if (!server.gtid) return new MysqlPosition(file, offset, null);
+  if (server.flavour === 'mysql') return new MysqlPosition(file, offset, GtidTrail.from(MysqlGtidSet.parse(executed)));
+  // The GTIDs of exactly that place: gtid_binlog_pos by itself may be of a moment later.
+  const gtids = await askOne(queries, `SELECT BINLOG_GTID_POS('${file}', ${offset})`);
+  return new MysqlPosition(file, offset, MariadbGtidPosition.parse(gtids ?? ''));
+}
+
+async function requireFiles(queries: QueryConnection): Promise<readonly BinlogFile[]> {
+  const files = await binlogFiles(queries);
+  if (files.length === 0) throw new TidingsError('BINLOG_DISABLED', 'the server has no binary log');
+  return files;
+}
+
+function gtidsOf(request: PositionRequest & { kind: 'mysql-gtids' | 'mariadb-gtids' }, server: Server): GtidTrail | MariadbGtidPosition {
+  if (request.kind === 'mariadb-gtids') {
+    if (server.flavour === 'mariadb') return request.position;
+    throw wrongKind('a MariaDB GTID position', server);
+  }
+  if (server.flavour !== 'mysql') throw wrongKind('a MySQL GTID set', server);
+  if (!server.gtid) {
+    throw new TidingsError('POSITION_INVALID', 'the position is a GTID set, and the server runs without gtid_mode=ON', {
+      hint: 'Start from file:offset, or turn gtid_mode on.',
+    });
+  }
+  return GtidTrail.from(request.set);
+}
+
+function wrongKind(what: string, server: Server): TidingsError {
+  return new TidingsError('POSITION_INVALID', `the position is ${what}, the server is ${server.flavour} ${server.versionText}`);
+}
+
+/** A place with the GTIDs before it, where the server can tell them: MySQL cannot for the middle of a file, and tells them with the next file. */
+async function positionOfPlace({ file, offset }: BinlogPlace, queries: QueryConnection, server: Server): Promise<MysqlPosition> {
+  if (server.flavour !== 'mariadb' || offset <= 4) return new MysqlPosition(file, offset, null);
+  const gtids = await askOne(queries, `SELECT BINLOG_GTID_POS(${quote(file)}, ${offset})`);
+  return new MysqlPosition(file, offset, gtids === null ? null : MariadbGtidPosition.parse(gtids));
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+}
+
+/** The last file that was begun at or before the time: everything committed from then on lies in it or behind it. */
+async function placeOfTime(atUs: number, files: readonly BinlogFile[], side: SideOptions): Promise<BinlogPlace> {
+  let low = 0;
+  let high = files.length - 1;
+  // Header times have whole seconds.
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    // oxlint-disable-next-line no-await-in-loop -- each look depends on the one before
+    if ((await fileCreatedAtUs(side, files[middle]?.file ?? '')) <= atUs) low = middle;
+    else high = middle - 1;
+  }
+  const found = files[low] as BinlogFile;
+  if (low === 0 && !/\.0*1$/.test(found.file) && (await fileCreatedAtUs(side, found.file)) > atUs) {
+    throw new TidingsError('BINLOG_PURGED', `the server's binlog begins with ${found.file}, after the time that reading is to start from`, {
+      details: { file: found.file },
+    });
+  }
+  return { file: found.file, offset: 4 };
+}
+
+/**
+ * Checks that the server still has, and ever had, what lies behind a position: the dump's own error would not tell why not.
+ *
+ * @throws TidingsError BINLOG_PURGED, BINLOG_RESET, POSITION_UNKNOWN
+ */
+export async function checkResumable(position: MysqlPosition, queries: QueryConnection, server: Server): Promise<void> {
+  if (position.gtids instanceof GtidTrail && server.gtid) {
+    await checkMysqlGtids(position.gtids.toSet(), queries);
+    return;
+  }
+  // MariaDB answers a GTID it does not know with errors of their own.
+  if (position.gtids !== null && server.gtid) return;
+  const files = await requireFiles(queries);
+  const first = files[0] as BinlogFile;
+  const last = files.at(-1) as BinlogFile;
+  const details = { position: `${position.file}:${position.offset}`, firstFile: first.file, lastFile: last.file };
+  if (baseName(position.file) !== baseName(first.file)) {
+    throw new TidingsError('POSITION_UNKNOWN', `the server has no binlog file ${position.file}; its files are ${first.file} to ${last.file}`, { details });
+  }
+  if (compareFiles(position.file, first.file) < 0) {
+    throw new TidingsError('BINLOG_PURGED', `${position.file} is no longer on the server, whose oldest binlog file is ${first.file}`, { details });
+  }
+  const present = await currentPlace(queries, server);
+  const own = files.find(({ file }) => file === position.file);
+  if (own === undefined || comparePlaces(position, present) > 0 || (position.file !== present.file && position.offset > own.bytes)) {
+    throw new TidingsError('BINLOG_RESET', `${position.file}:${position.offset} lies behind the end of the server's binlog, ${present.file}:${present.offset}`, { details });
+  }
+}
+
+async function checkMysqlGtids(executed: MysqlGtidSet, queries: QueryConnection): Promise<void> {
+  const ask = async (variable: string): Promise<MysqlGtidSet> => MysqlGtidSet.parse((await askOne(queries, `SELECT @@GLOBAL.${variable}`)) ?? '');
+  const purged = await ask('gtid_purged');
+  const missing = purged.subtract(executed);
+  if (!missing.isEmpty) {
+    throw new TidingsError('BINLOG_PURGED', `the server has purged transactions behind the position: ${missing.toString()}`, {
+      details: { purged: missing.toString() },
+    });
+  }
+  const unknown = executed.subtract(await ask('gtid_executed'));
+  if (!unknown.isEmpty) {
+    throw new TidingsError('POSITION_UNKNOWN', `the server has never executed ${unknown.toString()}, which the position includes`, {
+      hint: 'It was reset, it is another server, or a replica that is behind or has diverged. Use a server that has executed them, or take a new snapshot and start from `now`.',
+      details: { unknown: unknown.toString() },
+    });
+  }
+}
+
+function baseName(file: string): string {
+  return file.slice(0, file.lastIndexOf('.'));
+}
+
+/** How a dump is asked for that begins at a position: by GTIDs when these are known, since any server of the group understands them. */
+export function dumpStart({ file, offset, gtids }: MysqlPosition, server: Server): DumpStart {
+  if (gtids !== null && server.gtid) {
+    if (gtids instanceof GtidTrail) return { kind: 'mysql-gtids', executed: gtids.toSet() };
+    // An empty state would mean "from the very first transaction", which is not the same as a place before any GTID.
+    if (!gtids.isEmpty) return { kind: 'mariadb-gtids', position: gtids };
+  }
+  if (offset > 0xffff_ffff) {
+    throw new TidingsError('POSITION_INVALID', `${file}:${offset} cannot be asked for: the protocol has 32 bits for the offset`, {
+      hint: 'Start at the next file, which always follows a transaction that long.',
+    });
+  }
+  return { kind: 'place', place: { file, offset } };
+}

@@ -1,0 +1,275 @@
+import type { Connection } from 'mysql2/promise';
+import { Catalog } from '../../../src/sources/mysql/ddl/catalog.ts';
+import type { DdlContext, DdlEffect, DdlSqlMode, SchemaStep } from '../../../src/sources/mysql/ddl/effect.ts';
+import { understandStatement } from '../../../src/sources/mysql/ddl/understand-statement.ts';
+import { utf8mb3 } from '../../../src/sources/mysql/schema/information-schema-column.ts';
+import {
+  type QueryRows,
+  readDatabaseCharsets,
+  readTableDefinitions,
+} from '../../../src/sources/mysql/schema/read-table-schemas.ts';
+import type { CharsetAndCollation, TableDefinition } from '../../../src/sources/mysql/schema/table-definition.ts';
+import type { TestServer } from '../../support/servers/test-server.ts';
+
+type Row = Record<string, unknown>;
+/** What is the same for all statements. */
+type ServerContext = Omit<
+  DdlContext,
+  'database' | 'sqlMode' | 'explicitDefaultsForTimestamp' | 'lookup' | 'lookupDatabase'
+>;
+
+/** What one statement came to. */
+export interface Followed {
+  /** Null when the server refused it. */
+  readonly refused: string | null;
+  /** The statements that it left in the binlog, as they stand there. */
+  readonly logged: readonly string[];
+  readonly effects: readonly DdlEffect[];
+  /** Tables, as `database.name`, of which nothing is known after it although they are there. */
+  readonly unknown: readonly string[];
+  /** Where the catalog and the server disagree. */
+  readonly differences: readonly string[];
+}
+
+/**
+ * Runs statements on a server, reads them back from its binlog, applies what is understood of them to a catalog, and compares the
+ * catalog with information_schema.
+ */
+export class DdlFollower implements AsyncDisposable {
+  readonly #connection: Connection;
+  readonly #flavour: 'mysql' | 'mariadb';
+  readonly #databases: readonly string[];
+  readonly #context: ServerContext;
+  readonly #catalog = new Catalog({ lookup: () => 'absent', lookupDatabase: () => 'absent' });
+  #file = '';
+  #position = 4;
+
+  private constructor(connection: Connection, databases: readonly string[], context: ServerContext) {
+    this.#connection = connection;
+    this.#flavour = context.flavour;
+    this.#databases = databases;
+    this.#context = context;
+  }
+
+  static async open(server: TestServer, databases: readonly string[]): Promise<DdlFollower> {
+    const connection = await server.connection({ charset: 'utf8mb4' });
+    const query: QueryRows = async (sql) => (await connection.query(sql))[0] as Row[];
+    const charsets = await query(
+      'SELECT CHARACTER_SET_NAME AS cs, DEFAULT_COLLATE_NAME AS co FROM information_schema.CHARACTER_SETS',
+    );
+    const collations = await query(
+      'SELECT COLLATION_NAME AS co, CHARACTER_SET_NAME AS cs FROM information_schema.COLLATIONS',
+    );
+    const defaults = new Map(charsets.map((row) => [utf8mb3(row['cs'] as string), utf8mb3(row['co'] as string)]));
+    const owners = new Map(
+      collations.map((row) => [utf8mb3(row['co'] as string), utf8mb3(row['cs'] as string | null)]),
+    );
+    const [variables] = await query('SELECT VERSION() AS v, @@character_set_server AS cs, @@collation_server AS co');
+    const [major = 0, minor = 0, patch = 0] = String(variables?.['v']).split(/[.-]/).map(Number);
+    const follower = new DdlFollower(connection, databases, {
+      flavour: server.flavour,
+      serverVersion: major * 10_000 + minor * 100 + patch,
+      lowerCaseTableNames: 0,
+      utf8: 'utf8mb3',
+      serverCharset: {
+        charset: utf8mb3(String(variables?.['cs'])) ?? '',
+        collation: utf8mb3(String(variables?.['co'])),
+      },
+      threadSpecific: false,
+      errorCode: 0,
+      defaultCollation: (charset) => defaults.get(charset) ?? null,
+      charsetOfCollation: (collation) => owners.get(collation) ?? null,
+    });
+    await follower.#skipToEnd();
+    return follower;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection.end();
+  }
+
+  /** The tables of which the catalog has a definition. */
+  async definitions(): Promise<TableDefinition[]> {
+    const definitions: TableDefinition[] = [];
+    for (const { database, table } of await this.#present()) {
+      const known = this.#catalog.lookup(database, table);
+      if (typeof known !== 'string') definitions.push(known);
+    }
+    return definitions;
+  }
+
+  /** For what is no DDL: settings of the session. */
+  async set(sql: string): Promise<void> {
+    await this.#connection.query(sql);
+  }
+
+  async run(sql: string): Promise<Followed> {
+    const mode = await this.#mode();
+    try {
+      await this.#connection.query(sql);
+    } catch (error) {
+      // Some statements fail after a part of them was done and logged.
+      return { ...(await this.#follow(sql, mode)), refused: (error as Error).message };
+    }
+    return await this.#follow(sql, mode);
+  }
+
+  async #follow(sql: string, mode: Pick<DdlContext, 'sqlMode' | 'explicitDefaultsForTimestamp'>): Promise<Followed> {
+    const logged: string[] = [];
+    const effects: DdlEffect[] = [];
+    for (const { database, text } of await this.#newStatements(sql)) {
+      logged.push(text);
+      const effect = understandStatement(text, {
+        ...this.#context,
+        ...mode,
+        database,
+        lookup: (name, table) => this.#catalog.lookup(name, table),
+        lookupDatabase: (name) => this.#catalog.lookupDatabase(name),
+      });
+      effects.push(effect);
+      if (effect.kind === 'schema') for (const step of effect.steps) this.#catalog.apply(step);
+    }
+    return { refused: null, logged, effects, ...(await this.#compare()) };
+  }
+
+  async #compare(): Promise<Pick<Followed, 'unknown' | 'differences'>> {
+    const present = await this.#present();
+    const { definitions, unreadable } = await readTableDefinitions((sql) => this.#rows(sql), {
+      flavour: this.#flavour,
+      tables: present,
+    });
+    const differences = unreadable.map(
+      ({ database, table, reason }) => `${database}.${table} is unreadable: ${reason}`,
+    );
+    const unknown: string[] = [];
+    if (this.#databases.some((database) => this.#catalog.lookupDatabase(database) === 'unknown')) {
+      for (const [database, charset] of await readDatabaseCharsets((sql) => this.#rows(sql))) {
+        this.#catalog.apply({ op: 'define-database', database, charset });
+      }
+    }
+    for (const actual of definitions) {
+      const { database, name } = actual.schema;
+      const known = this.#catalog.lookup(database, name);
+      if (known === 'unknown') {
+        unknown.push(`${database}.${name}`);
+        // As the source would: read it again.
+        this.#catalog.apply({ op: 'define', definition: actual });
+        continue;
+      }
+      const differs = known === 'absent' ? [`${database}.${name} exists`] : compareDefinitions(known, actual);
+      differences.push(...differs);
+      // So that a difference is told once.
+      if (differs.length > 0) this.#catalog.apply({ op: 'define', definition: actual });
+    }
+    return { unknown, differences };
+  }
+
+  async #present(): Promise<{ database: string; table: string }[]> {
+    const list = this.#databases.map((database) => `'${database}'`).join(', ');
+    const rows = await this.#rows(
+      `SELECT TABLE_SCHEMA AS d, TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (${list}) AND TABLE_TYPE <> 'VIEW' ORDER BY 1, 2`,
+    );
+    return rows.map((row) => ({ database: String(row['d']), table: String(row['t']) }));
+  }
+
+  async #rows(sql: string): Promise<Row[]> {
+    return (await this.#connection.query(sql))[0] as Row[];
+  }
+
+  async #mode(): Promise<Pick<DdlContext, 'sqlMode' | 'explicitDefaultsForTimestamp'>> {
+    const [row] = await this.#rows('SELECT @@SESSION.sql_mode AS m, @@SESSION.explicit_defaults_for_timestamp AS e');
+    const modes = new Set(String(row?.['m']).split(','));
+    const sqlMode: DdlSqlMode = {
+      ansiQuotes: modes.has('ANSI_QUOTES'),
+      noBackslashEscapes: modes.has('NO_BACKSLASH_ESCAPES'),
+      realAsFloat: modes.has('REAL_AS_FLOAT'),
+      oracle: modes.has('ORACLE'),
+      maxdb: modes.has('MAXDB'),
+    };
+    return { sqlMode, explicitDefaultsForTimestamp: Number(row?.['e']) === 1 };
+  }
+
+  async #skipToEnd(): Promise<void> {
+    const logs = await this.#rows('SHOW BINARY LOGS');
+    const last = logs.at(-1);
+    this.#file = String(last?.['Log_name']);
+    this.#position = Number(last?.['File_size']);
+  }
+
+  async #newStatements(sql: string): Promise<{ database: string; text: string }[]> {
+    const events = await this.#rows(`SHOW BINLOG EVENTS IN '${this.#file}' FROM ${this.#position}`);
+    const statements: { database: string; text: string }[] = [];
+    for (const event of events) {
+      this.#position = Math.max(this.#position, Number(event['End_log_pos']));
+      if (event['Event_type'] !== 'Query') continue;
+      const info = String(event['Info']);
+      const use = /^use `((?:[^`]|``)*)`; /.exec(info);
+      const text = info.slice(use?.[0].length ?? 0);
+      // The Info column is utf8mb3 and shows question marks for other characters; the event itself has them.
+      const exact = /[\ud800-\udfff]/.test(sql) && text.includes('?') ? sql : text;
+      statements.push({ database: use?.[1]?.replaceAll('``', '`') ?? '', text: exact });
+    }
+    return statements;
+  }
+}
+
+function compareDefinitions(known: TableDefinition, actual: TableDefinition): string[] {
+  const place = `${actual.schema.database}.${actual.schema.name}`;
+  const differences: string[] = [];
+  const differ = (what: string, ours: unknown, theirs: unknown): void => {
+    const [a, b] = [JSON.stringify(ours), JSON.stringify(theirs)];
+    if (a !== b) differences.push(`${place} ${what}: understood ${a}, is ${b}`);
+  };
+  differ(
+    'columns',
+    known.schema.columns.map((column) => column.name),
+    actual.schema.columns.map((column) => column.name),
+  );
+  for (const [index, column] of actual.schema.columns.entries()) {
+    const ours = known.schema.columns[index];
+    const doubtful = actual.doubtfulMembers.includes(column.name);
+    const members = doubtful ? (column.members ?? []) : null;
+    const shown = doubtful
+      ? ours?.members?.map((member) => member.replaceAll(/[\ud800-\udbff][\udc00-\udfff]/g, '?'))
+      : null;
+    if (doubtful) differ(`members of ${column.name}`, shown, members);
+    differ(`column ${column.name}`, sorted(ours, doubtful), sorted(column, doubtful));
+  }
+  differ('key', known.schema.key, actual.schema.key);
+  differ('default', charset(known.defaultCharset), charset(actual.defaultCharset));
+  differ('row end', known.rowEnd, actual.rowEnd);
+  const missing = actual.uniqueColumns.filter((name) => !known.uniqueColumns.includes(name));
+  differ('missing unique columns', missing, []);
+  differ('hidden', known.hiddenColumns, actual.hiddenColumns);
+  return differences;
+}
+
+function charset(value: CharsetAndCollation | null): string | null {
+  return value === null ? null : `${value.charset} ${value.collation}`;
+}
+
+function sorted(column: object | undefined, withoutMembers: boolean): [string, unknown][] {
+  return Object.entries(column ?? {})
+    .filter(([name]) => !(withoutMembers && name === 'members'))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** A step in a few words, for messages. */
+export function describeStep(step: SchemaStep): string {
+  switch (step.op) {
+    case 'define':
+      return `define ${step.definition.schema.database}.${step.definition.schema.name}`;
+    case 'rename':
+      return `rename ${step.from.database}.${step.from.name} ${step.to.database}.${step.to.name}`;
+    case 'truncate':
+      return `truncate ${step.rows} ${step.table.database}.${step.table.name}`;
+    case 'drop':
+    case 'unknown':
+    case 'replace-rows':
+      return `${step.op} ${step.table.database}.${step.table.name}`;
+    case 'unknown-all':
+      return step.op;
+    default:
+      return `${step.op} ${step.database}`;
+  }
+}

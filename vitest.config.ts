@@ -1,0 +1,51 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+
+const SECOND_MS = 1000;
+const serverSetup = ['test/support/servers/global-setup.ts'];
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    // Two workers: servers, proxies and the code under test share what is often a two-core machine.
+    maxWorkers: 2,
+    pool: 'forks',
+    reporters: ['default', './test/support/summary-reporter.ts'],
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/architecture/**/*.test.ts', 'test/support/**/*.test.ts'],
+          testTimeout: 20 * SECOND_MS,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          globalSetup: serverSetup,
+          testTimeout: 60 * SECOND_MS,
+          hookTimeout: 120 * SECOND_MS,
+        },
+      },
+      {
+        test: {
+          name: 'fault',
+          include: ['test/fault/**/*.test.ts'],
+          globalSetup: serverSetup,
+          testTimeout: 120 * SECOND_MS,
+          hookTimeout: 120 * SECOND_MS,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: serverSetup,
+          testTimeout: 180 * SECOND_MS,
+          hookTimeout: 180 * SECOND_MS,
+        },
+      },
+    ],
+  },
+});
+
+export default config;
