@@ -113,7 +113,7 @@ export class BinlogRowBatch implements RowBatch {
     decoder: (bytes: Buffer, view: DataView, range: { start: number; end: number }, output: Output) => void,
     output: Output,
   ): void {
-    forgetWindow();
+    forgetWindow(this.#end);
     try {
       decoder(this.#bytes, this.#view, { start: this.#start, end: this.#end }, output);
     } catch (error) {

@@ -119,7 +119,7 @@ export interface BinlogPlace {
 
 /** Binlog files in the order they are written: by number, as the number outgrows its zeros (`.999999` < `.1000000`). */
 export function compareFiles(a: string, b: string): number {
-  return fileNumber(a) - fileNumber(b);
+  return a === b ? 0 : fileNumber(a) - fileNumber(b);
 }
 
 function fileNumber(file: string): number {

@@ -41,8 +41,9 @@ export async function resolveStart(request: PositionRequest, queries: QueryConne
     case 'mysql-gtids':
     case 'mariadb-gtids': {
       const gtids = gtidsOf(request, server);
-      const { file, offset } = await currentPlace(queries, server);
-      const position = new MysqlPosition(file, offset, gtids);
+      // Where they end in the binlog is told by the stream. Until then: no place that could be taken for one further on.
+      const [first] = await requireFiles(queries);
+      const position = new MysqlPosition(first?.file ?? '', 4, gtids);
       await checkResumable(position, queries, server);
       return { position, skipBeforeUs: null };
     }

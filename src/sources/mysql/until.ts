@@ -2,7 +2,7 @@ import { GtidTrail } from './gtid/gtid-trail.ts';
 import type { MariadbGtidPosition } from './gtid/mariadb-gtid.ts';
 import type { MysqlGtidSet } from './gtid/mysql-gtid-set.ts';
 import type { MysqlPosition } from './mysql-position.ts';
-import { type BinlogPlace, comparePlaces } from './server.ts';
+import { type BinlogPlace, compareFiles } from './server.ts';
 import type { BinlogTransaction } from './stream/open-transaction.ts';
 
 /** The place or GTIDs at which an iteration ends by itself. */
@@ -17,6 +17,8 @@ export class Until {
   /** MySQL: what is still missing of the target; null until the stream's own set is known. */
   #missing: MysqlGtidSet | null = null;
   #seen: MysqlPosition | null = null;
+  #file = '';
+  #fileOrder = -1;
 
   /** Reaching any of the targets is enough. */
   constructor(targets: readonly Target[]) {
@@ -29,13 +31,14 @@ export class Until {
   }
 
   reached(end: MysqlPosition, place: BinlogPlace, last: BinlogTransaction | null): boolean {
-    return this.#targets.some((target) => this.#isReached(target, { end, place, last }));
+    for (const target of this.#targets) if (this.#isReached(target, end, place, last)) return true;
+    return false;
   }
 
-  #isReached(target: Target, { end, place, last }: { end: MysqlPosition; place: BinlogPlace; last: BinlogTransaction | null }): boolean {
+  #isReached(target: Target, end: MysqlPosition, place: BinlogPlace, last: BinlogTransaction | null): boolean {
     switch (target.kind) {
       case 'place':
-        return comparePlaces(place, target.place) >= 0;
+        return this.#placeReached(place, target.place);
       case 'mariadb-gtids':
         if (end === this.#seen || end.gtids === null || end.gtids instanceof GtidTrail) return false;
         this.#seen = end;
@@ -43,6 +46,15 @@ export class Until {
       case 'mysql-gtids':
         return this.#mysqlReached(end, target.set, last);
     }
+  }
+
+  /** Asked after every event: file names are compared only when they change. */
+  #placeReached({ file, offset }: BinlogPlace, target: BinlogPlace): boolean {
+    if (file !== this.#file) {
+      this.#file = file;
+      this.#fileOrder = compareFiles(file, target.file);
+    }
+    return this.#fileOrder > 0 || (this.#fileOrder === 0 && offset >= target.offset);
   }
 
   #mysqlReached(end: MysqlPosition, set: MysqlGtidSet, last: BinlogTransaction | null): boolean {

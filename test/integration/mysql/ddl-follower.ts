@@ -1,6 +1,6 @@
 import type { Connection } from 'mysql2/promise';
 import { Catalog } from '../../../src/sources/mysql/ddl/catalog.ts';
-import type { DdlContext, DdlEffect, DdlSqlMode, SchemaStep } from '../../../src/sources/mysql/ddl/effect.ts';
+import type { DdlContext, DdlEffect, DdlSqlMode } from '../../../src/sources/mysql/ddl/effect.ts';
 import { understandStatement } from '../../../src/sources/mysql/ddl/understand-statement.ts';
 import { utf8mb3 } from '../../../src/sources/mysql/schema/information-schema-column.ts';
 import {
@@ -27,6 +27,8 @@ export interface Followed {
   readonly effects: readonly DdlEffect[];
   /** Tables, as `database.name`, of which nothing is known after it although they are there. */
   readonly unknown: readonly string[];
+  /** Tables that information_schema cannot describe, and why: MySQL and MariaDB spoil the members when they convert an ENUM. */
+  readonly unreadable: readonly string[];
   /** Where the catalog and the server disagree. */
   readonly differences: readonly string[];
 }
@@ -132,7 +134,7 @@ export class DdlFollower implements AsyncDisposable {
     return { refused: null, logged, effects, ...(await this.#compare()) };
   }
 
-  async #compare(): Promise<Pick<Followed, 'unknown' | 'differences'>> {
+  async #compare(): Promise<Pick<Followed, 'unknown' | 'unreadable' | 'differences'>> {
     const present = await this.#present();
     const { definitions, unreadable } = await readTableDefinitions((sql) => this.#rows(sql), {
       flavour: this.#flavour,
@@ -156,12 +158,21 @@ export class DdlFollower implements AsyncDisposable {
         this.#catalog.apply({ op: 'define', definition: actual });
         continue;
       }
-      const differs = known === 'absent' ? [`${database}.${name} exists`] : compareDefinitions(known, actual);
+      const differs =
+        known === 'absent' ? [`${database}.${name} exists`] : compareDefinitions(known, actual, this.#flavour);
       differences.push(...differs);
       // So that a difference is told once.
       if (differs.length > 0) this.#catalog.apply({ op: 'define', definition: actual });
     }
-    return { unknown, differences };
+    for (const { database, table } of unreadable) {
+      const known = this.#catalog.lookup(database, table);
+      if (known !== 'unknown') differences.push(`${database}.${table} is not readable, yet understood`);
+    }
+    return {
+      unknown,
+      unreadable: unreadable.map(({ database, table, reason }) => `${database}.${table}: ${reason}`),
+      differences,
+    };
   }
 
   async #present(): Promise<{ database: string; table: string }[]> {
@@ -213,7 +224,7 @@ export class DdlFollower implements AsyncDisposable {
   }
 }
 
-function compareDefinitions(known: TableDefinition, actual: TableDefinition): string[] {
+function compareDefinitions(known: TableDefinition, actual: TableDefinition, flavour: 'mysql' | 'mariadb'): string[] {
   const place = `${actual.schema.database}.${actual.schema.name}`;
   const differences: string[] = [];
   const differ = (what: string, ours: unknown, theirs: unknown): void => {
@@ -239,7 +250,7 @@ function compareDefinitions(known: TableDefinition, actual: TableDefinition): st
   differ('default', charset(known.defaultCharset), charset(actual.defaultCharset));
   differ('row end', known.rowEnd, actual.rowEnd);
   const missing = actual.uniqueColumns.filter((name) => !known.uniqueColumns.includes(name));
-  differ('missing unique columns', missing, []);
+  if (flavour === 'mariadb') differ('missing unique columns', missing, []);
   differ('hidden', known.hiddenColumns, actual.hiddenColumns);
   return differences;
 }
@@ -252,24 +263,4 @@ function sorted(column: object | undefined, withoutMembers: boolean): [string, u
   return Object.entries(column ?? {})
     .filter(([name]) => !(withoutMembers && name === 'members'))
     .sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-/** A step in a few words, for messages. */
-export function describeStep(step: SchemaStep): string {
-  switch (step.op) {
-    case 'define':
-      return `define ${step.definition.schema.database}.${step.definition.schema.name}`;
-    case 'rename':
-      return `rename ${step.from.database}.${step.from.name} ${step.to.database}.${step.to.name}`;
-    case 'truncate':
-      return `truncate ${step.rows} ${step.table.database}.${step.table.name}`;
-    case 'drop':
-    case 'unknown':
-    case 'replace-rows':
-      return `${step.op} ${step.table.database}.${step.table.name}`;
-    case 'unknown-all':
-      return step.op;
-    default:
-      return `${step.op} ${step.database}`;
-  }
 }

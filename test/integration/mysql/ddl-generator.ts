@@ -140,8 +140,9 @@ export class DdlGenerator {
   /** A change of the session's modes; null mostly. */
   setting(): string | null {
     if (!this.#chance.often(4)) return null;
-    if (this.#chance.often(40))
-      {return `SET SESSION explicit_defaults_for_timestamp = ${this.#chance.pick(['ON', 'OFF'])}`;}
+    if (this.#chance.often(40)) {
+      return `SET SESSION explicit_defaults_for_timestamp = ${this.#chance.pick(['ON', 'OFF'])}`;
+    }
     const modes = this.#chance.pick([
       '',
       'STRICT_ALL_TABLES',
@@ -189,8 +190,9 @@ export class DdlGenerator {
     const replace = this.#flavour === 'mariadb' && chance.often(15);
     const head = `CREATE ${replace ? 'OR REPLACE ' : ''}TABLE ${!replace && chance.often(20) ? 'IF NOT EXISTS ' : ''}${chance.pick(this.#tableNames)}`;
     if (tables.length > 0 && chance.often(8)) return `${head} LIKE ${tableName(chance.pick(tables))}`;
-    if (tables.length > 0 && chance.often(8))
-      {return `${head}${this.#tableOptions()} AS SELECT * FROM ${tableName(chance.pick(tables))}`;}
+    if (tables.length > 0 && chance.often(8)) {
+      return `${head}${this.#tableOptions()} AS SELECT * FROM ${tableName(chance.pick(tables))}`;
+    }
     const names = chance.some(COLUMN_NAMES, 7);
     const types = names.map(() => this.#type());
     const elements = names.map((name, index) => `${name} ${types[index] ?? ''}${this.#attributes(types[index] ?? '')}`);
@@ -281,8 +283,9 @@ export class DdlGenerator {
     const chance = this.#chance;
     const attributes: string[] = [];
     const numeric = /INT|DEC|NUM|FLOAT|DOUBLE|REAL/.test(type);
-    if (numeric && chance.often(25))
-      {attributes.push(chance.pick(['UNSIGNED', 'ZEROFILL', 'UNSIGNED ZEROFILL', 'SIGNED']));}
+    if (numeric && chance.often(25)) {
+      attributes.push(chance.pick(['UNSIGNED', 'ZEROFILL', 'UNSIGNED ZEROFILL', 'SIGNED']));
+    }
     const rest: string[] = [];
     if (numeric && chance.often(12)) {
       rest.push(
@@ -291,8 +294,9 @@ export class DdlGenerator {
     } else {
       if (chance.often(35)) rest.push(chance.pick(['NOT NULL', 'NULL']));
       if (numeric && chance.often(20)) rest.push(chance.pick(['DEFAULT 7', 'DEFAULT -1', 'DEFAULT (1 + (2))']));
-      if (/^(?:TIMESTAMP|DATETIME)$/.test(type) && chance.often(40))
-        {rest.push('DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP()');}
+      if (/^(?:TIMESTAMP|DATETIME)$/.test(type) && chance.often(40)) {
+        rest.push('DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP()');
+      }
       if (numeric && chance.often(5)) rest.push('PRIMARY KEY');
       if (chance.often(4)) rest.push('DEFAULT NULL');
     }
@@ -318,8 +322,9 @@ export class DdlGenerator {
         return `ADD${word} ${this.#newName(schema.columns)} ${definition}${position}`;
       case 4: {
         const ifNotExists = this.#flavour === 'mariadb' && chance.often(50);
-        if (!ifNotExists)
-          {return `ADD${word} (n${++this.#serial} ${this.#type()}, n${++this.#serial} INT, INDEX (n${this.#serial}))`;}
+        if (!ifNotExists) {
+          return `ADD${word} (n${++this.#serial} ${this.#type()}, n${++this.#serial} INT, INDEX (n${this.#serial}))`;
+        }
         return `ADD COLUMN IF NOT EXISTS ${chance.pick(COLUMN_NAMES)} ${definition}${position}`;
       }
       case 5:

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeEffect } from '../../support/ddl-context.ts';
 import { startServer } from '../../support/servers/start-server.ts';
 import type { TestServer } from '../../support/servers/test-server.ts';
-import { DdlFollower, describeStep, type Followed } from './ddl-follower.ts';
+import { DdlFollower, type Followed } from './ddl-follower.ts';
 import { Chance, DdlGenerator } from './ddl-generator.ts';
 import { type ListedStatement, NONSTRICT_STATEMENTS, STATEMENTS } from './ddl-statements.ts';
 
@@ -40,6 +41,7 @@ describe.each(['mariadb', 'mysql'] as const)('DDL as %s logs it', (flavour) => {
         problems.push(`unknown ${followed.unknown.join(' ')}: ${sql}`);
       }
       if (followed.differences.length > 0) problems.push(tell(followed));
+      problems.push(...followed.unreadable);
     }
     return problems;
   }

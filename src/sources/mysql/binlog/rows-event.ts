@@ -5,18 +5,18 @@ import { EVENT } from './event-types.ts';
 /** What a rows event does, whatever its version and server. */
 export type RowsAction = 'insert' | 'update' | 'delete';
 
-/** A rows event's header; the row images lie between `rowsStart` and `rowsEnd` of the same buffer. */
+/** A rows event's header, read into an object that is used again for the next; the row images lie between `rowsStart` and `rowsEnd` of the same buffer. */
 export interface RowsEvent {
-  readonly tableId: number;
+  tableId: number;
   /** Last rows event of its statement: table ids are free again. */
-  readonly endsStatement: boolean;
-  readonly columnCount: number;
+  endsStatement: boolean;
+  columnCount: number;
   /** Offset of the bitmap of columns in the first image, `(columnCount + 7) >> 3` bytes. */
-  readonly firstBitmap: number;
+  firstBitmap: number;
   /** Offset of the after image's bitmap for an update; the same as `firstBitmap` otherwise. */
-  readonly secondBitmap: number;
-  readonly rowsStart: number;
-  readonly rowsEnd: number;
+  secondBitmap: number;
+  rowsStart: number;
+  rowsEnd: number;
 }
 
 /**
@@ -32,16 +32,12 @@ export interface RowsEvent {
  * `start` and `end` bound the event's body: header and checksum are cut off already.
  * Source: MySQL, libs/mysql/binlog/event/rows_event.cpp, Rows_event::Rows_event().
  */
-export function readRowsEvent(
-  bytes: Buffer,
-  range: { start: number; end: number },
-  { version, update }: { version: 1 | 2; update: boolean },
-): RowsEvent {
-  const { start, end } = range;
+// oxlint-disable-next-line max-params -- called for every rows event; fills a target that is used again
+export function readRowsEventInto(bytes: Buffer, start: number, end: number, version: 1 | 2, update: boolean, target: RowsEvent): void {
   let p = start + 8;
   if (p + (version === 2 ? 3 : 1) > end) throw tooShort();
-  const tableId = bytes.readUIntLE(start, 6);
-  const flags = bytes.readUInt16LE(start + 6);
+  target.tableId = bytes.readUInt32LE(start) + bytes.readUInt16LE(start + 4) * 0x1_0000_0000;
+  target.endsStatement = (bytes.readUInt8(start + 6) & 1) === 1;
   if (version === 2) {
     const extra = bytes.readUInt16LE(p);
     if (extra < 2) throw corrupt(`a rows event's extra data is ${extra} bytes long, 2 at least`, { extra });
@@ -57,11 +53,21 @@ export function readRowsEvent(
     throw corrupt('a rows event has more columns than a table can have', { columnCount });
   }
   const bitmap = (columnCount + 7) >> 3;
-  const firstBitmap = p;
-  const secondBitmap = update ? p + bitmap : p;
-  const rowsStart = secondBitmap + bitmap;
-  if (rowsStart > end) throw tooShort();
-  return { tableId, endsStatement: (flags & 1) === 1, columnCount, firstBitmap, secondBitmap, rowsStart, rowsEnd: end };
+  target.columnCount = columnCount;
+  target.firstBitmap = p;
+  target.secondBitmap = update ? p + bitmap : p;
+  target.rowsStart = target.secondBitmap + bitmap;
+  target.rowsEnd = end;
+  if (target.rowsStart > end) throw tooShort();
+}
+
+export function emptyRowsEvent(): RowsEvent {
+  return { tableId: 0, endsStatement: false, columnCount: 0, firstBitmap: 0, secondBitmap: 0, rowsStart: 0, rowsEnd: 0 };
+}
+
+/** Update events have two bitmaps. */
+export function isUpdate(eventType: number): boolean {
+  return rowsAction(eventType) === 'update';
 }
 
 function tooShort(): Error {

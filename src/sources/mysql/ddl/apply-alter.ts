@@ -6,8 +6,9 @@ import { IMPLICIT_ROW_PERIOD, periodColumns, tableCharset, uniqueColumns, unique
 import { resolveCharset } from './charsets.ts';
 import type { WrittenColumn } from './column-parser.ts';
 import type { DdlContext } from './effect.ts';
+import { foldName } from './fold-name.ts';
 import { refuseLongerUnique, refuseLongUnique } from './long-unique.ts';
-import { findColumn, hasColumn, notNull, requireColumn, resolveKey } from './primary-key.ts';
+import { findColumn, notNull, requireColumn, resolveKey } from './primary-key.ts';
 import { convertColumn, resolveColumn } from './resolve-column.ts';
 import type { KeyPart, TableElement } from './table-elements.ts';
 import { NotUnderstood } from './token-reader.ts';
@@ -86,7 +87,7 @@ class Alteration {
     if (this.#elements.some((element) => element.kind === 'system-period')) throw new NotUnderstood('a row period');
     const slots = this.#placed(this.#kept());
     if (slots.length === 0) throw new NotUnderstood('no column is left');
-    const names = new Set(slots.map((slot) => slot.column.name.toLowerCase()));
+    const names = new Set(slots.map((slot) => foldName(slot.column.name)));
     if (names.size !== slots.length) throw new NotUnderstood('two columns of one name');
 
     const rowEnd = this.#rowEnd();
@@ -139,7 +140,7 @@ class Alteration {
 
   /** MariaDB's IF [NOT] EXISTS, decided by the columns before the statement. */
   #isIdle(clause: AlterClause): boolean {
-    const has = (name: string): boolean => hasColumn(this.#visible, name);
+    const has = (name: string): boolean => findColumn(this.#visible, name) >= 0;
     switch (clause.op) {
       case 'add':
         if (clause.element.kind === 'column') return clause.ifNotExists && has(clause.element.column.name);
@@ -207,7 +208,7 @@ class Alteration {
 
   /** MySQL keeps a generated invisible primary key in front, also of a column that is to come FIRST. */
   #refuseGeneratedKey(slots: readonly Slot[]): void {
-    const isGenerated = slots[0]?.column.name.toLowerCase() === GENERATED_KEY;
+    const isGenerated = foldName(slots[0]?.column.name ?? '') === GENERATED_KEY;
     if (isGenerated && this.#context.flavour === 'mysql') throw new NotUnderstood('FIRST with a generated primary key');
   }
 
@@ -229,8 +230,8 @@ class Alteration {
     op: O,
     name: string,
   ): Extract<AlterClause, { op: O }> | null {
-    const lower = name.toLowerCase();
-    const found = this.#clauses.filter((clause) => clause.op === op && clauseColumn(clause)?.toLowerCase() === lower);
+    const folded = foldName(name);
+    const found = this.#clauses.filter((clause) => clause.op === op && foldName(clauseColumn(clause) ?? '') === folded);
     if (found.length > 1) throw new NotUnderstood('one column twice');
     return (found[0] ?? null) as Extract<AlterClause, { op: O }> | null;
   }
@@ -322,8 +323,8 @@ function clauseColumn(clause: AlterClause): string | null {
 function indexFor(slots: readonly Slot[], position: ColumnPosition): number {
   if (position === null) return slots.length;
   if (position.after === null) return 0;
-  const lower = position.after.toLowerCase();
-  const index = slots.findIndex((slot) => slot.column.name.toLowerCase() === lower);
+  const folded = foldName(position.after);
+  const index = slots.findIndex((slot) => foldName(slot.column.name) === folded);
   if (index < 0) throw new NotUnderstood('AFTER an unknown column');
   return index + 1;
 }

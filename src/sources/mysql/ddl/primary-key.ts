@@ -1,22 +1,12 @@
 import type { Column } from '../../../core/table-schema.ts';
+import { foldName } from './fold-name.ts';
 import type { KeyPart, TableElement } from './table-elements.ts';
 import { NotUnderstood } from './token-reader.ts';
 
-/**
- * Where `name` is among the columns. The servers compare column names without case and accents; without accents is left out,
- * so a name that is not found may still be one of the columns.
- */
+/** Where `name` is among the columns; -1 when it is none of them. */
 export function findColumn(columns: readonly Column[], name: string): number {
-  const lower = name.toLowerCase();
-  return columns.findIndex((column) => column.name.toLowerCase() === lower);
-}
-
-/** For IF [NOT] EXISTS, where the answer decides what happens. */
-export function hasColumn(columns: readonly Column[], name: string): boolean {
-  if (findColumn(columns, name) >= 0) return true;
-  const plain = (text: string): boolean => /^[\u0000-\u007f]*$/.test(text);
-  if (!plain(name) || !columns.every((column) => plain(column.name))) throw new NotUnderstood('accents decide');
-  return false;
+  const folded = foldName(name);
+  return columns.findIndex((column) => foldName(column.name) === folded);
 }
 
 export function requireColumn(columns: readonly Column[], name: string): number {
@@ -34,7 +24,7 @@ export function resolveKey(
   return parts.flatMap((part) => {
     if (!part.period) return [requireColumn(columns, part.column)];
     const period = elements.find(
-      (element) => element.kind === 'period' && element.name.toLowerCase() === part.column.toLowerCase(),
+      (element) => element.kind === 'period' && foldName(element.name) === foldName(part.column),
     );
     if (period?.kind !== 'period') throw new NotUnderstood('unknown period');
     return [requireColumn(columns, period.to), requireColumn(columns, period.from)];

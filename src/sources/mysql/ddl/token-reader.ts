@@ -1,3 +1,4 @@
+import { foldName } from './fold-name.ts';
 import type { DdlContext, TableName } from './effect.ts';
 import type { Token } from './lexer.ts';
 
@@ -164,7 +165,6 @@ export class TokenReader {
 
   #fold(name: string): string {
     if (this.#context.lowerCaseTableNames !== 1) return name;
-    // Character by character, as the server does: no character becomes two.
-    return Array.from(name, (char) => (char.toLowerCase().length === char.length ? char.toLowerCase() : char)).join('');
+    return foldName(name);
   }
 }

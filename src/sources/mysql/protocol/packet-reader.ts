@@ -64,12 +64,13 @@ export class PacketReader {
     if (available < 4) return false;
     const main = this.#main;
     const from = this.#from;
-    const length = main.readUInt16LE(from) | (main.readUInt8(from + 2) << 16);
+    const header = this.#mainView.getUint32(from, true);
+    const length = header & 0xffffff;
     if (length === 0xffffff || length + 4 > HEAD_BYTES) return this.#startLarge();
     if (available < length + 4) return false;
-    this.#checkSequence(main.readUInt8(from + 3));
+    this.#checkSequence(header >>> 24);
     this.#from = from + 4 + length;
-    this.#checkStatus(from + 4, length);
+    if (main[from + 4] !== 0 || length === 0) this.#checkStatus(from + 4, length);
     this.bytes = main;
     this.view = this.#mainView;
     this.start = from + 5;

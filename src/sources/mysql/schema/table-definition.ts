@@ -29,8 +29,8 @@ export interface TableDefinition {
    */
   readonly doubtfulMembers: readonly string[];
   /**
-   * Columns that may be part of a UNIQUE key, rather too many than too few. In MariaDB such a column brings in a hidden one when
-   * it grows too long for the storage engine.
+   * MariaDB: columns that may be part of a UNIQUE key, rather too many than too few. Such a column brings in a hidden one when it
+   * grows too long for the storage engine. Elsewhere of no consequence.
    */
   readonly uniqueColumns: readonly string[];
 }

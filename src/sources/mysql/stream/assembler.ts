@@ -17,7 +17,7 @@ import { emptyMysqlGtidTarget } from '../binlog/mysql-gtid-target.ts';
 import { decodePreviousGtidsEvent } from '../binlog/previous-gtids-event.ts';
 import { decodeQueryCompressedEvent, decodeQueryEvent, isBeginQuery, isCommitQuery, type QueryEvent } from '../binlog/query-event.ts';
 import { decodeRotateEvent } from '../binlog/rotate-event.ts';
-import { readRowsEvent, rowsAction, type RowsEvent } from '../binlog/rows-event.ts';
+import { emptyRowsEvent, isUpdate, readRowsEventInto, type RowsEvent } from '../binlog/rows-event.ts';
 import { decodeTableMapEvent } from '../binlog/table-map-event.ts';
 import { decodeTransactionPayloadEvent } from '../binlog/transaction-payload-event.ts';
 import { uncompressEventData } from '../binlog/uncompress-event.ts';
@@ -80,10 +80,12 @@ export class Assembler {
   #lastTableId = -1;
   #lastTable: MappedTable | null = null;
   #open: OpenTransaction | null = null;
+  #reused: OpenTransaction | null = null;
   #last: BinlogTransaction | null = null;
   #parts: TransactionPart[] = [];
   #statement: LoggedStatement | null = null;
   #expectRestart: boolean;
+  readonly #rowsEvent: RowsEvent = emptyRowsEvent();
   readonly #mysqlGtid = emptyMysqlGtidTarget();
   readonly #mariadbGtid = emptyMariadbGtidTarget();
 
@@ -143,7 +145,7 @@ export class Assembler {
     switch (type) {
       case EVENT.MARIADB_GTID:
         this.#advance(view, start);
-        this.#mariadbBegins(bytes, view, { start, body, end });
+        this.#mariadbBegins(bytes, view, start, end);
         return null;
       case EVENT.GTID:
       case EVENT.ANONYMOUS_GTID:
@@ -153,19 +155,19 @@ export class Assembler {
         return null;
       case EVENT.TABLE_MAP:
         this.#advance(view, start);
-        return this.#tableMap(bytes, { body, end, eventLength: end - start });
+        return this.#tableMap(bytes, body, end);
       case EVENT.WRITE_ROWS_V1:
       case EVENT.UPDATE_ROWS_V1:
       case EVENT.DELETE_ROWS_V1:
         this.#advance(view, start);
-        this.#rows(bytes, view, { type, body, end, version: 1 });
+        this.#rows(bytes, view, type, body, end, 1);
         return null;
       case EVENT.WRITE_ROWS:
       case EVENT.UPDATE_ROWS:
       case EVENT.DELETE_ROWS:
       case EVENT.PARTIAL_UPDATE_ROWS:
         this.#advance(view, start);
-        this.#rows(bytes, view, { type, body, end, version: 2 });
+        this.#rows(bytes, view, type, body, end, 2);
         return null;
       case EVENT.WRITE_ROWS_COMPRESSED_V1:
       case EVENT.UPDATE_ROWS_COMPRESSED_V1:
@@ -352,7 +354,9 @@ export class Assembler {
     this.#begin(new BinlogTransaction(this.end, view.getUint32(start + 5, true), committedAtUs, anonymous ? null : source, gno), false, view.getUint32(start + 9, true));
   }
 
-  #mariadbBegins(bytes: Buffer, view: DataView, { start, body, end }: { start: number; body: number; end: number }): void {
+  // oxlint-disable-next-line max-params -- called for every transaction
+  #mariadbBegins(bytes: Buffer, view: DataView, start: number, end: number): void {
+    const body = start + HEADER_LENGTH;
     const gtid = this.#mariadbGtid;
     readMariadbGtidInto(bytes, body, end, gtid);
     const committedAtUs = view.getUint32(start, true) * 1_000_000;
@@ -378,8 +382,13 @@ export class Assembler {
       skipped = info.committedAtUs < this.skipBeforeUs;
       if (!skipped) this.skipBeforeUs = null;
     }
+    this.#reused ??= new OpenTransaction(info);
+    const open = this.#reused;
+    open.begin(info, grouped, skipped);
     // The position may lag: a dump by GTIDs begins with the file that holds them. The event itself tells where it stands.
-    this.#open = new OpenTransaction(info, { grouped, skipped, at: { file: this.#file, offset: this.#offset - eventLength } });
+    open.atFile = this.#file;
+    open.atOffset = this.#offset - eventLength;
+    this.#open = open;
   }
 
   #opened(): OpenTransaction {
@@ -432,9 +441,10 @@ export class Assembler {
     this.#lastTable = null;
   }
 
-  #tableMap(bytes: Buffer, { body, end, eventLength }: { body: number; end: number; eventLength: number }): Demand {
+  #tableMap(bytes: Buffer, body: number, end: number): Demand {
+    const eventLength = end - body;
     if (end - body < 8) throw new TidingsError('BINLOG_TRUNCATED', 'TABLE_MAP event: it ends inside its header');
-    const tableId = bytes.readUIntLE(body, 6);
+    const tableId = bytes.readUInt32LE(body) + bytes.readUInt16LE(body + 4) * 0x1_0000_0000;
     const known = tableId === this.#lastTableId ? this.#lastTable : this.#tables.get(tableId);
     if (known != null && known.eventLength === eventLength) {
       this.#lastTableId = tableId;
@@ -466,21 +476,26 @@ export class Assembler {
       bind(remembered);
       return null;
     }
-    return history.establish(event, this.#opened().at).then((schema) => {
+    const { atFile, atOffset } = this.#opened();
+    return history.establish(event, { file: atFile, offset: atOffset }).then((schema) => {
       bind(full ? schemaFromMetadata(event, server.flavour, schema) : schema);
       return null;
     });
   }
 
-  #rows(bytes: Buffer, view: DataView, { type, body, end, version }: { type: number; body: number; end: number; version: 1 | 2 }): void {
-    const event = readRowsEvent(bytes, { start: body, end }, { version, update: rowsAction(type) === 'update' });
+  // Called for every rows event: positional, and into a target that is used again.
+  // oxlint-disable-next-line max-params
+  #rows(bytes: Buffer, view: DataView, type: number, body: number, end: number, version: 1 | 2): void {
+    const event = this.#rowsEvent;
+    readRowsEventInto(bytes, body, end, version, isUpdate(type), event);
     const table = this.#mapped(event, type);
-    if (table !== null) this.#addRows(bytes, view, { type, event, table });
+    if (table !== null) this.#addRows(bytes, view, type, event, table);
     if (event.endsStatement) this.#statement = null;
   }
 
   #compressedRows(bytes: Buffer, { type, body, end, version }: { type: number; body: number; end: number; version: 1 | 2 }): void {
-    const event = readRowsEvent(bytes, { start: body, end }, { version, update: rowsAction(type) === 'update' });
+    const event = this.#rowsEvent;
+    readRowsEventInto(bytes, body, end, version, isUpdate(type), event);
     const table = this.#mapped(event, type);
     if (table !== null) {
       const rows = uncompressEventData(bytes.subarray(event.rowsStart, event.rowsEnd), eventTypeName(type, 'mariadb'));
@@ -494,7 +509,7 @@ export class Assembler {
         rowsStart: header.length,
         rowsEnd: whole.length,
       };
-      this.#addRows(whole, new DataView(whole.buffer, whole.byteOffset, whole.byteLength), { type, event: moved, table });
+      this.#addRows(whole, new DataView(whole.buffer, whole.byteOffset, whole.byteLength), type, moved, table);
     }
     if (event.endsStatement) this.#statement = null;
   }
@@ -502,7 +517,6 @@ export class Assembler {
   /** Null when nobody watches the table, or the transaction is passed over. */
   #mapped(event: RowsEvent, type: number): MappedTable | null {
     const open = this.#opened();
-    open.hasRows = true;
     const table = event.tableId === this.#lastTableId ? this.#lastTable : (this.#tables.get(event.tableId) ?? null);
     if (table === null) {
       // An empty rows event with a made-up table id only marks a statement's end.
@@ -516,7 +530,8 @@ export class Assembler {
     return table.binding === null || open.skipped ? null : table;
   }
 
-  #addRows(bytes: Buffer, view: DataView, { type, event, table }: { type: number; event: RowsEvent; table: MappedTable }): void {
+  // oxlint-disable-next-line max-params -- called for every rows event
+  #addRows(bytes: Buffer, view: DataView, type: number, event: RowsEvent, table: MappedTable): void {
     const open = this.#open as OpenTransaction;
     open.watchedRows++;
     // Until XA COMMIT nobody knows whether the rows count; they are kept by XaTransactions.

@@ -3,7 +3,6 @@ import type { Entry } from '../../../core/source.ts';
 import type { Gno } from '../gtid/gno.ts';
 import type { MysqlGtidSource } from '../gtid/mysql-gtid-source.ts';
 import type { MysqlPosition } from '../mysql-position.ts';
-import type { BinlogPlace } from '../server.ts';
 
 /** What is known of a transaction from its GTID event. The identifier's text is made when it is asked for. */
 export class BinlogTransaction implements TransactionInfo {
@@ -30,33 +29,41 @@ export class BinlogTransaction implements TransactionInfo {
   }
 }
 
-/** A transaction whose end has not been read yet. */
+/**
+ * The transaction whose end has not been read yet. One object serves a whole stream, as a new one for each transaction would be most
+ * of what the stream allocates.
+ */
 export class OpenTransaction {
-  readonly info: BinlogTransaction;
+  info: BinlogTransaction;
   /** Where its first event stands. */
-  readonly at: BinlogPlace;
+  atFile = '';
+  atOffset = 0;
   entries: Entry[] = [];
   /** A part of it was handed over already. */
   handedOver = false;
-  /** The part handed over first after a reconnect repeats one from before. */
-  restarted = false;
   /** Ends with an XID, COMMIT or ROLLBACK; otherwise with its first statement. */
-  grouped: boolean;
+  grouped = false;
   /** Its changes are not wanted: it lies before the start time. */
-  readonly skipped: boolean;
-  /** There were rows, watched or not, handed over or not. */
-  hasRows = false;
-  /** Rows since the last savepoint statement. */
+  skipped = false;
+  /** Rows of watched tables since the beginning or the last savepoint. */
   watchedRows = 0;
   /** Of the XA transaction that this group prepares. */
   xid: string | null = null;
   /** MariaDB: this group is the first or the abandoned half of a two-phase ALTER TABLE. */
   alterWithoutEffect = false;
 
-  constructor(info: BinlogTransaction, { grouped, skipped, at }: { grouped: boolean; skipped: boolean; at: BinlogPlace }) {
-    this.at = at;
+  constructor(info: BinlogTransaction) {
     this.info = info;
+  }
+
+  begin(info: BinlogTransaction, grouped: boolean, skipped: boolean): void {
+    this.info = info;
+    this.entries = [];
+    this.handedOver = false;
     this.grouped = grouped;
     this.skipped = skipped;
+    this.watchedRows = 0;
+    this.xid = null;
+    this.alterWithoutEffect = false;
   }
 }

@@ -1,4 +1,4 @@
-import { fixedDigits } from './digits.ts';
+import { afterPoint, fixedDigits } from './digits.ts';
 
 /**
  * NEWDECIMAL: a fixed-point number in base 10^9, big-endian, as many bytes as the digits need.
@@ -73,7 +73,7 @@ export function shortDecimalText(bytes: Buffer, start: number, integerBytes: num
   let offset = start + integerBytes;
   let fraction = 0;
   for (let i = 0; i < fractionBytes; i++) fraction = (fraction << 8) | (byte(bytes, offset++) ^ flip);
-  return `${text}.${fixedDigits(fraction, scale)}`;
+  return text + afterPoint(fraction, scale);
 }
 
 function group(bytes: Buffer, start: number, { length, flip, first }: { length: number; flip: number; first: number }): number {

@@ -11,6 +11,19 @@ export const THREE_DIGITS: readonly string[] = padded(1024, 3);
 /** `0000` … `16383`: any fourteen bits. */
 export const FOUR_DIGITS: readonly string[] = padded(16_384, 4);
 
+/** `.0` … `.9`, `.00` … `.99`, `.000` … `.999`, `.0000` … `.9999` by count of digits. */
+const AFTER_POINT: readonly (readonly string[])[] = [1, 2, 3, 4].map((width) => padded(10 ** width, width).map((digits) => `.${digits}`));
+
+/** The point and `value`, 0 ≤ value < 10^width, in exactly `width` (1 to 9) digits: one concatenation at most for up to 6 digits. */
+export function afterPoint(value: number, width: number): string {
+  if (width <= 4) return AFTER_POINT[width - 1]?.[value] ?? `.${value}`;
+  if (width === 6) {
+    const high = (value / 1000) | 0;
+    return at(AFTER_POINT[2] ?? [], high) + at(THREE_DIGITS, value - high * 1000);
+  }
+  return `.${fixedDigits(value, width)}`;
+}
+
 /** `value`, 0 ≤ value < 10^width, in exactly `width` (1 to 9) digits. */
 export function fixedDigits(value: number, width: number): string {
   switch (width) {

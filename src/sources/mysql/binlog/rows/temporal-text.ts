@@ -1,4 +1,4 @@
-import { FOUR_DIGITS, fixedDigits, TWO_DIGITS } from './digits.ts';
+import { afterPoint, FOUR_DIGITS, fixedDigits, TWO_DIGITS } from './digits.ts';
 
 /**
  * Dates and times as SELECT prints them; TIMESTAMP as UTC in ISO 8601. Values that are not dates (`0000-00-00`, `2020-00-00`)
@@ -71,7 +71,7 @@ export function datetime2(high: number, low: number): string {
 
 /** `.` and `digits` (1 to 6) digits of a stored fraction: 1 byte holds two digits, 2 hold four, 3 hold six. */
 export function fraction(stored: number, digits: number): string {
-  return `.${digits & 1 ? fixedDigits((stored / 10) | 0, digits) : fixedDigits(stored, digits)}`;
+  return afterPoint(digits & 1 ? (stored / 10) | 0 : stored, digits);
 }
 
 /** TIMESTAMP: seconds since 1970 UTC. 0 is MySQL's zero timestamp, which is no moment: the caller handles it. */
