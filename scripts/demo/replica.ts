@@ -43,7 +43,10 @@ export class Replica {
     for (const { before, after } of batch.changes()) {
       const old = before === null ? null : keyText(before, key);
       const now = after === null ? null : keyText(after, key);
-      if (old !== null && !table.rows.delete(old)) table.misfits++;
+      if (before !== null && old !== null) {
+        if (!isRow(before, table.rows.get(old))) table.misfits++;
+        table.rows.delete(old);
+      }
       if (now !== null && after !== null) {
         if (table.rows.has(now)) table.misfits++;
         table.rows.set(now, after);
@@ -54,7 +57,12 @@ export class Replica {
   }
 }
 
-/** The same text for the same key, from a change and from SELECT. */
+/** Whether a change's row before it is the row as the changes so far have left it; a column that is newer than the row is NULL. */
+function isRow(before: Row, row: Row | undefined): boolean {
+  return row !== undefined && Object.entries(before).every(([column, value]) => value === (row[column] ?? null));
+}
+
+/** The same text for the same key, from a change and from SELECT. The shop's keys are numbers and texts. */
 export function keyText(row: Row, key: readonly string[]): string {
-  return JSON.stringify(key.map((column) => String(row[column])));
+  return JSON.stringify(key.map((column) => row[column]));
 }

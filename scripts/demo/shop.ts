@@ -31,24 +31,66 @@ export const SHOP_TABLES: readonly string[] = [
 ];
 
 /** Comes in the middle of the load: from then on rows have one column more, and not at their end. */
-export const SHOP_MIGRATION =
+export const SHOP_MIGRATION: string =
   "ALTER TABLE orders MODIFY status ENUM('new', 'paid', 'shipped', 'returned') NOT NULL, " +
   "ADD COLUMN channel ENUM('web', 'phone', 'market') AFTER customer";
 
-export const SHOP_TABLE_NAMES = ['customers', 'products', 'orders', 'order_lines'] as const;
+export const SHOP_TABLE_NAMES: readonly string[] = ['customers', 'products', 'orders', 'order_lines'];
 
-export type ShopTable = (typeof SHOP_TABLE_NAMES)[number];
-
-export const FIRST_NAMES: readonly string[] = ['Ada', 'Björn', 'Chloé', 'Dmitri', 'Élise', 'Fatima', 'Grace', 'Håkon', 'Inés', '志明'];
-export const LAST_NAMES: readonly string[] = ['Lovelace', "O'Neill", 'Nuñez', 'Śliwa', 'Müller', 'Иванова', 'Okafor', '山田', 'Öztürk', 'Smith'];
-export const GOODS: readonly string[] = ['Teapot', 'Lamp', 'Clock', 'Radio', 'Kettle', 'Chair', 'Blanket', 'Compass', 'Globe', 'Umbrella'];
-export const COLOURS: readonly string[] = ['blue', 'crimson', 'green', 'ivory', 'black', 'amber', 'grey', 'white', 'violet', 'teal'];
+export const FIRST_NAMES: readonly string[] = [
+  'Ada',
+  'Björn',
+  'Chloé',
+  'Dmitri',
+  'Élise',
+  'Fatima',
+  'Grace',
+  'Håkon',
+  'Inés',
+  '志明',
+];
+export const LAST_NAMES: readonly string[] = [
+  'Lovelace',
+  "O'Neill",
+  'Nuñez',
+  'Śliwa',
+  'Müller',
+  'Иванова',
+  'Okafor',
+  '山田',
+  'Öztürk',
+  'Smith',
+];
+export const GOODS: readonly string[] = [
+  'Teapot',
+  'Lamp',
+  'Clock',
+  'Radio',
+  'Kettle',
+  'Chair',
+  'Blanket',
+  'Compass',
+  'Globe',
+  'Umbrella',
+];
+export const COLOURS: readonly string[] = [
+  'blue',
+  'crimson',
+  'green',
+  'ivory',
+  'black',
+  'amber',
+  'grey',
+  'white',
+  'violet',
+  'teal',
+];
 export const NOTES: readonly (string | null)[] = [
   null,
   null,
   'Leave it with the neighbours, please',
   'A present 🎁: no bill in the parcel!',
   'Très urgent — merci 🙏',
-  "It's for O'Neill; \"ring twice\"\nsecond floor",
+  'It\'s for O\'Neill; "ring twice"\nsecond floor',
   '急ぎでお願いします 🚚',
 ];

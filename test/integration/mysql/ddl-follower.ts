@@ -43,6 +43,7 @@ export class DdlFollower implements AsyncDisposable {
   readonly #databases: readonly string[];
   readonly #context: ServerContext;
   readonly #catalog = new Catalog({ lookup: () => 'absent', lookupDatabase: () => 'absent' });
+  readonly #seen = new Set<string>();
   #file = '';
   #position = 4;
 
@@ -164,6 +165,11 @@ export class DdlFollower implements AsyncDisposable {
       // So that a difference is told once.
       if (differs.length > 0) this.#catalog.apply({ op: 'define', definition: actual });
     }
+    for (const { database, table } of this.#gone(present)) {
+      if (typeof this.#catalog.lookup(database, table) === 'string') continue;
+      differences.push(`${database}.${table} does not exist`);
+      this.#catalog.apply({ op: 'drop', table: { database, name: table } });
+    }
     for (const { database, table } of unreadable) {
       const known = this.#catalog.lookup(database, table);
       if (known !== 'unknown') differences.push(`${database}.${table} is not readable, yet understood`);
@@ -181,6 +187,18 @@ export class DdlFollower implements AsyncDisposable {
       `SELECT TABLE_SCHEMA AS d, TABLE_NAME AS t FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (${list}) AND TABLE_TYPE <> 'VIEW' ORDER BY 1, 2`,
     );
     return rows.map((row) => ({ database: String(row['d']), table: String(row['t']) }));
+  }
+
+  /** The tables that were there once and are no more. */
+  #gone(present: readonly { database: string; table: string }[]): { database: string; table: string }[] {
+    const now = new Set(present.map(({ database, table }) => `${database}\0${table}`));
+    for (const name of now) this.#seen.add(name);
+    return [...this.#seen]
+      .filter((name) => !now.has(name))
+      .map((name) => {
+        const [database = '', table = ''] = name.split('\0');
+        return { database, table };
+      });
   }
 
   async #rows(sql: string): Promise<Row[]> {

@@ -85,8 +85,6 @@ describe.each(['mariadb', 'mysql'] as const)('DDL as %s logs it', (flavour) => {
 });
 
 function tell({ logged, effects, differences }: Followed): string {
-  const understood = effects.map((effect) =>
-    effect.kind === 'schema' ? effect.steps.map(describeStep).join(', ') : effect.kind,
-  );
+  const understood = effects.map((effect) => String(describeEffect(effect)));
   return [`logged: ${logged.join(' | ')}`, `understood: ${understood.join(' | ')}`, ...differences].join('\n');
 }

@@ -190,8 +190,9 @@ describe('what is not understood', () => {
       const effectOfPart = new TestHistory().effect(sql.slice(0, end));
       if (effectOfPart.kind !== 'schema') continue;
       for (const step of effectOfPart.steps) {
-        if (step.op === 'define')
+        if (step.op === 'define') {
           expect(step.definition.schema.columns.map((column) => column.name)).toEqual(['id', 'a', 'b']);
+        }
       }
     }
   });

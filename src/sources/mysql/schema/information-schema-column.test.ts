@@ -27,10 +27,11 @@ describe('parseMembers', () => {
     expect(parseMembers(columnType)).toEqual(members);
   });
 
-  test.each(["enum('a'", "enum(x'0df')", "enum('a',)", "enum('a' 'b')", 'enum()', "enum('a''')x"])(
+  // MySQL writes x'..' for a member that its own conversion has spoilt.
+  test.each(["enum('a'", "enum(x'0df')", "enum('a',)", "enum('a' 'b')", 'enum()', 'int(11)'])(
     '%s is refused',
     (columnType) => {
-      expect(parseMembers(columnType) === null || columnType.endsWith('x')).toBe(true);
+      expect(parseMembers(columnType)).toBe(null);
     },
   );
 
