@@ -1,4 +1,8 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Connection } from 'mysql2/promise';
+import { EVENT } from '../../../src/sources/mysql/binlog/event-types.ts';
+import { decodeQueryEvent } from '../../../src/sources/mysql/binlog/query-event.ts';
 import { Catalog } from '../../../src/sources/mysql/ddl/catalog.ts';
 import type { DdlContext, DdlEffect, DdlSqlMode } from '../../../src/sources/mysql/ddl/effect.ts';
 import { understandStatement } from '../../../src/sources/mysql/ddl/understand-statement.ts';
@@ -9,14 +13,22 @@ import {
   readTableDefinitions,
 } from '../../../src/sources/mysql/schema/read-table-schemas.ts';
 import type { CharsetAndCollation, TableDefinition } from '../../../src/sources/mysql/schema/table-definition.ts';
+import { binlogFileEvents } from '../../support/binlog-file.ts';
 import type { TestServer } from '../../support/servers/test-server.ts';
 
 type Row = Record<string, unknown>;
+/** What comes from the session. */
+type StatementMode = Pick<DdlContext, 'sqlMode' | 'explicitDefaultsForTimestamp'>;
+/** What comes from the event. */
+type Circumstances = Pick<DdlContext, 'database' | 'errorCode' | 'threadSpecific'>;
 /** What is the same for all statements. */
-type ServerContext = Omit<
-  DdlContext,
-  'database' | 'sqlMode' | 'explicitDefaultsForTimestamp' | 'lookup' | 'lookupDatabase'
->;
+type ServerContext = Omit<DdlContext, keyof StatementMode | keyof Circumstances | 'lookup' | 'lookupDatabase'>;
+type LoggedStatement = Circumstances & { readonly text: string };
+
+const MAGIC_BYTES = 4;
+const EVENT_LENGTH_OFFSET = 9;
+/** LOG_EVENT_THREAD_SPECIFIC_F */
+const THREAD_SPECIFIC = 0x4;
 
 /** What one statement came to. */
 export interface Followed {
@@ -43,15 +55,22 @@ export class DdlFollower implements AsyncDisposable {
   readonly #databases: readonly string[];
   readonly #context: ServerContext;
   readonly #catalog = new Catalog({ lookup: () => 'absent', lookupDatabase: () => 'absent' });
+  readonly #dataDir: string | null;
   readonly #seen = new Set<string>();
   #file = '';
   #position = 4;
 
-  private constructor(connection: Connection, databases: readonly string[], context: ServerContext) {
+  private constructor(
+    connection: Connection,
+    databases: readonly string[],
+    context: ServerContext,
+    dataDir: string | null,
+  ) {
     this.#connection = connection;
     this.#flavour = context.flavour;
     this.#databases = databases;
     this.#context = context;
+    this.#dataDir = dataDir;
   }
 
   static async open(server: TestServer, databases: readonly string[]): Promise<DdlFollower> {
@@ -69,20 +88,23 @@ export class DdlFollower implements AsyncDisposable {
     );
     const [variables] = await query('SELECT VERSION() AS v, @@character_set_server AS cs, @@collation_server AS co');
     const [major = 0, minor = 0, patch = 0] = String(variables?.['v']).split(/[.-]/).map(Number);
-    const follower = new DdlFollower(connection, databases, {
-      flavour: server.flavour,
-      serverVersion: major * 10_000 + minor * 100 + patch,
-      lowerCaseTableNames: 0,
-      utf8: 'utf8mb3',
-      serverCharset: {
-        charset: utf8mb3(String(variables?.['cs'])) ?? '',
-        collation: utf8mb3(String(variables?.['co'])),
+    const follower = new DdlFollower(
+      connection,
+      databases,
+      {
+        flavour: server.flavour,
+        serverVersion: major * 10_000 + minor * 100 + patch,
+        lowerCaseTableNames: 0,
+        utf8: 'utf8mb3',
+        serverCharset: {
+          charset: utf8mb3(String(variables?.['cs'])) ?? '',
+          collation: utf8mb3(String(variables?.['co'])),
+        },
+        defaultCollation: (charset) => defaults.get(charset) ?? null,
+        charsetOfCollation: (collation) => owners.get(collation) ?? null,
       },
-      threadSpecific: false,
-      errorCode: 0,
-      defaultCollation: (charset) => defaults.get(charset) ?? null,
-      charsetOfCollation: (collation) => owners.get(collation) ?? null,
-    });
+      server.dataDir,
+    );
     await follower.#skipToEnd();
     return follower;
   }
@@ -112,20 +134,20 @@ export class DdlFollower implements AsyncDisposable {
       await this.#connection.query(sql);
     } catch (error) {
       // Some statements fail after a part of them was done and logged.
-      return { ...(await this.#follow(sql, mode)), refused: (error as Error).message };
+      return { ...(await this.#follow(mode, true)), refused: (error as Error).message };
     }
-    return await this.#follow(sql, mode);
+    return await this.#follow(mode, false);
   }
 
-  async #follow(sql: string, mode: Pick<DdlContext, 'sqlMode' | 'explicitDefaultsForTimestamp'>): Promise<Followed> {
+  async #follow(mode: StatementMode, failed: boolean): Promise<Followed> {
     const logged: string[] = [];
     const effects: DdlEffect[] = [];
-    for (const { database, text } of await this.#newStatements(sql)) {
+    for (const { text, ...circumstances } of await this.#newStatements(failed)) {
       logged.push(text);
       const effect = understandStatement(text, {
         ...this.#context,
         ...mode,
-        database,
+        ...circumstances,
         lookup: (name, table) => this.#catalog.lookup(name, table),
         lookupDatabase: (name) => this.#catalog.lookupDatabase(name),
       });
@@ -205,7 +227,7 @@ export class DdlFollower implements AsyncDisposable {
     return (await this.#connection.query(sql))[0] as Row[];
   }
 
-  async #mode(): Promise<Pick<DdlContext, 'sqlMode' | 'explicitDefaultsForTimestamp'>> {
+  async #mode(): Promise<StatementMode> {
     const [row] = await this.#rows('SELECT @@SESSION.sql_mode AS m, @@SESSION.explicit_defaults_for_timestamp AS e');
     const modes = new Set(String(row?.['m']).split(','));
     const sqlMode: DdlSqlMode = {
@@ -225,20 +247,40 @@ export class DdlFollower implements AsyncDisposable {
     this.#position = Number(last?.['File_size']);
   }
 
-  async #newStatements(sql: string): Promise<{ database: string; text: string }[]> {
+  /** The statements logged since the last call: from the binlog file itself, or as SHOW BINLOG EVENTS tells of it. */
+  async #newStatements(failed: boolean): Promise<LoggedStatement[]> {
+    if (this.#dataDir !== null) return await this.#readFile(this.#dataDir);
     const events = await this.#rows(`SHOW BINLOG EVENTS IN '${this.#file}' FROM ${this.#position}`);
-    const statements: { database: string; text: string }[] = [];
+    const statements: LoggedStatement[] = [];
     for (const event of events) {
       this.#position = Math.max(this.#position, Number(event['End_log_pos']));
       if (event['Event_type'] !== 'Query') continue;
       const info = String(event['Info']);
       const use = /^use `((?:[^`]|``)*)`; /.exec(info);
-      const text = info.slice(use?.[0].length ?? 0);
-      // The Info column is utf8mb3 and shows question marks for other characters; the event itself has them.
-      const exact = /[\ud800-\udfff]/.test(sql) && text.includes('?') ? sql : text;
-      statements.push({ database: use?.[1]?.replaceAll('``', '`') ?? '', text: exact });
+      statements.push({
+        database: use?.[1]?.replaceAll('``', '`') ?? '',
+        text: info.slice(use?.[0].length ?? 0),
+        // Neither is shown. A refused statement that is there nevertheless carries its error.
+        errorCode: failed ? 1 : 0,
+        threadSpecific: false,
+      });
     }
     return statements;
+  }
+
+  async #readFile(dataDir: string): Promise<LoggedStatement[]> {
+    const file = await readFile(join(dataDir, this.#file));
+    // Without the events that were read before; the first one describes the file.
+    const description = file.subarray(0, MAGIC_BYTES + file.readUInt32LE(MAGIC_BYTES + EVENT_LENGTH_OFFSET));
+    const events = binlogFileEvents(Buffer.concat([description, file.subarray(this.#position)]));
+    this.#position = file.length;
+    return events
+      .filter(({ header }) => header.type === EVENT.QUERY)
+      .map(({ header, body }) => {
+        const { database, errorCode, query } = decodeQueryEvent(body);
+        const threadSpecific = (header.flags & THREAD_SPECIFIC) !== 0;
+        return { database, text: query.toString('utf8'), errorCode, threadSpecific };
+      });
   }
 }
 

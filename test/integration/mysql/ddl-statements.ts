@@ -312,3 +312,26 @@ export const STATEMENTS: Readonly<Record<'mysql' | 'mariadb', readonly ListedSta
 
 /** In a session without strict mode. */
 export const NONSTRICT_STATEMENTS: readonly ListedStatement[] = listed(NONSTRICT);
+
+const TEMPORARY = String.raw`
+CREATE TABLE hidden (a INT);
+CREATE TEMPORARY TABLE hidden (x INT);
+ALTER TABLE hidden ADD COLUMN y INT --> d1.hidden;
+CREATE INDEX i ON hidden (x) --> d1.hidden;
+TRUNCATE TABLE hidden;
+DROP INDEX i ON hidden --> d1.hidden;
+CREATE TABLE copy1 LIKE hidden --> d1.copy1;
+ALTER TABLE hidden RENAME TO other --> d1.hidden;
+DROP TABLE other;
+ALTER TABLE hidden ADD COLUMN b INT;
+DROP TABLE hidden;
+`;
+
+/**
+ * In a session with binlog_format MIXED, where MariaDB logs the DDL of temporary tables, as 10.11 does; MySQL from 8.0.4 on logs
+ * it no more, and writes LIKE out.
+ */
+export const TEMPORARY_STATEMENTS: Readonly<Record<'mysql' | 'mariadb', readonly ListedStatement[]>> = {
+  mysql: listed(TEMPORARY).map((statement) => ({ ...statement, unknown: [] })),
+  mariadb: listed(TEMPORARY),
+};

@@ -4,7 +4,7 @@ import { startServer } from '../../support/servers/start-server.ts';
 import type { TestServer } from '../../support/servers/test-server.ts';
 import { DdlFollower, type Followed } from './ddl-follower.ts';
 import { Chance, DdlGenerator } from './ddl-generator.ts';
-import { type ListedStatement, NONSTRICT_STATEMENTS, STATEMENTS } from './ddl-statements.ts';
+import { type ListedStatement, NONSTRICT_STATEMENTS, STATEMENTS, TEMPORARY_STATEMENTS } from './ddl-statements.ts';
 
 const DATABASES = ['d1', 'd2', 'd3'];
 const RANDOM_STATEMENTS = Number(process.env['TIDINGS_TEST_DDL_STATEMENTS'] ?? 400);
@@ -56,6 +56,14 @@ describe.each(['mariadb', 'mysql'] as const)('DDL as %s logs it', (flavour) => {
     },
     3 * MINUTE_MS,
   );
+
+  test('DDL on a temporary table that hides a base table is not taken for the base table', async () => {
+    await using follower = await follow();
+    await follower.set("SET SESSION binlog_format = 'MIXED'");
+    const problems = await runList(follower, TEMPORARY_STATEMENTS[flavour]);
+    await follower.set("SET SESSION binlog_format = 'ROW'");
+    expect(problems).toEqual([]);
+  });
 
   test(
     `${RANDOM_STATEMENTS} random statements leave what is known equal to information_schema (seed ${SEED})`,

@@ -42,8 +42,9 @@ export interface DdlContext {
   /** The session's character_set_server and collation_server, which CREATE DATABASE falls back to. */
   readonly serverCharset: CharsetAndCollation | null;
   /**
-   * The event's THREAD_SPECIFIC flag. In the statement and mixed formats a name may then mean a temporary table, so a change
-   * of an existing table is reported as unknown.
+   * The event's THREAD_SPECIFIC flag. In the statement and mixed formats the name in ALTER, RENAME, TRUNCATE, LIKE and CREATE or
+   * DROP INDEX may then be a temporary table's, so these leave a known table unknown. Both servers set the flag with every DROP
+   * TABLE as well, where it means nothing.
    */
   readonly threadSpecific: boolean;
   /** The error code in the event, 0 for success. A statement that failed in part leaves its tables unknown. */

@@ -14,17 +14,15 @@ export function skipWait(reader: TokenReader): void {
 
 /** DROP TABLE and DROP SEQUENCE, from behind that word. What is listed is gone, whether it was there or not. */
 export function understandDropTable(statement: Statement): void {
-  const { reader, context } = statement;
+  const { reader } = statement;
   reader.ifExists();
   const tables: TableName[] = [];
   reader.list(() => tables.push(reader.tableName()));
   if (!reader.accept('RESTRICT')) reader.accept('CASCADE');
   skipWait(reader);
   reader.expectEnd();
-  for (const table of tables) {
-    // In part of the cases the name is a temporary table's, and the base table stays.
-    statement.add({ op: context.threadSpecific && statement.lookup(table) !== 'absent' ? 'unknown' : 'drop', table });
-  }
+  // Temporary tables are never among them, whatever the event's flag says: the servers log those apart, with TEMPORARY.
+  for (const table of tables) statement.add({ op: 'drop', table });
 }
 
 /** RENAME TABLE a TO b, c TO d, …, from behind the word TABLE. */

@@ -91,11 +91,18 @@ export function utcSeconds(seconds: number): string {
   return date + clock;
 }
 
+const THREE_DIGITS_Z: readonly string[] = Array.from({ length: 1000 }, (_, n) => `${String(n).padStart(3, '0')}Z`);
+
 const ZERO_TIMESTAMP = '0000-00-00T00:00:00';
 
 /** TIMESTAMP(f) since 5.6: seconds, then the stored fraction (see `fraction`); `digits` 0 has none. */
 export function timestamp2(seconds: number, stored: number, digits: number): string {
   const text = seconds === 0 && stored === 0 ? ZERO_TIMESTAMP : utcSeconds(seconds);
+  if (digits === 6) {
+    // One short string with the Z in it, so that the whole takes two concatenations.
+    const high = (stored / 1000) | 0;
+    return text + (afterPoint(high, 3) + (THREE_DIGITS_Z[stored - high * 1000] ?? ''));
+  }
   return digits === 0 ? `${text}Z` : `${text}${fraction(stored, digits)}Z`;
 }
 
