@@ -28,6 +28,12 @@ export interface MysqlEventsOptions extends Omit<MysqlSourceOptions, 'url' | 'ta
   readonly log?: Logger;
   /** Ends the stream as `stop` does: handlers at work finish, and no error is raised. */
   readonly signal?: AbortSignal;
+  /**
+   * Start without being told, once the code that adds the first listeners has run. `start()` and `run()` may still be called, to wait
+   * for the start or the end.
+   * @default true
+   */
+  readonly autoStart?: boolean;
 }
 
 /**
@@ -35,7 +41,6 @@ export interface MysqlEventsOptions extends Omit<MysqlSourceOptions, 'url' | 'ta
  *
  *     const events = mysqlEvents('mysql://root@127.0.0.1/test');
  *     events.on('test_update', (pk) => cache.delete(pk));
- *     await events.run();
  */
 export function mysqlEvents(url: string, options?: MysqlEventsOptions): TableEvents;
 export function mysqlEvents(options: MysqlEventsOptions & { readonly url: string }): TableEvents;
@@ -51,6 +56,7 @@ export function mysqlEvents(
     json = 'parsed',
     log,
     signal,
+    autoStart = true,
     ...source
   } = typeof first === 'string' ? { ...second, url: first } : first;
   return new TableEvents({
@@ -70,5 +76,6 @@ export function mysqlEvents(
     onError,
     log,
     signal,
+    autoStart,
   });
 }

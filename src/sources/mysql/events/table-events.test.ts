@@ -623,3 +623,46 @@ function spyOn(batches: ReturnType<FakeSource['batches']>, views: string[]): Ret
     return: async () => batches.return?.() ?? { done: true, value: undefined },
   };
 }
+
+describe('starting by itself', () => {
+  test('begins behind the code that adds the listeners, so that all of them hear the first event', async () => {
+    const store = new FakeStore();
+    store.commit(insert(1));
+    const events = eventsOf(store, { autoStart: true });
+    const heard: string[] = [];
+    const done = Promise.withResolvers<void>();
+    events.on('orders_write', (pk) => heard.push(`first ${String(pk)}`));
+    events.on('orders_write', (pk) => {
+      heard.push(`second ${String(pk)}`);
+      done.resolve();
+    });
+    await done.promise;
+    expect(heard).toEqual(['first 1', 'second 1']);
+    await events.close();
+  });
+
+  test('lets `run` join in afterwards, which tells of the end', async () => {
+    const store = new FakeStore();
+    store.commit(insert(1), insert(2));
+    const events = eventsOf(store, { autoStart: true });
+    const keys: unknown[] = [];
+    events.on('*', (pk) => keys.push(pk));
+    await new Promise((resolve) => setImmediate(resolve));
+    await events.run();
+    expect(keys).toEqual([1, 2]);
+  });
+
+  test('tells an error listener of a start that fails', async () => {
+    const failed = Promise.withResolvers<unknown>();
+    const events = new TableEvents({
+      tables: ['*'],
+      openSource: () => {
+        throw new Error('no source');
+      },
+      autoStart: true,
+    });
+    events.on('orders_write', () => undefined);
+    events.on('error', (error) => failed.resolve(error));
+    expect(await failed.promise).toMatchObject({ message: 'no source' });
+  });
+});

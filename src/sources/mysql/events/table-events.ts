@@ -32,6 +32,8 @@ export interface TableEventsOptions {
   readonly onError?: OnError | undefined;
   readonly log?: Logger | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Start by itself, behind the code that adds the first listeners, when nobody has called `start` or `run` by then. @default false */
+  readonly autoStart?: boolean | undefined;
 }
 
 type State = 'new' | 'running' | 'stopping' | 'ended';
@@ -67,6 +69,11 @@ export class TableEvents implements AsyncDisposable {
   #started: PromiseWithResolvers<void> | null = null;
   /** True while the promise of `start` would tell of an error. */
   #starting = true;
+  /** Started by itself; the first `start` or `run` that comes after all joins in. */
+  #startedByItself = false;
+  #startIsPlanned = false;
+  /** True until the start is fixed. */
+  #startPending = true;
 
   constructor(options: TableEventsOptions) {
     this.#options = options;
@@ -99,6 +106,7 @@ export class TableEvents implements AsyncDisposable {
    */
   on<const Name extends string>(name: Name, listener: ListenerOf<Name>): () => void {
     const subscription = this.#subscriptions.add(name, listener as AnyListener);
+    if (this.#options.autoStart === true) this.#planStart();
     return () => this.#subscriptions.remove(subscription);
   }
 
@@ -113,6 +121,11 @@ export class TableEvents implements AsyncDisposable {
    * with EVENTS_STARTED_TWICE. A later failure ends the stream: `error` listeners and `finished()` learn of it.
    */
   async start(): Promise<void> {
+    if (this.#started !== null && this.#startedByItself) {
+      this.#startedByItself = false;
+      await this.#started.promise;
+      return;
+    }
     if (this.#started !== null) {
       throw new TidingsError('EVENTS_STARTED_TWICE', 'these events have been started already');
     }
@@ -175,6 +188,20 @@ export class TableEvents implements AsyncDisposable {
     if (!this.#insideTransaction) this.#interrupt();
   }
 
+  /** Once per object: all listeners that are added in the same turn are there before the first event. */
+  #planStart(): void {
+    if (this.#startIsPlanned) return;
+    this.#startIsPlanned = true;
+    setImmediate(() => {
+      if (this.#state !== 'new' || this.#started !== null) return;
+      const started = this.start();
+      this.#startedByItself = true;
+      // Nobody holds this promise: `#end` tells of a failure, as of one that comes later.
+      this.#starting = false;
+      started.catch(() => {});
+    });
+  }
+
   async #run(): Promise<void> {
     let failure: { readonly error: unknown } | null = null;
     try {
@@ -207,7 +234,7 @@ export class TableEvents implements AsyncDisposable {
       for (;;) {
         this.#waiting = true;
         const next = batches.next();
-        if (this.#starting) this.#announceStart(source);
+        if (this.#startPending) this.#announceStart(source);
         // oxlint-disable-next-line no-await-in-loop -- the source reads on only when asked
         const result = await next;
         this.#waiting = false;
@@ -244,6 +271,7 @@ export class TableEvents implements AsyncDisposable {
 
   #begun(): void {
     this.#starting = false;
+    this.#startPending = false;
     this.#started?.resolve();
   }
 
