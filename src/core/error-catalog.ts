@@ -41,6 +41,7 @@ export type ErrorCode =
   | 'JSON_DIFF_WITHOUT_DOCUMENT'
   | 'POSITION_INVALID'
   | 'POSITION_UNKNOWN'
+  | 'PREFLIGHT_FAILED'
   | 'PRIVILEGE_MISSING'
   | 'PROTOCOL_VIOLATION'
   | 'ROLLBACK_IN_BINLOG'
@@ -213,6 +214,12 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'The server does not know the position that reading would resume from.',
     remedy:
       'Check that it is the same server, or a replica that has executed everything up to the position; otherwise take a new snapshot and start from `now`.',
+  },
+  PREFLIGHT_FAILED: {
+    retry: 'operator',
+    cause:
+      'The server is set up in a way, or the account has so few privileges, that reading is impossible or would miss changes.',
+    remedy: 'Do what the message lists, all of it at once; `tidings doctor` prints it with the exact statements.',
   },
   PRIVILEGE_MISSING: {
     retry: 'operator',

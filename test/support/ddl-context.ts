@@ -5,7 +5,7 @@ import type { DdlContext, DdlEffect, SchemaStep } from '../../src/sources/mysql/
 import { understandStatement } from '../../src/sources/mysql/ddl/understand-statement.ts';
 
 /** MySQL 8.4 with the default database `shop`, whose default is utf8mb4, and the tables that the catalog has. */
-export function ddlContext(catalog: Catalog, changes: Partial<DdlContext> = {}): DdlContext {
+function ddlContext(catalog: Catalog, changes: Partial<DdlContext> = {}): DdlContext {
   const flavour = changes.flavour ?? 'mysql';
   return {
     database: 'shop',
@@ -90,7 +90,7 @@ export function describeEffect(effect: DdlEffect): string | string[] {
 }
 
 /** A step in a few words. */
-export function describeStep(step: SchemaStep): string {
+function describeStep(step: SchemaStep): string {
   switch (step.op) {
     case 'define':
       return `define ${step.definition.schema.database}.${step.definition.schema.name}`;

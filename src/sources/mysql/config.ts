@@ -36,8 +36,18 @@ export interface MysqlSourceOptions {
    * @default 'stop'
    */
   readonly statementChanges?: 'stop' | 'report' | undefined;
-  /** Milliseconds between heartbeats of an idle server; without any for four of them (10 s at least) the connection counts as lost. @default 1000 */
+  /**
+   * Milliseconds between heartbeats of an idle server; when ten of them are missing (four, should ten be more than 10 s) the connection
+   * counts as lost.
+   * @default 1000
+   */
   readonly heartbeatMs?: number | undefined;
+  /**
+   * Longest wait for an answer of the server outside the stream, in milliseconds: for its settings, positions, definitions. Connecting
+   * takes 10 s at most in any case.
+   * @default 60000
+   */
+  readonly answerTimeoutMs?: number | undefined;
   /** Largest event that is accepted, in bytes: the largest row, roughly twice for an update. @default 1 GiB */
   readonly eventBytesMax?: number | undefined;
   /** Pause between attempts to connect again, in milliseconds. @default { delayMinMs: 100, delayMaxMs: 30000 } */
@@ -61,6 +71,7 @@ export interface MysqlSourceSettings {
   readonly statements: boolean;
   readonly statementChanges: 'stop' | 'report';
   readonly heartbeatMs: number;
+  readonly answerTimeoutMs: number;
   readonly eventBytesMax: number;
   readonly reconnect: { readonly delayMinMs: number; readonly delayMaxMs: number };
   readonly waitForServer: boolean;
@@ -72,7 +83,10 @@ const SERVER_ID_MAX = 4_294_967_295;
 
 /** A position as text, or the object that a source handed out. */
 const positionText = z
-  .union([z.string(), z.custom<Position>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))])
+  .union([
+    z.string(),
+    z.custom<Position>((value) => typeof value === 'object' && value !== null && !Array.isArray(value)),
+  ])
   .transform(String);
 
 const schema = z.strictObject({
@@ -87,6 +101,7 @@ const schema = z.strictObject({
   statements: z.boolean().default(false),
   statementChanges: z.enum(['stop', 'report']).default('stop'),
   heartbeatMs: z.int().min(100).max(60_000).default(1000),
+  answerTimeoutMs: z.int().min(100).max(3_600_000).default(60_000),
   eventBytesMax: z
     .int()
     .min(1024 * 1024)
@@ -104,7 +119,10 @@ const schema = z.strictObject({
 export function parseMysqlSourceOptions(options: MysqlSourceOptions): MysqlSourceSettings {
   const result = schema.safeParse(options);
   if (!result.success) {
-    throw new TidingsError('CONFIG_INVALID', `the options of the MySQL source are wrong:\n${z.prettifyError(result.error)}`);
+    throw new TidingsError(
+      'CONFIG_INVALID',
+      `the options of the MySQL source are wrong:\n${z.prettifyError(result.error)}`,
+    );
   }
   const { tables, exclude, columns, until, serverId, log, signal, ...rest } = result.data;
   return {

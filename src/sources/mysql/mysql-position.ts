@@ -58,9 +58,13 @@ export function parsePositionRequest(text: string): PositionRequest {
     }
     if (/^[0-9a-f]{8}-?[0-9a-f]{4}-/i.test(trimmed)) return { kind: 'mysql-gtids', set: MysqlGtidSet.parse(trimmed) };
   } catch (error) {
-    throw new TidingsError('POSITION_INVALID', `"${text}" is no position: ${error instanceof Error ? error.message : ''}`, {
-      cause: error,
-    });
+    throw new TidingsError(
+      'POSITION_INVALID',
+      `"${text}" is no position: ${error instanceof Error ? error.message : ''}`,
+      {
+        cause: error,
+      },
+    );
   }
   if (/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(trimmed)) {
     const ms = Date.parse(/(Z|[+-]\d{2}:?\d{2})$/i.test(trimmed) ? trimmed : `${trimmed.replace(' ', 'T')}Z`);

@@ -9,7 +9,7 @@ import { type MysqlPosition, parsePositionRequest, type PositionRequest } from '
 import { parseMysqlUrl } from './mysql-url.ts';
 import type { ServerAddress } from './protocol/connect.ts';
 import { TableSelection } from './table-selection.ts';
-import { openStream, type Resume } from './stream/open-stream.ts';
+import { openStream, type Resume, type StreamOptions } from './stream/open-stream.ts';
 import { pump } from './stream/pump.ts';
 
 export type { MysqlSourceOptions } from './config.ts';
@@ -32,18 +32,21 @@ export class MysqlSource implements Source {
   #abort: AbortController | null = null;
   #finished: Promise<void> = Promise.resolve();
   #closed = false;
+  readonly #former: StreamOptions['former'] = { connection: null };
   readonly #started = Promise.withResolvers<Position>();
 
   /** @throws TidingsError CONFIG_INVALID, POSITION_INVALID */
   constructor(options: MysqlSourceOptions) {
     this.#settings = parseMysqlSourceOptions(options);
-    this.#address = parseMysqlUrl(this.#settings.url);
+    this.#address = { ...parseMysqlUrl(this.#settings.url), answerTimeoutMs: this.#settings.answerTimeoutMs };
     const { tables, exclude, columns, from, until } = this.#settings;
     this.#selection = new TableSelection({ tables, exclude, columns, database: this.#address.database });
     this.#from = parsePositionRequest(from);
     this.#until = until === undefined ? null : parsePositionRequest(until);
     if (this.#until?.kind === 'earliest' || this.#until?.kind === 'time') {
-      throw new TidingsError('POSITION_INVALID', `"${until}" is no place to end at`, { hint: 'Give `now`, `file:offset`, or GTIDs.' });
+      throw new TidingsError('POSITION_INVALID', `"${until}" is no place to end at`, {
+        hint: 'Give `now`, `file:offset`, or GTIDs.',
+      });
     }
     // Whoever does not wait for it must not be bothered by its failure: the iteration throws the same error.
     this.#started.promise.catch(() => undefined);
@@ -98,10 +101,12 @@ export class MysqlSource implements Source {
           settings: this.#settings,
           address: this.#address,
           selection: this.#selection,
-          from: this.#position === null || resume !== null ? this.#from : { kind: 'position', position: this.#position },
+          from:
+            this.#position === null || resume !== null ? this.#from : { kind: 'position', position: this.#position },
           until: this.#until,
           resume,
           signal,
+          former: this.#former,
         });
         resume = stream.resume;
         this.#position ??= stream.resume.position;

@@ -3,7 +3,13 @@ import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { DecodedRows, RowBatch } from '../../core/source.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 import type { RowsAction, RowsEvent } from './binlog/rows-event.ts';
-import { compileKeys, compileRows, type ImageLayout, type KeysFunction, type RowsFunction } from './binlog/rows/row-decoder.ts';
+import {
+  compileKeys,
+  compileRows,
+  type ImageLayout,
+  type KeysFunction,
+  type RowsFunction,
+} from './binlog/rows/row-decoder.ts';
 import { forgetWindow } from './binlog/rows/text-window.ts';
 import type { LoggedStatement } from './stream/logged-statement.ts';
 import type { TableBinding } from './schema/table-binding.ts';
@@ -17,7 +23,11 @@ export class RowViews {
   #rows: RowsFunction | null = null;
   #keys: KeysFunction | null | undefined;
 
-  constructor(binding: TableBinding, action: RowsAction, { layout, json }: { layout: ImageLayout; json: 'text' | 'parsed' }) {
+  constructor(
+    binding: TableBinding,
+    action: RowsAction,
+    { layout, json }: { layout: ImageLayout; json: 'text' | 'parsed' },
+  ) {
     this.binding = binding;
     this.action = action;
     this.#layout = layout;
@@ -33,7 +43,9 @@ export class RowViews {
     const { columns, schema } = this.binding;
     if (this.#keys === undefined) {
       this.#keys =
-        schema.key.length === 0 ? null : compileKeys({ columns, layout: this.#layout, json: this.#json, key: schema.key });
+        schema.key.length === 0
+          ? null
+          : compileKeys({ columns, layout: this.#layout, json: this.#json, key: schema.key });
     }
     return this.#keys;
   }

@@ -50,7 +50,9 @@ export async function readServer(connection: QueryConnection): Promise<Server> {
   const version = parseVersion(versionText);
   const [oldest, tooNew] = SUPPORTED[flavour];
   if (version < oldest || version >= tooNew) {
-    throw new TidingsError('SERVER_UNSUPPORTED', `the server is ${flavour} ${versionText}`, { details: { version: versionText } });
+    throw new TidingsError('SERVER_UNSUPPORTED', `the server is ${flavour} ${versionText}`, {
+      details: { version: versionText },
+    });
   }
   const serverId = Number(get('server_id') || '0');
   const uuid = get('server_uuid') || get('server_uid');
@@ -72,7 +74,13 @@ export async function readServer(connection: QueryConnection): Promise<Server> {
       : null,
     serverCharset: get('character_set_server') || null,
     serverCollation: get('collation_server') || null,
-    utf8: flavour === 'mariadb' && settings.has('old_mode') && !/utf8_is_utf8mb3/i.test(get('old_mode')) && version >= 100_600 ? 'utf8mb4' : 'utf8mb3',
+    utf8:
+      flavour === 'mariadb' &&
+      settings.has('old_mode') &&
+      !/utf8_is_utf8mb3/i.test(get('old_mode')) &&
+      version >= 100_600
+        ? 'utf8mb4'
+        : 'utf8mb3',
     defaultCollations: collationOverrides(flavour, settings),
     settings,
   };
@@ -88,7 +96,8 @@ function collationOverrides(flavour: Flavour, settings: ReadonlyMap<string, stri
   // MariaDB 11.2: "utf8mb4=uca1400_ai_ci,ucs2=…", the collation without its character set's name.
   for (const pair of (settings.get('character_set_collations') ?? '').split(',')) {
     const [charset, collation] = pair.split('=').map((part) => part.trim());
-    if (charset && collation) overrides.set(charset, collation.startsWith(charset) ? collation : `${charset}_${collation}`);
+    if (charset && collation)
+      {overrides.set(charset, collation.startsWith(charset) ? collation : `${charset}_${collation}`);}
   }
   return overrides;
 }
@@ -106,9 +115,14 @@ export function textOf(row: ResultRow, ...names: readonly string[]): string {
   for (const name of names) {
     const value = row[name];
     if (value === undefined || value === null) continue;
-    return Buffer.isBuffer(value) ? value.toString('utf8') : String(value);
+    return scalarText(value);
   }
   return '';
+}
+
+/** A column of a result: the driver gives numbers, text or bytes. */
+function scalarText(value: unknown): string {
+  return Buffer.isBuffer(value) ? value.toString('utf8') : `${value as string | number | bigint}`;
 }
 
 /** A file of the binlog and an offset in it. */
@@ -131,7 +145,10 @@ export function comparePlaces(a: BinlogPlace, b: BinlogPlace): number {
 }
 
 /** Where the server writes next. @throws TidingsError BINLOG_DISABLED */
-export async function currentPlace(connection: QueryConnection, server: Server): Promise<BinlogPlace & { readonly executed: string }> {
+export async function currentPlace(
+  connection: QueryConnection,
+  server: Server,
+): Promise<BinlogPlace & { readonly executed: string }> {
   const [row] = await connection.query(server.binlogStatusStatement);
   if (row === undefined) throw new TidingsError('BINLOG_DISABLED', 'the server writes no binary log');
   return {
@@ -156,5 +173,5 @@ export async function binlogFiles(connection: QueryConnection): Promise<readonly
 export async function askOne(connection: QueryConnection, sql: string): Promise<string | null> {
   const [row] = await connection.query(sql);
   const value = row === undefined ? null : Object.values(row)[0];
-  return value === null || value === undefined ? null : String(value);
+  return value === null || value === undefined ? null : scalarText(value);
 }

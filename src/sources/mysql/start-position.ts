@@ -5,7 +5,16 @@ import { MysqlGtidSet } from './gtid/mysql-gtid-set.ts';
 import { MysqlPosition, type PositionRequest } from './mysql-position.ts';
 import type { DumpStart } from './protocol/binlog-session.ts';
 import type { QueryConnection } from './protocol/connect.ts';
-import { askOne, type BinlogFile, binlogFiles, type BinlogPlace, compareFiles, comparePlaces, currentPlace, type Server } from './server.ts';
+import {
+  askOne,
+  type BinlogFile,
+  binlogFiles,
+  type BinlogPlace,
+  compareFiles,
+  comparePlaces,
+  currentPlace,
+  type Server,
+} from './server.ts';
 import { fileCreatedAtUs, type SideOptions } from './stream/side-session.ts';
 
 /** Where a stream begins, and from which commit time on transactions count. */
@@ -20,7 +29,11 @@ export interface Start {
  *
  * @throws TidingsError POSITION_INVALID, POSITION_UNKNOWN, BINLOG_PURGED, BINLOG_RESET
  */
-export async function resolveStart(request: PositionRequest, queries: QueryConnection, side: SideOptions): Promise<Start> {
+export async function resolveStart(
+  request: PositionRequest,
+  queries: QueryConnection,
+  side: SideOptions,
+): Promise<Start> {
   const { server } = side;
   switch (request.kind) {
     case 'now':
@@ -66,7 +79,10 @@ async function requireFiles(queries: QueryConnection): Promise<readonly BinlogFi
   return files;
 }
 
-function gtidsOf(request: PositionRequest & { kind: 'mysql-gtids' | 'mariadb-gtids' }, server: Server): GtidTrail | MariadbGtidPosition {
+function gtidsOf(
+  request: PositionRequest & { kind: 'mysql-gtids' | 'mariadb-gtids' },
+  server: Server,
+): GtidTrail | MariadbGtidPosition {
   if (request.kind === 'mariadb-gtids') {
     if (server.flavour === 'mariadb') return request.position;
     throw wrongKind('a MariaDB GTID position', server);
@@ -81,11 +97,18 @@ function gtidsOf(request: PositionRequest & { kind: 'mysql-gtids' | 'mariadb-gti
 }
 
 function wrongKind(what: string, server: Server): TidingsError {
-  return new TidingsError('POSITION_INVALID', `the position is ${what}, the server is ${server.flavour} ${server.versionText}`);
+  return new TidingsError(
+    'POSITION_INVALID',
+    `the position is ${what}, the server is ${server.flavour} ${server.versionText}`,
+  );
 }
 
 /** A place with the GTIDs before it, where the server can tell them: MySQL cannot for the middle of a file, and tells them with the next file. */
-async function positionOfPlace({ file, offset }: BinlogPlace, queries: QueryConnection, server: Server): Promise<MysqlPosition> {
+async function positionOfPlace(
+  { file, offset }: BinlogPlace,
+  queries: QueryConnection,
+  server: Server,
+): Promise<MysqlPosition> {
   if (server.flavour !== 'mariadb' || offset <= 4) return new MysqlPosition(file, offset, null);
   const gtids = await askOne(queries, `SELECT BINLOG_GTID_POS(${quote(file)}, ${offset})`);
   return new MysqlPosition(file, offset, gtids === null ? null : MariadbGtidPosition.parse(gtids));
@@ -108,9 +131,13 @@ async function placeOfTime(atUs: number, files: readonly BinlogFile[], side: Sid
   }
   const found = files[low] as BinlogFile;
   if (low === 0 && !/\.0*1$/.test(found.file) && (await fileCreatedAtUs(side, found.file)) > atUs) {
-    throw new TidingsError('BINLOG_PURGED', `the server's binlog begins with ${found.file}, after the time that reading is to start from`, {
-      details: { file: found.file },
-    });
+    throw new TidingsError(
+      'BINLOG_PURGED',
+      `the server's binlog begins with ${found.file}, after the time that reading is to start from`,
+      {
+        details: { file: found.file },
+      },
+    );
   }
   return { file: found.file, offset: 4 };
 }
@@ -132,33 +159,58 @@ export async function checkResumable(position: MysqlPosition, queries: QueryConn
   const last = files.at(-1) as BinlogFile;
   const details = { position: `${position.file}:${position.offset}`, firstFile: first.file, lastFile: last.file };
   if (baseName(position.file) !== baseName(first.file)) {
-    throw new TidingsError('POSITION_UNKNOWN', `the server has no binlog file ${position.file}; its files are ${first.file} to ${last.file}`, { details });
+    throw new TidingsError(
+      'POSITION_UNKNOWN',
+      `the server has no binlog file ${position.file}; its files are ${first.file} to ${last.file}`,
+      { details },
+    );
   }
   if (compareFiles(position.file, first.file) < 0) {
-    throw new TidingsError('BINLOG_PURGED', `${position.file} is no longer on the server, whose oldest binlog file is ${first.file}`, { details });
+    throw new TidingsError(
+      'BINLOG_PURGED',
+      `${position.file} is no longer on the server, whose oldest binlog file is ${first.file}`,
+      { details },
+    );
   }
   const present = await currentPlace(queries, server);
   const own = files.find(({ file }) => file === position.file);
-  if (own === undefined || comparePlaces(position, present) > 0 || (position.file !== present.file && position.offset > own.bytes)) {
-    throw new TidingsError('BINLOG_RESET', `${position.file}:${position.offset} lies behind the end of the server's binlog, ${present.file}:${present.offset}`, { details });
+  if (
+    own === undefined ||
+    comparePlaces(position, present) > 0 ||
+    (position.file !== present.file && position.offset > own.bytes)
+  ) {
+    throw new TidingsError(
+      'BINLOG_RESET',
+      `${position.file}:${position.offset} lies behind the end of the server's binlog, ${present.file}:${present.offset}`,
+      { details },
+    );
   }
 }
 
 async function checkMysqlGtids(executed: MysqlGtidSet, queries: QueryConnection): Promise<void> {
-  const ask = async (variable: string): Promise<MysqlGtidSet> => MysqlGtidSet.parse((await askOne(queries, `SELECT @@GLOBAL.${variable}`)) ?? '');
+  const ask = async (variable: string): Promise<MysqlGtidSet> =>
+    MysqlGtidSet.parse((await askOne(queries, `SELECT @@GLOBAL.${variable}`)) ?? '');
   const purged = await ask('gtid_purged');
   const missing = purged.subtract(executed);
   if (!missing.isEmpty) {
-    throw new TidingsError('BINLOG_PURGED', `the server has purged transactions behind the position: ${missing.toString()}`, {
-      details: { purged: missing.toString() },
-    });
+    throw new TidingsError(
+      'BINLOG_PURGED',
+      `the server has purged transactions behind the position: ${missing.toString()}`,
+      {
+        details: { purged: missing.toString() },
+      },
+    );
   }
   const unknown = executed.subtract(await ask('gtid_executed'));
   if (!unknown.isEmpty) {
-    throw new TidingsError('POSITION_UNKNOWN', `the server has never executed ${unknown.toString()}, which the position includes`, {
-      hint: 'It was reset, it is another server, or a replica that is behind or has diverged. Use a server that has executed them, or take a new snapshot and start from `now`.',
-      details: { unknown: unknown.toString() },
-    });
+    throw new TidingsError(
+      'POSITION_UNKNOWN',
+      `the server has never executed ${unknown.toString()}, which the position includes`,
+      {
+        hint: 'It was reset, it is another server, or a replica that is behind or has diverged. Use a server that has executed them, or take a new snapshot and start from `now`.',
+        details: { unknown: unknown.toString() },
+      },
+    );
   }
 }
 
@@ -174,9 +226,13 @@ export function dumpStart({ file, offset, gtids }: MysqlPosition, server: Server
     if (!gtids.isEmpty) return { kind: 'mariadb-gtids', position: gtids };
   }
   if (offset > 0xffff_ffff) {
-    throw new TidingsError('POSITION_INVALID', `${file}:${offset} cannot be asked for: the protocol has 32 bits for the offset`, {
-      hint: 'Start at the next file, which always follows a transaction that long.',
-    });
+    throw new TidingsError(
+      'POSITION_INVALID',
+      `${file}:${offset} cannot be asked for: the protocol has 32 bits for the offset`,
+      {
+        hint: 'Start at the next file, which always follows a transaction that long.',
+      },
+    );
   }
   return { kind: 'place', place: { file, offset } };
 }

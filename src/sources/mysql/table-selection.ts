@@ -34,7 +34,10 @@ export class TableSelection {
     const everything = database === null ? ['*.*'] : [`${quoted(database)}.*`];
     this.#include = (tables === undefined || tables.length === 0 ? everything : tables).map(parse);
     this.#exclude = (exclude ?? []).map(parse);
-    this.#columns = Object.entries(columns ?? {}).map(([text, names]) => ({ pattern: parse(text), names: new Set(names) }));
+    this.#columns = Object.entries(columns ?? {}).map(([text, names]) => ({
+      pattern: parse(text),
+      names: new Set(names),
+    }));
   }
 
   watches(database: string, table: string): boolean {
@@ -75,7 +78,8 @@ export class TableSelection {
   #decide(database: string, table: string): boolean {
     const included = this.#include.some(
       (pattern) =>
-        pattern.matches(database, table) && (!SYSTEM_DATABASES.has(database.toLowerCase()) || pattern.database === database),
+        pattern.matches(database, table) &&
+        (!SYSTEM_DATABASES.has(database.toLowerCase()) || pattern.database === database),
     );
     return included && !this.#exclude.some((pattern) => pattern.matches(database, table));
   }
@@ -101,10 +105,12 @@ function parsePattern(text: string, database: string | null): Pattern {
   }
   const [first, second] = parts;
   const tablePart = second ?? first;
-  const databasePart = second === undefined ? (database === null ? null : { text: database, literal: true }) : (first ?? null);
+  const databasePart =
+    second === undefined ? (database === null ? null : { text: database, literal: true }) : (first ?? null);
   const matchDatabase = databasePart === null ? () => true : matcher(databasePart);
   const matchTable = tablePart === undefined ? () => true : matcher(tablePart);
-  const literal = databasePart !== null && (databasePart.literal || !databasePart.text.includes('*')) ? databasePart.text : null;
+  const literal =
+    databasePart !== null && (databasePart.literal || !databasePart.text.includes('*')) ? databasePart.text : null;
   return { database: literal, matches: (db, table) => matchDatabase(db) && matchTable(table) };
 }
 
@@ -112,7 +118,10 @@ function compile(source: string, flags: string, text: string): RegExp {
   try {
     return new RegExp(source, flags.replaceAll(/[gy]/g, ''));
   } catch (error) {
-    throw new TidingsError('CONFIG_INVALID', `"${text}" is no regular expression`, { cause: error, details: { pattern: text } });
+    throw new TidingsError('CONFIG_INVALID', `"${text}" is no regular expression`, {
+      cause: error,
+      details: { pattern: text },
+    });
   }
 }
 
@@ -128,7 +137,11 @@ function splitName(text: string): NamePart[] {
   for (;;) {
     const found = /^(?:`((?:[^`]|``)*)`|([^`.]*))(\.|$)/.exec(rest);
     if (found === null) return [];
-    parts.push(found[1] === undefined ? { text: found[2] ?? '', literal: false } : { text: found[1].replaceAll('``', '`'), literal: true });
+    parts.push(
+      found[1] === undefined
+        ? { text: found[2] ?? '', literal: false }
+        : { text: found[1].replaceAll('``', '`'), literal: true },
+    );
     rest = rest.slice(found[0].length);
     if (found[3] === '') return parts;
   }

@@ -61,7 +61,8 @@ export class Until {
     if (end === this.#seen || !(end.gtids instanceof GtidTrail)) return this.#missing?.isEmpty === true;
     // The whole set is compared only when it did not grow by one transaction: at the start, and where a file begins.
     const grewByOne = this.#missing !== null && last !== null && typeof last.origin === 'string';
-    if (!grewByOne || this.#missing?.containsGtid(last.origin as string, last.gno) === true) this.#missing = set.subtract(end.gtids.toSet());
+    if (!grewByOne || this.#missing?.containsGtid(last.origin, last.gno) === true)
+      {this.#missing = set.subtract(end.gtids.toSet());}
     this.#seen = end;
     return this.#missing?.isEmpty === true;
   }

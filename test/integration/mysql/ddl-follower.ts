@@ -163,9 +163,7 @@ export class DdlFollower implements AsyncDisposable {
       flavour: this.#flavour,
       tables: present,
     });
-    const differences = unreadable.map(
-      ({ database, table, reason }) => `${database}.${table} is unreadable: ${reason}`,
-    );
+    const differences: string[] = [];
     const unknown: string[] = [];
     if (this.#databases.some((database) => this.#catalog.lookupDatabase(database) === 'unknown')) {
       for (const [database, charset] of await readDatabaseCharsets((sql) => this.#rows(sql))) {

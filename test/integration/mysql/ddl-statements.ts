@@ -8,7 +8,7 @@ export interface ListedStatement {
 }
 
 /** `? ` in front: the server may refuse it. Behind ` --> `: the tables that become unknown. */
-export function listed(text: string): ListedStatement[] {
+function listed(text: string): ListedStatement[] {
   return text
     .split(/;\n/)
     .map((line) => line.trim())
@@ -241,7 +241,7 @@ ALTER TABLE m3 ADD COLUMN (d INT, e VARCHAR(3), CHECK (d > 1));
 const MARIADB_ONLY = String.raw`
 CREATE TABLE m1 (a INT, b INET6, c UUID, d INET4, e VARCHAR(100) COMPRESSED, f TEXT COMPRESSED=zlib, g BLOB COMPRESSED, h POINT REF_SYSTEM_ID=101, i INT DEFAULT (a + 1), j VARCHAR(36) DEFAULT UUID(), k INT AS (a + 1) PERSISTENT, l INT CHECK (l > 0), m JSON DEFAULT '{}', n TEXT DEFAULT 'x', o INT DEFAULT NULL INVISIBLE, p VARCHAR(10) COMPRESSED CHARACTER SET latin1);
 CREATE OR REPLACE TABLE m1 (a INT PRIMARY KEY);
-CREATE OR REPLACE TABLE m1 LIKE c4;
+CREATE OR REPLACE TABLE m1 LIKE c4 --> d1.m1;
 CREATE OR REPLACE TABLE m1 AS SELECT 1 AS a, 'x' AS b;
 ALTER TABLE IF EXISTS nowhere ADD COLUMN a INT;
 ALTER TABLE IF EXISTS m1 ADD COLUMN IF NOT EXISTS a INT, ADD COLUMN IF NOT EXISTS c INT FIRST, DROP COLUMN IF EXISTS nope, DROP COLUMN IF EXISTS b, MODIFY COLUMN IF EXISTS nope INT, CHANGE COLUMN IF EXISTS nope nope2 INT, RENAME COLUMN IF EXISTS nope TO nope3;

@@ -230,7 +230,7 @@ function members(value: ByteCursor): Buffer[][] {
     const count = value.lengthEncoded('member count');
     const names: Buffer[] = [];
     for (let i = 0; i < count; i++)
-      names.push(Buffer.from(value.bytes(value.lengthEncoded('member length'), 'member')));
+      {names.push(Buffer.from(value.bytes(value.lengthEncoded('member length'), 'member')));}
     return names;
   });
 }

@@ -75,6 +75,7 @@ class Alteration {
     this.#context = context;
     const { columns } = before.schema;
     this.#visible = columns.slice(0, columns.length - before.hiddenColumns);
+    for (const clause of alter.clauses) this.#refuseConditionalKey(clause);
     this.#clauses = alter.clauses.filter((clause) => !this.#isIdle(clause));
     this.#elements = this.#clauses.flatMap((clause) => (clause.op === 'add' ? [clause.element] : []));
     this.#convertTo = this.#conversion();
@@ -136,6 +137,13 @@ class Alteration {
         );
       })
       .map((slot) => slot.column.name);
+  }
+
+  /** MariaDB makes or leaves out the key that stands at such a column by rules of its own, whether it is there or not. */
+  #refuseConditionalKey(clause: AlterClause): void {
+    if ((clause.op !== 'add' || !clause.ifNotExists) && (clause.op !== 'change' || !clause.ifExists)) return;
+    const column = writtenColumn(clause);
+    if (column === null || column.primaryKey || column.unique) throw new NotUnderstood('a key under a condition');
   }
 
   /** MariaDB's IF [NOT] EXISTS, decided by the columns before the statement. */

@@ -11,8 +11,6 @@ export interface CharsetSpec {
   readonly binary: boolean;
 }
 
-export const NO_CHARSET_SPEC: CharsetSpec = { charset: null, collation: null, binary: false };
-
 const NOT_ASCII: ReadonlySet<string> = new Set(['ucs2', 'utf16', 'utf16le', 'utf32', 'swe7', 'binary']);
 
 /** MariaDB's collations that may be named without a character set, and the sets that they go with. */

@@ -44,7 +44,7 @@ export interface DdlContext {
   /**
    * The event's THREAD_SPECIFIC flag. In the statement and mixed formats the name in ALTER, RENAME, TRUNCATE, LIKE and CREATE or
    * DROP INDEX may then be a temporary table's, so these leave a known table unknown. Both servers set the flag with every DROP
-   * TABLE as well, where it means nothing.
+   * TABLE as well, and MariaDB with CREATE OR REPLACE, where it means nothing.
    */
   readonly threadSpecific: boolean;
   /** The error code in the event, 0 for success. A statement that failed in part leaves its tables unknown. */

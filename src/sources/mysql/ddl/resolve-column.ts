@@ -21,7 +21,7 @@ const BINARY_COUNTERPART: ReadonlyMap<ColumnType, ColumnType> = new Map([
 ]);
 
 /** The smallest TEXT or BLOB that holds so many bytes. */
-export function lobBytes(bytes: number): number {
+function lobBytes(bytes: number): number {
   if (bytes <= LOB_BYTES.tiny) return LOB_BYTES.tiny;
   if (bytes <= LOB_BYTES.plain) return LOB_BYTES.plain;
   return bytes <= LOB_BYTES.medium ? LOB_BYTES.medium : LOB_BYTES.long;
@@ -127,7 +127,7 @@ function resolveMembers(members: readonly string[], charset: string, context: Dd
   return members.map((text) => text.replace(/ +$/, ''));
 }
 
-export function isAscii(text: string): boolean {
+function isAscii(text: string): boolean {
   return /^[\u0000-\u007f]*$/.test(text);
 }
 

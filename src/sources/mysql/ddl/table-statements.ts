@@ -7,7 +7,7 @@ import { keyParts, mentionsHash, type TableElement } from './table-elements.ts';
 import { NotUnderstood, type TokenReader } from './token-reader.ts';
 
 /** MariaDB: `WAIT n` or `NOWAIT`. */
-export function skipWait(reader: TokenReader): void {
+function skipWait(reader: TokenReader): void {
   if (reader.accept('WAIT')) reader.integer();
   else reader.accept('NOWAIT');
 }

@@ -24,7 +24,12 @@ export interface SessionOptions {
   readonly eventBytesMax: number;
   /** Ask MariaDB for the SQL statements behind the rows; MySQL sends them when it logs them. */
   readonly annotate: boolean;
+  /** Closes the session. */
+  readonly signal: AbortSignal;
 }
+
+/** How long the server may wait for us to read on. */
+const WRITE_TIMEOUT_S = 24 * 3600;
 
 const HEADER_LENGTH = 19;
 const CHECKSUM_LENGTH = 4;
@@ -44,6 +49,8 @@ export class BinlogSession implements EventSource {
   #checksums: boolean;
   #waitingSinceMs: number | null = null;
   readonly #watchdog: NodeJS.Timeout;
+  readonly #signal: AbortSignal;
+  readonly #onAbort = (): void => this.close();
 
   private constructor(intake: ByteIntake, { checksums, options }: { checksums: boolean; options: SessionOptions }) {
     this.#intake = intake;
@@ -52,30 +59,50 @@ export class BinlogSession implements EventSource {
     this.view = this.#packets.view;
     this.#checksums = checksums;
     // The server speaks at least once a heartbeat period: silence means a dead connection that TCP has not noticed.
-    const silenceMaxMs = Math.max(options.heartbeatMs * 4, 10_000);
-    this.#watchdog = setInterval(() => {
-      if (this.#waitingSinceMs === null || performance.now() - this.#waitingSinceMs < silenceMaxMs) return;
-      intake.destroy(
-        new TidingsError('STREAM_STALLED', `the server sent nothing for ${silenceMaxMs} ms, though a heartbeat is due every ${options.heartbeatMs} ms`, {
-          details: { silenceMaxMs },
-        }),
-      );
-    }, 1000);
+    const silenceMaxMs = silenceMax(options.heartbeatMs);
+    this.#watchdog = setInterval(
+      () => {
+        if (this.#waitingSinceMs === null || performance.now() - this.#waitingSinceMs < silenceMaxMs) return;
+        intake.destroy(
+          new TidingsError(
+            'STREAM_STALLED',
+            `the server sent nothing for ${silenceMaxMs} ms, though a heartbeat is due every ${options.heartbeatMs} ms`,
+            {
+              details: { silenceMaxMs },
+            },
+          ),
+        );
+      },
+      Math.min(silenceMaxMs / 4, 1000),
+    );
     this.#watchdog.unref();
+    this.#signal = options.signal;
+    this.#signal.addEventListener('abort', this.#onAbort);
   }
 
   /** Sets the session up and starts the dump. Owns the connection from then on. */
-  static async start(connection: DumpConnection, server: Server, { from, options }: { from: DumpStart; options: SessionOptions }): Promise<BinlogSession> {
+  static async start(
+    connection: DumpConnection,
+    server: Server,
+    { from, options }: { from: DumpStart; options: SessionOptions },
+  ): Promise<BinlogSession> {
     const { queries } = connection;
     const heartbeatNs = BigInt(options.heartbeatMs) * 1_000_000n;
     await queries.query(`SET @master_heartbeat_period = ${heartbeatNs}, @source_heartbeat_period = ${heartbeatNs}`);
+    // A consumer may let the stream wait. The server's default would end the connection after a minute of it, and a transaction
+    // that takes longer would begin again for ever.
+    await queries.query(`SET SESSION net_write_timeout = ${WRITE_TIMEOUT_S}`);
     // Announces that we understand checksums; the server then sends them as its files have them.
-    await queries.query(`SET @master_binlog_checksum = '${server.checksum}', @source_binlog_checksum = '${server.checksum}'`);
+    await queries.query(
+      `SET @master_binlog_checksum = '${server.checksum}', @source_binlog_checksum = '${server.checksum}'`,
+    );
     if (server.flavour === 'mariadb') {
       // 4: we understand GTID events. Without it the server rewrites them for old replicas.
       await queries.query('SET @mariadb_slave_capability = 4');
       if (from.kind === 'mariadb-gtids') {
-        await queries.query(`SET @slave_connect_state = '${from.position.toString()}', @slave_gtid_strict_mode = 0, @slave_gtid_ignore_duplicates = 0`);
+        await queries.query(
+          `SET @slave_connect_state = '${from.position.toString()}', @slave_gtid_strict_mode = 0, @slave_gtid_ignore_duplicates = 0`,
+        );
       }
     }
     const intake = connection.takeOver();
@@ -96,12 +123,17 @@ export class BinlogSession implements EventSource {
     if (!packets.next()) return false;
     const { bytes, view, start, end } = packets;
     if (end - start < HEADER_LENGTH) {
-      throw new TidingsError('BINLOG_TRUNCATED', `an event of ${end - start} bytes is shorter than its header`, { details: { length: end - start } });
+      throw new TidingsError('BINLOG_TRUNCATED', `an event of ${end - start} bytes is shorter than its header`, {
+        details: { length: end - start },
+      });
     }
     const type = bytes[start + 4] as number;
     const length = view.getUint32(start + 9, true);
     if (length !== end - start) {
-      throw corrupt(`an event of type ${type} says it has ${length} bytes, the packet has ${end - start}`, { type, length });
+      throw corrupt(`an event of type ${type} says it has ${length} bytes, the packet has ${end - start}`, {
+        type,
+        length,
+      });
     }
     this.bytes = bytes;
     this.view = view;
@@ -124,11 +156,15 @@ export class BinlogSession implements EventSource {
 
   close(): void {
     clearInterval(this.#watchdog);
+    this.#signal.removeEventListener('abort', this.#onAbort);
     this.#intake.destroy(new TidingsError('CONNECTION_LOST', 'the connection was closed by Tidings'));
   }
 
   /** Verifies the checksum and returns where the body ends. */
-  #checkedEnd(type: number, { bytes, view, start, end }: { bytes: Buffer; view: DataView; start: number; end: number }): number {
+  #checkedEnd(
+    type: number,
+    { bytes, view, start, end }: { bytes: Buffer; view: DataView; start: number; end: number },
+  ): number {
     if (type === EVENT.FORMAT_DESCRIPTION) {
       const format = decodeFormatDescriptionEvent(bytes.subarray(start + HEADER_LENGTH, end));
       this.format = format;
@@ -140,27 +176,43 @@ export class BinlogSession implements EventSource {
       // The server makes these up for the connection, and which checksum setting it applies to them differs by version and by
       // the file it is about to open: they have one exactly when it fits.
       const summed = end - CHECKSUM_LENGTH;
-      return summed >= start + HEADER_LENGTH && crc32(bytes, view, start, summed) === view.getInt32(summed, true) ? summed : end;
+      return summed >= start + HEADER_LENGTH && crc32(bytes, view, start, summed) === view.getInt32(summed, true)
+        ? summed
+        : end;
     }
     if (!this.#checksums) return end;
     this.#verify(type, { bytes, view, start, end });
     return end - CHECKSUM_LENGTH;
   }
 
-  #verify(type: number, { bytes, view, start, end }: { bytes: Buffer; view: DataView; start: number; end: number }): void {
+  #verify(
+    type: number,
+    { bytes, view, start, end }: { bytes: Buffer; view: DataView; start: number; end: number },
+  ): void {
     const summed = end - CHECKSUM_LENGTH;
     if (summed >= start + HEADER_LENGTH && crc32(bytes, view, start, summed) === view.getInt32(summed, true)) return;
     const name = eventTypeName(type, this.format?.flavour ?? 'mysql');
     const nextPosition = view.getUint32(start + 13, true);
-    throw new TidingsError('BINLOG_CHECKSUM', `the checksum of a ${name} event that ends at offset ${nextPosition} is wrong`, {
-      details: { event: name, nextPosition },
-    });
+    throw new TidingsError(
+      'BINLOG_CHECKSUM',
+      `the checksum of a ${name} event that ends at offset ${nextPosition} is wrong`,
+      {
+        details: { event: name, nextPosition },
+      },
+    );
   }
 
   /** The answer to COM_REGISTER_SLAVE. */
   async #expectOk(): Promise<void> {
+    this.#waitingSinceMs = performance.now();
     await this.#packets.expectOk();
+    this.#waitingSinceMs = null;
   }
+}
+
+/** How long silence is bearable: ten heartbeats, which may each be late on a busy server; four where ten would take too long. */
+function silenceMax(heartbeatMs: number): number {
+  return Math.max(heartbeatMs * 4, Math.min(heartbeatMs * 10, 10_000));
 }
 
 function dumpCommand(from: DumpStart, { serverId, annotate }: SessionOptions): Buffer {

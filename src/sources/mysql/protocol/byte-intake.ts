@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { driverError } from './server-errors.ts';
 
 /** Bytes that one read can bring. */
 const READ_BYTES = 1024 * 1024;
@@ -169,7 +170,7 @@ export class StreamIntake implements ByteIntake {
 /** Replaces the driver's listeners by ours: from here on nobody else reacts to this socket. */
 function adopt(stream: Duplex, state: ReadState): void {
   for (const event of ['data', 'end', 'close', 'error']) stream.removeAllListeners(event);
-  stream.on('error', (error: Error) => state.fail(error));
+  stream.on('error', (error: Error) => state.fail(driverError(error, 'the replication connection failed')));
   stream.on('end', () => state.end());
   stream.on('close', () => state.end());
 }

@@ -15,6 +15,8 @@ export interface ServerAddress {
   /** The URL's path, decoded; null when there is none. */
   readonly database: string | null;
   readonly tls: TlsSettings | null;
+  /** Longest wait for an answer, in milliseconds. @default 60000; for the connection itself 10000 */
+  readonly answerTimeoutMs?: number;
 }
 
 export interface TlsSettings {
@@ -26,6 +28,8 @@ export interface TlsSettings {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Definitions of very many tables may take a server long; for ever would be a connection that died without a word. */
+const ANSWER_TIMEOUT_MS = 60_000;
 
 /** A row of a query's result; numbers beyond 2^53 and temporal values are text. */
 export type ResultRow = Readonly<Record<string, unknown>>;
@@ -33,19 +37,34 @@ export type ResultRow = Readonly<Record<string, unknown>>;
 /** A connection for questions about the server: settings, schemas, positions. */
 export class QueryConnection {
   readonly #connection: Connection;
+  readonly #timeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = (): void => this.close();
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, { answerTimeoutMs = ANSWER_TIMEOUT_MS }: ServerAddress, signal?: AbortSignal) {
     this.#connection = connection;
+    this.#timeoutMs = answerTimeoutMs;
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#onAbort);
   }
 
-  static async open(address: ServerAddress): Promise<QueryConnection> {
-    return new QueryConnection(await authenticate(address, {}));
+  /** The signal closes the connection, also while a query runs. */
+  static async open(address: ServerAddress, signal?: AbortSignal): Promise<QueryConnection> {
+    const connection = await authenticate(address, {});
+    const queries = new QueryConnection(connection, address, signal);
+    if (signal?.aborted === true) queries.close();
+    return queries;
   }
 
-  /** @throws TidingsError by the server's error number */
+  /** The server's number of this connection, as SHOW PROCESSLIST has it. */
+  get id(): number {
+    return this.#connection.threadId;
+  }
+
+  /** @throws TidingsError by the server's error number; CONNECTION_LOST when no answer comes */
   query(sql: string): Promise<readonly ResultRow[]> {
     return new Promise((resolve, reject) => {
-      this.#connection.query(sql, (error, rows) => {
+      this.#connection.query({ sql, timeout: this.#timeoutMs }, (error, rows) => {
         if (error === null) resolve(Array.isArray(rows) ? (rows as ResultRow[]) : []);
         else reject(driverError(error, statementName(sql)));
       });
@@ -53,6 +72,7 @@ export class QueryConnection {
   }
 
   close(): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#connection.destroy();
   }
 }
@@ -64,22 +84,27 @@ export class DumpConnection {
   readonly #socket: SocketIntake;
   readonly #tls: boolean;
 
-  private constructor(connection: Connection, socket: SocketIntake, tls: boolean) {
+  private constructor(connection: Connection, socket: SocketIntake, address: ServerAddress) {
     this.#connection = connection;
     this.#socket = socket;
-    this.#tls = tls;
-    this.queries = new QueryConnection(connection);
+    this.#tls = address.tls !== null;
+    this.queries = new QueryConnection(connection, address);
   }
 
-  static async open(address: ServerAddress): Promise<DumpConnection> {
+  /** The signal ends the attempt, not the connection that it made. */
+  static async open(address: ServerAddress, signal?: AbortSignal): Promise<DumpConnection> {
     const socket = new SocketIntake(
       address.socketPath === null ? { host: address.host, port: address.port } : { path: address.socketPath },
     );
+    const abandon = (): void => socket.destroy();
+    signal?.addEventListener('abort', abandon);
     try {
-      return new DumpConnection(await authenticate(address, { stream: () => socket.socket }), socket, address.tls !== null);
+      return new DumpConnection(await authenticate(address, { stream: () => socket.socket }), socket, address);
     } catch (error) {
       socket.destroy();
       throw error;
+    } finally {
+      signal?.removeEventListener('abort', abandon);
     }
   }
 
@@ -112,7 +137,7 @@ function authenticate(address: ServerAddress, extra: Pick<ConnectionOptions, 'st
     ...(address.socketPath === null ? {} : { socketPath: address.socketPath }),
     user: address.user,
     password: address.password,
-    connectTimeout: CONNECT_TIMEOUT_MS,
+    connectTimeout: Math.min(CONNECT_TIMEOUT_MS, address.answerTimeoutMs ?? CONNECT_TIMEOUT_MS),
     charset: 'utf8mb4_general_ci',
     supportBigNumbers: true,
     bigNumberStrings: true,
@@ -136,7 +161,12 @@ function authenticate(address: ServerAddress, extra: Pick<ConnectionOptions, 'st
   });
 }
 
-function tlsOptions({ verify, caFile, certFile, keyFile }: TlsSettings): NonNullable<ConnectionOptions['ssl']> & object {
+function tlsOptions({
+  verify,
+  caFile,
+  certFile,
+  keyFile,
+}: TlsSettings): NonNullable<ConnectionOptions['ssl']> & object {
   return {
     rejectUnauthorized: verify,
     verifyIdentity: verify,

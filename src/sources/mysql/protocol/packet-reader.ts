@@ -119,9 +119,13 @@ export class PacketReader {
     this.#checkStatus(from + 4, 1);
     const eventLength = this.#main.readUInt32LE(from + 5 + 9);
     if (eventLength > this.#eventBytesMax) {
-      throw new TidingsError('EVENT_TOO_LARGE', `an event of ${eventLength} bytes is above the limit of ${this.#eventBytesMax}`, {
-        details: { eventLength, eventBytesMax: this.#eventBytesMax },
-      });
+      throw new TidingsError(
+        'EVENT_TOO_LARGE',
+        `an event of ${eventLength} bytes is above the limit of ${this.#eventBytesMax}`,
+        {
+          details: { eventLength, eventBytesMax: this.#eventBytesMax },
+        },
+      );
     }
     const large: LargeEvent = { bytes: Buffer.allocUnsafeSlow(eventLength), filled: 0, packet: -1, last: false };
     this.#large = large;
@@ -175,5 +179,7 @@ interface LargeEvent {
 }
 
 function wrongLength(eventLength: number): TidingsError {
-  return new TidingsError('PROTOCOL_VIOLATION', 'an event is not as long as its header says', { details: { eventLength } });
+  return new TidingsError('PROTOCOL_VIOLATION', 'an event is not as long as its header says', {
+    details: { eventLength },
+  });
 }

@@ -44,6 +44,7 @@ const BY_CODE: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ['ECONNRESET', 'CONNECTION_LOST'],
   ['EPIPE', 'CONNECTION_LOST'],
   ['PROTOCOL_CONNECTION_LOST', 'CONNECTION_LOST'],
+  ['PROTOCOL_SEQUENCE_TIMEOUT', 'CONNECTION_LOST'], // no answer to a query for too long
   ['HANDSHAKE_NO_SSL_SUPPORT', 'TLS_FAILED'],
   ['HANDSHAKE_SSL_ERROR', 'TLS_FAILED'],
   ['AUTH_SWITCH_PLUGIN_ERROR', 'ACCESS_DENIED'],
@@ -58,9 +59,15 @@ const DUMP_FAILED = 1236;
  */
 const DUMP_FAILURES: readonly (readonly [RegExp, ErrorCode])[] = [
   [/same server_uuid\/server_id|same server_id|duplicate server/i, 'SERVER_ID_IN_USE'],
-  [/purged required|could not find first log|has been purged|missing transactions|purged binary logs/i, 'BINLOG_PURGED'],
+  [
+    /purged required|could not find first log|has been purged|missing transactions|purged binary logs/i,
+    'BINLOG_PURGED',
+  ],
   [/impossible position|position > file size|from position .* file size|start replication from/i, 'POSITION_UNKNOWN'],
-  [/requested (?:slave|replica) to start at|GTID .*not in the (?:master|source|primary|server)|diverged|has more GTIDs|errant/i, 'POSITION_UNKNOWN'],
+  [
+    /requested (?:slave|replica) to start at|GTID .*not in the (?:master|source|primary|server)|diverged|has more GTIDs|errant/i,
+    'POSITION_UNKNOWN',
+  ],
   [/max_allowed_packet/i, 'EVENT_TOO_LARGE'],
 ];
 
@@ -80,9 +87,13 @@ export function driverError(error: unknown, doing: string): TidingsError {
     return classified(fields.errno, `${doing}: ${fields.sqlMessage}`, error);
   }
   const message = error instanceof Error ? error.message : String(error);
-  const tls = code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT') || code.includes('SIGNATURE');
+  const tls =
+    code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT') || code.includes('SIGNATURE');
   const known = tls ? 'TLS_FAILED' : (BY_CODE.get(code) ?? 'SERVER_ERROR');
-  return new TidingsError(known, `${doing}: ${message || code}`, { cause: error, details: code === '' ? {} : { code } });
+  return new TidingsError(known, `${doing}: ${message || code}`, {
+    cause: error,
+    details: code === '' ? {} : { code },
+  });
 }
 
 function classified(number: number, message: string, cause: unknown): TidingsError {
@@ -90,5 +101,8 @@ function classified(number: number, message: string, cause: unknown): TidingsErr
     number === DUMP_FAILED
       ? (DUMP_FAILURES.find(([text]) => text.test(message))?.[1] ?? 'BINLOG_UNAVAILABLE')
       : (BY_NUMBER.get(number) ?? 'SERVER_ERROR');
-  return new TidingsError(code, `the server says: ${message} (error ${number})`, { cause, details: { serverError: number } });
+  return new TidingsError(code, `the server says: ${message} (error ${number})`, {
+    cause,
+    details: { serverError: number },
+  });
 }

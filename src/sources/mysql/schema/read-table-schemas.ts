@@ -1,4 +1,4 @@
-import type { Column, TableSchema } from '../../../core/table-schema.ts';
+import type { Column } from '../../../core/table-schema.ts';
 import { type ColumnRow, columnFromInformationSchema, utf8mb3 } from './information-schema-column.ts';
 import type { CharsetAndCollation, TableDefinition } from './table-definition.ts';
 
@@ -61,11 +61,6 @@ export async function readTableDefinitions(query: QueryRows, options: ReadTables
     else unreadable.push({ database: text(part.table, 'db'), table: text(part.table, 'tbl'), reason: definition });
   }
   return { definitions, unreadable };
-}
-
-/** The schemas alone, of all tables that can be described exactly. */
-export async function readTableSchemas(query: QueryRows, options: ReadTablesOptions): Promise<TableSchema[]> {
-  return (await readTableDefinitions(query, options)).definitions.map((definition) => definition.schema);
 }
 
 /** The default character set of each database that the user may see. */

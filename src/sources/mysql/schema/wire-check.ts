@@ -25,7 +25,7 @@ export function wireMismatch(event: TableMapEvent, schema: TableSchema, flavour:
     const name = event.metadata?.names?.[i];
     if (name !== undefined && name !== column.name) return `column ${i + 1} is known as ${column.name}, the rows call it ${name}`;
     const { unsigned, collation } = metadata[i] ?? { unsigned: false, collation: null };
-    if (event.metadata?.unsigned != null && isInteger(column) && unsigned !== column.unsigned) {
+    if ((event.metadata?.unsigned ?? null) !== null && isInteger(column) && unsigned !== column.unsigned) {
       return `column ${column.name} is ${unsigned ? '' : 'not '}unsigned in the rows`;
     }
     if (collation !== null && column.charset !== null && charsetOfCollation(collation, flavour) !== canonical(column.charset)) {

@@ -15,7 +15,13 @@ import { decodeMariadbGtidEvent, emptyMariadbGtidTarget, readMariadbGtidInto } f
 import { MARIADB_GTID_EXTRA, MARIADB_GTID_FLAG } from '../binlog/mariadb-gtid-flags.ts';
 import { emptyMysqlGtidTarget } from '../binlog/mysql-gtid-target.ts';
 import { decodePreviousGtidsEvent } from '../binlog/previous-gtids-event.ts';
-import { decodeQueryCompressedEvent, decodeQueryEvent, isBeginQuery, isCommitQuery, type QueryEvent } from '../binlog/query-event.ts';
+import {
+  decodeQueryCompressedEvent,
+  decodeQueryEvent,
+  isBeginQuery,
+  isCommitQuery,
+  type QueryEvent,
+} from '../binlog/query-event.ts';
 import { decodeRotateEvent } from '../binlog/rotate-event.ts';
 import { emptyRowsEvent, isUpdate, readRowsEventInto, type RowsEvent } from '../binlog/rows-event.ts';
 import { decodeTableMapEvent } from '../binlog/table-map-event.ts';
@@ -113,7 +119,8 @@ export class Assembler {
 
   /** A part of the open transaction was handed over: after a reconnect it comes again. */
   get openWasHandedOver(): boolean {
-    return this.#open?.handedOver === true;
+    // Or it was before an earlier reconnect, and nothing of it has come since.
+    return this.#expectRestart || this.#open?.handedOver === true;
   }
 
   get hasParts(): boolean {
@@ -232,7 +239,10 @@ export class Assembler {
         return null;
       case EVENT.HEARTBEAT:
       case EVENT.HEARTBEAT_V2: {
-        const beat = type === EVENT.HEARTBEAT ? decodeHeartbeatEvent(frame, { hasPosition: nextPosition === 0 && server.flavour === 'mariadb' }) : decodeHeartbeatV2Event(frame);
+        const beat =
+          type === EVENT.HEARTBEAT
+            ? decodeHeartbeatEvent(frame, { hasPosition: nextPosition === 0 && server.flavour === 'mariadb' })
+            : decodeHeartbeatV2Event(frame);
         this.#heartbeat(beat.file, beat.position ?? nextPosition);
         return null;
       }
@@ -249,7 +259,8 @@ export class Assembler {
         return null;
       case EVENT.GTID_LIST:
         this.#advance(view, start);
-        if (this.end.gtids === null && this.#open === null) this.#moveEnd(MariadbGtidPosition.of(decodeGtidListEvent(frame).gtids));
+        if (this.end.gtids === null && this.#open === null)
+          {this.#moveEnd(MariadbGtidPosition.of(decodeGtidListEvent(frame).gtids));}
         return null;
       case EVENT.XA_PREPARE:
         this.#advance(view, start);
@@ -264,9 +275,13 @@ export class Assembler {
       }
       case EVENT.INCIDENT: {
         const { message } = decodeIncidentEvent(frame);
-        throw new TidingsError('BINLOG_INCIDENT', `the server logged an incident in ${this.#file} at ${this.#offset}: ${message}`, {
-          details: { file: this.#file, offset: this.#offset, resumeAt: `${this.#file}:${nextPosition}` },
-        });
+        throw new TidingsError(
+          'BINLOG_INCIDENT',
+          `the server logged an incident in ${this.#file} at ${this.#offset}: ${message}`,
+          {
+            details: { file: this.#file, offset: this.#offset, resumeAt: `${this.#file}:${nextPosition}` },
+          },
+        );
       }
       case EVENT.STOP:
       case EVENT.INTVAR:
@@ -288,13 +303,20 @@ export class Assembler {
       default: {
         const name = eventTypeName(type, server.flavour);
         if (!isKnownEventType(type, server.flavour) && (flags & IGNORABLE) !== 0) {
-          log.warn({ eventType: type, file: this.#file, offset: this.#offset }, 'event passed over: unknown, and marked as ignorable by the server');
+          log.warn(
+            { eventType: type, file: this.#file, offset: this.#offset },
+            'event passed over: unknown, and marked as ignorable by the server',
+          );
           this.#advance(view, start);
           return null;
         }
-        throw new TidingsError('BINLOG_EVENT_UNSUPPORTED', `${name} (${type}) in ${this.#file} at ${this.#offset} cannot be decoded`, {
-          details: { eventType: type, event: name, file: this.#file, offset: this.#offset },
-        });
+        throw new TidingsError(
+          'BINLOG_EVENT_UNSUPPORTED',
+          `${name} (${type}) in ${this.#file} at ${this.#offset} cannot be decoded`,
+          {
+            details: { eventType: type, event: name, file: this.#file, offset: this.#offset },
+          },
+        );
       }
     }
   }
@@ -351,7 +373,11 @@ export class Assembler {
   #mysqlBegins(view: DataView, start: number, anonymous: boolean): void {
     const { source, gno, originalCommitUs, immediateCommitUs } = this.#mysqlGtid;
     const committedAtUs = originalCommitUs || immediateCommitUs || view.getUint32(start, true) * 1_000_000;
-    this.#begin(new BinlogTransaction(this.end, view.getUint32(start + 5, true), committedAtUs, anonymous ? null : source, gno), false, view.getUint32(start + 9, true));
+    this.#begin(
+      new BinlogTransaction(this.end, view.getUint32(start + 5, true), committedAtUs, anonymous ? null : source, gno),
+      false,
+      view.getUint32(start + 9, true),
+    );
   }
 
   // oxlint-disable-next-line max-params -- called for every transaction
@@ -361,7 +387,11 @@ export class Assembler {
     readMariadbGtidInto(bytes, body, end, gtid);
     const committedAtUs = view.getUint32(start, true) * 1_000_000;
     const grouped = (gtid.flags & MARIADB_GTID_FLAG.STANDALONE) === 0;
-    this.#begin(new BinlogTransaction(this.end, view.getUint32(start + 5, true), committedAtUs, gtid.domain, gtid.sequence), grouped, view.getUint32(start + 9, true));
+    this.#begin(
+      new BinlogTransaction(this.end, view.getUint32(start + 5, true), committedAtUs, gtid.domain, gtid.sequence),
+      grouped,
+      view.getUint32(start + 9, true),
+    );
     // The rest of the event matters only to XA and to two-phase ALTER TABLE, which are told by flags.
     if ((gtid.flags & (MARIADB_GTID_FLAG.PREPARED_XA | MARIADB_GTID_FLAG.DDL)) === 0) return;
     const open = this.#opened();
@@ -445,8 +475,8 @@ export class Assembler {
     const eventLength = end - body;
     if (end - body < 8) throw new TidingsError('BINLOG_TRUNCATED', 'TABLE_MAP event: it ends inside its header');
     const tableId = bytes.readUInt32LE(body) + bytes.readUInt16LE(body + 4) * 0x1_0000_0000;
-    const known = tableId === this.#lastTableId ? this.#lastTable : this.#tables.get(tableId);
-    if (known != null && known.eventLength === eventLength) {
+    const known = tableId === this.#lastTableId ? this.#lastTable : (this.#tables.get(tableId) ?? null);
+    if (known !== null && known.eventLength === eventLength) {
       this.#lastTableId = tableId;
       this.#lastTable = known;
       return null;
@@ -463,7 +493,10 @@ export class Assembler {
       return null;
     }
     const bind = (schema: Parameters<typeof bindTable>[1]): void => {
-      const binding = bindTable(event, schema, { flavour: server.flavour, selected: (table) => selection.columns(table) });
+      const binding = bindTable(event, schema, {
+        flavour: server.flavour,
+        selected: (table) => selection.columns(table),
+      });
       keep(new MappedTable(eventLength, binding, json));
     };
     const full = hasFullMetadata(event);
@@ -493,7 +526,10 @@ export class Assembler {
     if (event.endsStatement) this.#statement = null;
   }
 
-  #compressedRows(bytes: Buffer, { type, body, end, version }: { type: number; body: number; end: number; version: 1 | 2 }): void {
+  #compressedRows(
+    bytes: Buffer,
+    { type, body, end, version }: { type: number; body: number; end: number; version: 1 | 2 },
+  ): void {
     const event = this.#rowsEvent;
     readRowsEventInto(bytes, body, end, version, isUpdate(type), event);
     const table = this.#mapped(event, type);
@@ -521,11 +557,14 @@ export class Assembler {
     if (table === null) {
       // An empty rows event with a made-up table id only marks a statement's end.
       if (event.rowsStart === event.rowsEnd || event.tableId === 0xff_ffff) return null;
-      throw corrupt(`${eventTypeName(type, this.#options.server.flavour)} event in ${this.#file} at ${this.#offset}: no TABLE_MAP gave the table id ${event.tableId}`, {
-        tableId: event.tableId,
-        file: this.#file,
-        offset: this.#offset,
-      });
+      throw corrupt(
+        `${eventTypeName(type, this.#options.server.flavour)} event in ${this.#file} at ${this.#offset}: no TABLE_MAP gave the table id ${event.tableId}`,
+        {
+          tableId: event.tableId,
+          file: this.#file,
+          offset: this.#offset,
+        },
+      );
     }
     return table.binding === null || open.skipped ? null : table;
   }
@@ -628,8 +667,12 @@ export class Assembler {
   }
 
   #rolledBack(open: OpenTransaction): TidingsError {
-    return new TidingsError('ROLLBACK_IN_BINLOG', `a transaction in ${this.#file} holds rows of watched tables and then rolls back`, {
-      details: { file: this.#file, offset: this.#offset, transaction: open.info.id ?? '' },
-    });
+    return new TidingsError(
+      'ROLLBACK_IN_BINLOG',
+      `a transaction in ${this.#file} holds rows of watched tables and then rolls back`,
+      {
+        details: { file: this.#file, offset: this.#offset, transaction: open.info.id ?? '' },
+      },
+    );
   }
 }

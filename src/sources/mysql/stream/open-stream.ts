@@ -2,6 +2,7 @@ import { TidingsError } from '../../../core/errors.ts';
 import type { MysqlSourceSettings } from '../config.ts';
 import { GtidTrail } from '../gtid/gtid-trail.ts';
 import type { MysqlPosition, PositionRequest } from '../mysql-position.ts';
+import { checkBeforeReading } from '../preflight/check-before-reading.ts';
 import { BinlogSession } from '../protocol/binlog-session.ts';
 import { DumpConnection, QueryConnection, type ServerAddress } from '../protocol/connect.ts';
 import { SchemaHistory, type SchemaHistoryOptions } from '../schema/schema-history.ts';
@@ -11,7 +12,7 @@ import type { TableSelection } from '../table-selection.ts';
 import { type Target, Until } from '../until.ts';
 import { Assembler } from './assembler.ts';
 import type { EventSource } from './event-source.ts';
-import { checkServerId } from './server-id.ts';
+import { checkServerId, type FormerConnection } from './server-id.ts';
 import { readPrepared, scanDdl, type SideOptions } from './side-session.ts';
 import { XaTransactions } from './xa-transactions.ts';
 
@@ -41,7 +42,7 @@ export interface OpenStream {
   takenAtMs: number;
   takenPosition: MysqlPosition | null;
   /** What stopped the stream, once the transactions before it are handed over. */
-  failure: unknown;
+  failure: { readonly error: unknown } | null;
   /** The target is reached. */
   ended: boolean;
   close(): void;
@@ -55,12 +56,14 @@ export interface StreamOptions {
   readonly until: PositionRequest | null;
   readonly resume: Resume | null;
   readonly signal: AbortSignal;
+  /** The last connection that asked for the binlog, whatever became of it; kept up by `openStream`. */
+  readonly former: { connection: FormerConnection | null };
 }
 
 /** Connects, finds out where to begin, and starts the dump. */
 export async function openStream(options: StreamOptions): Promise<OpenStream> {
   const { settings, address, signal } = options;
-  const connection = await DumpConnection.open(address);
+  const connection = await DumpConnection.open(address, signal);
   const abandon = (): void => connection.close();
   signal.addEventListener('abort', abandon);
   try {
@@ -79,14 +82,18 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
   const { settings, address, selection, signal } = options;
   const { queries } = connection;
   const server = await readServer(queries);
-  if (!server.binlogEnabled) throw new TidingsError('BINLOG_DISABLED', 'the server writes no binary log (log_bin is OFF)');
-  const side: SideOptions = { address, server, eventBytesMax: settings.eventBytesMax };
-  await checkServerId(settings.serverId, queries, server);
+  if (options.resume === null) await checkBeforeReading(queries, { server, settings, address });
+  if (!server.binlogEnabled)
+    {throw new TidingsError('BINLOG_DISABLED', 'the server writes no binary log (log_bin is OFF)');}
+  const side: SideOptions = { address, server, eventBytesMax: settings.eventBytesMax, signal };
+  const { former } = options;
+  await checkServerId(settings.serverId, { queries, server, former: former.connection, signal });
   const resume = await resumeOrBegin(options, connection, side);
   const historyOptions = schemaOptions(options, side);
   resume.history.continueWith(historyOptions);
   resume.xa.continueWith((xid, from, before) => readPrepared(side, { xid, from, before }));
   resume.xa.abandon();
+  former.connection = { server: server.identity, id: queries.id };
   const session = await BinlogSession.start(connection, server, {
     from: dumpStart(resume.position, server),
     options: {
@@ -94,6 +101,7 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
       heartbeatMs: settings.heartbeatMs,
       eventBytesMax: settings.eventBytesMax,
       annotate: settings.statements,
+      signal,
     },
   });
   const assembler = new Assembler(
@@ -112,8 +120,6 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
     { expectRestart: resume.partHandedOver },
   );
   assembler.skipBeforeUs = resume.skipBeforeUs;
-  const onAbort = (): void => session.close();
-  signal.addEventListener('abort', onAbort);
   const sources: EventSource[] = [session];
   const stream: OpenStream = {
     session,
@@ -127,7 +133,6 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
     failure: null,
     ended: false,
     close() {
-      signal.removeEventListener('abort', onAbort);
       // What was read in full stands, whatever was handed over: a new connection goes on from there.
       resume.position = assembler.end;
       resume.partHandedOver = assembler.openWasHandedOver;
@@ -138,26 +143,44 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
   };
   resume.stream = stream;
   settings.log.info(
-    { server: server.versionText, flavour: server.flavour, position: String(resume.position), serverId: settings.serverId },
+    {
+      server: server.versionText,
+      flavour: server.flavour,
+      position: String(resume.position),
+      serverId: settings.serverId,
+    },
     options.resume === null ? 'reading begins' : 'reading goes on',
   );
   return stream;
 }
 
-async function resumeOrBegin({ settings, from, until, resume, selection, address }: StreamOptions, { queries }: DumpConnection, side: SideOptions): Promise<Resume> {
+async function resumeOrBegin(
+  { settings, from, until, resume, selection, address }: StreamOptions,
+  { queries }: DumpConnection,
+  side: SideOptions,
+): Promise<Resume> {
   const { server } = side;
   if (resume !== null) {
-    if (server.flavour !== resume.server.flavour || (server.identity !== resume.server.identity && (resume.position.gtids === null || !server.gtid))) {
-      throw new TidingsError('SERVER_CHANGED', `the server at ${address.host}:${address.port} is not the one that was being read`, {
-        details: { before: resume.server.identity, now: server.identity },
-      });
+    if (
+      server.flavour !== resume.server.flavour ||
+      (server.identity !== resume.server.identity && (resume.position.gtids === null || !server.gtid))
+    ) {
+      throw new TidingsError(
+        'SERVER_CHANGED',
+        `the server at ${address.host}:${address.port} is not the one that was being read`,
+        {
+          details: { before: resume.server.identity, now: server.identity },
+        },
+      );
     }
     await checkResumable(resume.position, queries, server);
     if (server.identity !== resume.server.identity) resume.until?.forgetPlaces();
     return resume;
   }
   const begin =
-    from.kind === 'position' ? { position: from.position, skipBeforeUs: null } : await resolveStart(from, queries, side);
+    from.kind === 'position'
+      ? { position: from.position, skipBeforeUs: null }
+      : await resolveStart(from, queries, side);
   if (from.kind === 'position') await checkResumable(from.position, queries, server);
   const target = until === null ? null : await resolveTarget(until, queries, server);
   return {
@@ -172,17 +195,24 @@ async function resumeOrBegin({ settings, from, until, resume, selection, address
   };
 }
 
-function schemaOptions({ settings, selection, address }: Pick<StreamOptions, 'settings' | 'selection' | 'address'>, side: SideOptions): SchemaHistoryOptions {
+function schemaOptions(
+  { settings, selection, address }: Pick<StreamOptions, 'settings' | 'selection' | 'address'>,
+  side: SideOptions,
+): SchemaHistoryOptions {
   return {
     server: side.server,
     selection,
     log: settings.log,
-    openQueries: () => QueryConnection.open(address),
+    openQueries: () => QueryConnection.open(address, side.signal),
     scanDdl: (from, to) => scanDdl(side, from, to),
   };
 }
 
-async function resolveTarget(until: PositionRequest, queries: QueryConnection, server: Server): Promise<readonly Target[]> {
+async function resolveTarget(
+  until: PositionRequest,
+  queries: QueryConnection,
+  server: Server,
+): Promise<readonly Target[]> {
   switch (until.kind) {
     case 'now': {
       // Either will do; after a failover only the GTIDs mean anything.
@@ -198,7 +228,10 @@ async function resolveTarget(until: PositionRequest, queries: QueryConnection, s
       throw new TidingsError('POSITION_INVALID', 'the target is a MySQL GTID set, which this server does not use');
     case 'mariadb-gtids':
       if (server.flavour === 'mariadb') return [{ kind: 'mariadb-gtids', position: until.position }];
-      throw new TidingsError('POSITION_INVALID', 'the target is a MariaDB GTID position, which this server does not use');
+      throw new TidingsError(
+        'POSITION_INVALID',
+        'the target is a MariaDB GTID position, which this server does not use',
+      );
     default:
       throw new TidingsError('POSITION_INVALID', 'a stream ends at `now` or at a position');
   }

@@ -15,7 +15,13 @@ export class BinlogTransaction implements TransactionInfo {
 
   // One for each transaction: positional, as an options object would double what the stream allocates.
   // oxlint-disable-next-line max-params
-  constructor(start: MysqlPosition, serverId: number, committedAtUs: number, origin: MysqlGtidSource | number | null, gno: Gno) {
+  constructor(
+    start: MysqlPosition,
+    serverId: number,
+    committedAtUs: number,
+    origin: MysqlGtidSource | number | null,
+    gno: Gno,
+  ) {
     this.start = start;
     this.serverId = serverId;
     this.committedAtUs = committedAtUs;
@@ -25,7 +31,9 @@ export class BinlogTransaction implements TransactionInfo {
 
   get id(): string | null {
     if (this.origin === null) return null;
-    return typeof this.origin === 'number' ? `${this.origin}-${this.serverId}-${this.gno}` : `${this.origin}:${this.gno}`;
+    return typeof this.origin === 'number'
+      ? `${this.origin}-${this.serverId}-${this.gno}`
+      : `${this.origin}:${this.gno}`;
   }
 }
 

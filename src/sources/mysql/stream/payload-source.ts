@@ -68,8 +68,8 @@ export class PayloadSource implements EventSource {
 
   async #piece(pieces: AsyncIterator<Buffer>): Promise<Buffer | null> {
     try {
-      const { value, done } = await pieces.next();
-      if (done !== true) return value;
+      const result = await pieces.next();
+      if (result.done !== true) return result.value;
       this.#done = true;
       return null;
     } catch (error) {
@@ -96,9 +96,14 @@ function decompress(payload: Buffer, length: number): Buffer {
 }
 
 function badLength(length: number): TidingsError {
-  return corrupt('TRANSACTION_PAYLOAD event: the events inside do not add up to its length', { event: 'TRANSACTION_PAYLOAD', length });
+  return corrupt('TRANSACTION_PAYLOAD event: the events inside do not add up to its length', {
+    event: 'TRANSACTION_PAYLOAD',
+    length,
+  });
 }
 
 function undecompressable(error: unknown): TidingsError {
-  return new TidingsError('BINLOG_CORRUPT', 'TRANSACTION_PAYLOAD event: its payload cannot be decompressed', { cause: error });
+  return new TidingsError('BINLOG_CORRUPT', 'TRANSACTION_PAYLOAD event: its payload cannot be decompressed', {
+    cause: error,
+  });
 }

@@ -13,7 +13,7 @@ const EMPTY_BATCH_INTERVAL_MS = 1000;
  * @throws what reading or decoding threw, after the transactions before it were handed over
  */
 export async function pump(stream: OpenStream, signal: AbortSignal): Promise<ChangeBatch | null> {
-  if (stream.failure !== null) throw stream.failure;
+  if (stream.failure !== null) throw stream.failure.error;
   if (stream.ended) return null;
   for (;;) {
     if (reached(stream)) {
@@ -28,7 +28,7 @@ export async function pump(stream: OpenStream, signal: AbortSignal): Promise<Cha
       // The transactions before the failure are complete: they must not be lost to it.
       const batch = stream.assembler.takeComplete(progress(stream));
       if (batch.parts.length === 0) throw error;
-      stream.failure = error;
+      stream.failure = { error };
       return batch;
     }
     if (stream.assembler.hasParts || positionIsStale(stream)) return take(stream);

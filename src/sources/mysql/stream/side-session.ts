@@ -1,4 +1,10 @@
-import { decodeQueryCompressedEvent, decodeQueryEvent, isBeginQuery, isCommitQuery, type QueryEvent } from '../binlog/query-event.ts';
+import {
+  decodeQueryCompressedEvent,
+  decodeQueryEvent,
+  isBeginQuery,
+  isCommitQuery,
+  type QueryEvent,
+} from '../binlog/query-event.ts';
 import { EVENT } from '../binlog/event-types.ts';
 import { decodeMariadbGtidEvent } from '../binlog/mariadb-gtid-event.ts';
 import { MARIADB_GTID_FLAG } from '../binlog/mariadb-gtid-flags.ts';
@@ -24,16 +30,22 @@ export interface SideOptions {
   readonly address: ServerAddress;
   readonly server: Server;
   readonly eventBytesMax: number;
+  /** Ends what is open, and with it whoever waits for it. */
+  readonly signal: AbortSignal;
 }
 
 /** A second stream over a stretch of the binlog, for a question that the main one cannot answer. Not for handing over rows at speed. */
-async function openSide({ address, server, eventBytesMax }: SideOptions, place: BinlogPlace): Promise<BinlogSession> {
-  const connection = await DumpConnection.open(address);
+async function openSide(
+  { address, server, eventBytesMax, signal }: SideOptions,
+  place: BinlogPlace,
+): Promise<BinlogSession> {
+  const connection = await DumpConnection.open(address, signal);
   try {
+    signal.throwIfAborted();
     return await BinlogSession.start(connection, server, {
       from: { kind: 'place', place },
       // Its own id: a second reader under the main stream's id would end that one.
-      options: { serverId: randomServerId(), heartbeatMs: 1000, eventBytesMax, annotate: false },
+      options: { serverId: randomServerId(), heartbeatMs: 1000, eventBytesMax, annotate: false, signal },
     });
   } catch (error) {
     connection.close();
@@ -125,7 +137,8 @@ export async function scanDdl(options: SideOptions, from: BinlogPlace, to: Binlo
         const flags = view.getUint16(start + 17, true);
         if (type === EVENT.QUERY && !isBeginQuery(bytes, body, end) && !isCommitQuery(bytes, body, end)) {
           statement(decodeQueryEvent(bytes.subarray(body, end)), flags);
-        } else if (type === EVENT.QUERY_COMPRESSED) statement(decodeQueryCompressedEvent(bytes.subarray(body, end)), flags);
+        } else if (type === EVENT.QUERY_COMPRESSED)
+          {statement(decodeQueryCompressedEvent(bytes.subarray(body, end)), flags);}
         if (comparePlaces(place, to) >= 0) return { tables, databases, everything };
       }
       // oxlint-disable-next-line no-await-in-loop -- one read after the other
@@ -167,8 +180,8 @@ export async function readPrepared(
   return new PreparedSource(await openSide(options, start), { xid, place: new PlaceTracker(start), before });
 }
 
-async function oldestPlace({ address }: SideOptions): Promise<BinlogPlace | null> {
-  const queries = await QueryConnection.open(address);
+async function oldestPlace({ address, signal }: SideOptions): Promise<BinlogPlace | null> {
+  const queries = await QueryConnection.open(address, signal);
   try {
     const [oldest] = await binlogFiles(queries);
     return oldest === undefined ? null : { file: oldest.file, offset: 4 };
@@ -185,7 +198,10 @@ class PreparedSource implements EventSource {
   #inside = false;
   #done = false;
 
-  constructor(session: BinlogSession, { xid, place, before }: { xid: string; place: PlaceTracker; before: BinlogPlace }) {
+  constructor(
+    session: BinlogSession,
+    { xid, place, before }: { xid: string; place: PlaceTracker; before: BinlogPlace },
+  ) {
     this.#session = session;
     this.#xid = xid;
     this.#place = place;
@@ -224,7 +240,13 @@ class PreparedSource implements EventSource {
         return false;
       }
       // A table map comes again before its rows in any case: XaTransactions hands over the same kinds of events.
-      if (type === EVENT.TABLE_MAP || type === EVENT.ROWS_QUERY || type === EVENT.ANNOTATE_ROWS || rowsAction(type) !== null) return true;
+      if (
+        type === EVENT.TABLE_MAP ||
+        type === EVENT.ROWS_QUERY ||
+        type === EVENT.ANNOTATE_ROWS ||
+        rowsAction(type) !== null
+      )
+        {return true;}
     }
     return false;
   }
@@ -252,8 +274,12 @@ class PreparedSource implements EventSource {
   }
 
   #lost(): TidingsError {
-    return new TidingsError('XA_PREPARE_LOST', `XA transaction ${this.#xid} is committed, and its changes are not in the binlog`, {
-      details: { file: this.#before.file, offset: this.#before.offset },
-    });
+    return new TidingsError(
+      'XA_PREPARE_LOST',
+      `XA transaction ${this.#xid} is committed, and its changes are not in the binlog`,
+      {
+        details: { file: this.#before.file, offset: this.#before.offset },
+      },
+    );
   }
 }

@@ -69,7 +69,10 @@ export interface StatementOptions {
 }
 
 /** Moves the schema history on, and says what a statement means for the watched tables. */
-export function applyStatement(event: QueryEvent, { flags, server, writtenBy, history, selection }: StatementOptions): StatementOutcome {
+export function applyStatement(
+  event: QueryEvent,
+  { flags, server, writtenBy, history, selection }: StatementOptions,
+): StatementOutcome {
   const sql = statementText(event, server.flavour);
   const context = statementContext({ event, flags, server, writtenBy, catalog: history.catalog });
   const effect = sql === null ? UNREADABLE : understandStatement(sql, context);
@@ -78,8 +81,10 @@ export function applyStatement(event: QueryEvent, { flags, server, writtenBy, hi
       return { changesSchema: false, entries: [], rowsWithoutEvents: null };
     case 'dml': {
       const watched = effect.tables?.find(({ database, name }) => selection.watches(database, name));
-      if (effect.tables !== null && watched === undefined) return { changesSchema: false, entries: [], rowsWithoutEvents: null };
-      const what = watched === undefined ? 'tables that cannot be told from the statement' : `${watched.database}.${watched.name}`;
+      if (effect.tables !== null && watched === undefined)
+        {return { changesSchema: false, entries: [], rowsWithoutEvents: null };}
+      const what =
+        watched === undefined ? 'tables that cannot be told from the statement' : `${watched.database}.${watched.name}`;
       return { changesSchema: false, entries: [], rowsWithoutEvents: `a statement changed rows of ${what}` };
     }
     case 'schema':
@@ -92,14 +97,19 @@ export function applyStatement(event: QueryEvent, { flags, server, writtenBy, hi
   }
 }
 
-const UNREADABLE: { readonly kind: 'schema'; readonly steps: readonly SchemaStep[] } = { kind: 'schema', steps: [{ op: 'unknown-all' }] };
+const UNREADABLE: { readonly kind: 'schema'; readonly steps: readonly SchemaStep[] } = {
+  kind: 'schema',
+  steps: [{ op: 'unknown-all' }],
+};
 
 function silentRows(steps: readonly SchemaStep[], selection: TableSelection): string | null {
   for (const step of steps) {
     if (step.op !== 'replace-rows' && !(step.op === 'truncate' && step.rows === 'some')) continue;
     const { database, name } = step.table;
     if (!selection.watches(database, name)) continue;
-    return step.op === 'truncate' ? `partitions of ${database}.${name} were emptied` : `rows of ${database}.${name} were exchanged`;
+    return step.op === 'truncate'
+      ? `partitions of ${database}.${name} were emptied`
+      : `rows of ${database}.${name} were exchanged`;
   }
   return null;
 }

@@ -61,7 +61,9 @@ export class MappedTable {
 
 function wrongCount({ schema }: TableBinding, columnCount: number): TidingsError {
   const table = `${schema.database}.${schema.name}`;
-  return corrupt(`${table}: a rows event has ${columnCount} columns, its TABLE_MAP ${schema.columns.length}`, { table });
+  return corrupt(`${table}: a rows event has ${columnCount} columns, its TABLE_MAP ${schema.columns.length}`, {
+    table,
+  });
 }
 
 function isWhole(bytes: Buffer, offset: number, count: number): boolean {

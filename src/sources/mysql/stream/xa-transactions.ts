@@ -55,7 +55,13 @@ export class XaTransactions {
     if (current === null || this.replaying) return;
     const { prepared } = current;
     if (prepared.kept === null) return;
-    if (type !== EVENT.TABLE_MAP && type !== EVENT.ROWS_QUERY && type !== EVENT.ANNOTATE_ROWS && rowsAction(type) === null) return;
+    if (
+      type !== EVENT.TABLE_MAP &&
+      type !== EVENT.ROWS_QUERY &&
+      type !== EVENT.ANNOTATE_ROWS &&
+      rowsAction(type) === null
+    )
+      {return;}
     const length = event.end - event.start;
     if (prepared.kept.bytes + length > KEPT_BYTES_MAX || this.#keptBytes + length > KEPT_BYTES_MAX_TOTAL) {
       this.#keptBytes -= prepared.kept.bytes;
