@@ -178,11 +178,11 @@ describeServers(
         await using sound = await FaultProxy.start(server());
         await drain({ url: sound.url(), from });
         const setUp = Math.max(...sound.connections.map((each) => each.bytesPassed - each.dumpBytesPassed));
-        const places = [...random.sample(12, 0, 200), ...random.sample(30, 200, setUp)];
+        const places = [...random.sample(12, 0, 200), ...random.sample(30, 200, Math.floor(setUp * 0.9))];
         await concurrently(places, 4, async (afterBytes) => {
           const end: FaultEnd = random.below(2) === 0 ? 'close' : 'reset';
           const sending = random.below(4) === 0;
-          const fault: Faults = sending ? { afterSentBytes: random.below(600), end } : { afterBytes, end };
+          const fault: Faults = sending ? { afterSentBytes: random.below(300), end } : { afterBytes, end };
           const { recorder, broken } = await drainThrough(from, [fault, fault]);
           expect(broken).toBe(2);
           recorder.expectExactly(expected);

@@ -31,6 +31,8 @@ export interface Faults {
   readonly delayMs?: number;
   /** Change the dump's events. */
   readonly edit?: EventEdit;
+  /** Packets keep the server's numbers, so that an event left out leaves a gap. */
+  readonly keepNumbers?: boolean;
 }
 
 export interface Upstream {
@@ -163,7 +165,8 @@ export class ProxiedConnection {
     this.#client = client;
     this.#onDump = onDump;
     this.#faults = faults;
-    this.#editor = faults.edit === undefined ? null : new DumpEditor(faults.edit);
+    this.#editor =
+      faults.edit === undefined ? null : new DumpEditor(faults.edit, { keepNumbers: faults.keepNumbers ?? false });
     for (const socket of [client, this.#server]) {
       socket.setNoDelay(true);
       socket.on('error', () => this.#gone());

@@ -59,18 +59,21 @@ export class DumpWatcher {
 export class DumpEditor {
   readonly #cutter = new PacketCutter();
   readonly #edit: EventEdit;
+  readonly #keepNumbers: boolean;
   #sequence = 1;
   #index = 0;
   /** Inside an event that spans several packets. */
   #continued = false;
 
-  constructor(edit: EventEdit) {
+  constructor(edit: EventEdit, { keepNumbers }: { keepNumbers: boolean }) {
     this.#edit = edit;
+    this.#keepNumbers = keepNumbers;
   }
 
   pass(chunk: Buffer): Buffer {
     const out: Buffer[] = [];
-    for (const { payload } of this.#cutter.packets(chunk)) {
+    for (const { sequence, payload } of this.#cutter.packets(chunk)) {
+      if (this.#keepNumbers) this.#sequence = sequence;
       const isPart = this.#continued || payload.length === PAYLOAD_MAX;
       this.#continued = payload.length === PAYLOAD_MAX;
       // Status 0: an event follows. Anything else is the server's error, or the end.

@@ -22,10 +22,16 @@ export interface ColumnType {
   readonly nullableOnly?: boolean;
 }
 
+/** What random tables may be made of. */
 export interface ServerFacts {
   readonly flavour: ServerFlavour;
   /** Character sets that a column can have, `binary` left out. */
   readonly charsets: readonly { readonly name: string; readonly bytesMax: number }[];
+  /**
+   * What ENUM and SET members may hold. Characters beyond U+FFFF: information_schema cannot tell what they are. Characters that the
+   * column's character set lacks: DDL does not tell what becomes of them.
+   */
+  readonly members: { readonly astral: boolean; readonly lossy: boolean };
 }
 
 export const plain = (column: string): string => column;

@@ -51,11 +51,11 @@ const INVISIBLE_KEY: TableColumn = {
 };
 
 export interface TableOptions {
-  /** Without a primary key, to which the server adds one, MySQL's generated invisible one. */
-  readonly invisibleKey?: boolean;
+  /** MySQL adds an invisible primary key to tables without one. */
+  readonly invisibleKeys?: boolean;
 }
 
-export function randomTable(dice: Dice, facts: ServerFacts, name: string, { invisibleKey = false }: TableOptions = {}): RandomTable {
+export function randomTable(dice: Dice, facts: ServerFacts, name: string, { invisibleKeys = false }: TableOptions = {}): RandomTable {
   const count = dice.oneIn(12) ? dice.pick([64, 65, 255, 256, 300]) : dice.pick([1, 2, 3, 5, 7, 8, 9, 12, 16, 17, 30]);
   let rowBytes = 100;
   let columns: TableColumn[] = [];
@@ -69,16 +69,16 @@ export function randomTable(dice: Dice, facts: ServerFacts, name: string, { invi
   if (dice.oneIn(2)) columns.push(...generatedColumns(dice));
   columns.push(plainColumn(ROW_ID, INTEGER), plainColumn(BUMP, INTEGER));
   columns = dice.shuffled(columns);
-  const key = invisibleKey || dice.oneIn(5) ? [] : randomKey(dice, columns);
+  const key = dice.oneIn(invisibleKeys ? 2 : 5) ? [] : randomKey(dice, columns);
   const engine = facts.flavour === 'mysql' || !dice.oneIn(6) ? 'InnoDB' : dice.pick(['MyISAM', 'Aria']);
   const parts = columns.map((column) => `${quoteName(column.name)} ${declare(column, key)}`);
   if (key.length > 0) parts.push(`PRIMARY KEY (${key.map(({ part }) => part).join(', ')})`);
-  // Without a primary key of our own the server's may come or not: it is only known to be there when it was asked for.
-  if (invisibleKey) columns = [INVISIBLE_KEY, ...columns];
+  const isAdded = invisibleKeys && key.length === 0;
+  if (isAdded) columns = [INVISIBLE_KEY, ...columns];
   return {
     name,
     columns,
-    key: invisibleKey ? [INVISIBLE_KEY.name] : key.map((part) => part.name),
+    key: isAdded ? [INVISIBLE_KEY.name] : key.map((part) => part.name),
     create: `CREATE TABLE ${quoteName(name)} (\n  ${parts.join(',\n  ')}\n) ENGINE=${engine} ROW_FORMAT=DYNAMIC`,
   };
 }

@@ -8,5 +8,5 @@ export async function serverFacts(server: TestServer): Promise<ServerFacts> {
   const charsets = listed.filter(({ name }) => name !== 'binary');
   // MariaDB's encoding of names as file names: not listed, but a column can have it.
   if (server.flavour === 'mariadb') charsets.push({ name: 'filename', bytesMax: 5 });
-  return { flavour: server.flavour, charsets };
+  return { flavour: server.flavour, charsets, members: { astral: true, lossy: true } };
 }

@@ -1,3 +1,4 @@
+import { encodes } from '../../../src/sources/mysql/ddl/repertoire.ts';
 import { type ColumnType, type ServerFacts, ascii, fromHex, hexed, plain, utf8 } from './column-spec.ts';
 import type { Dice } from './dice.ts';
 import { bytesLiteral, randomLength, randomText, textLiteral } from './texts.ts';
@@ -114,7 +115,7 @@ export function blobColumn(dice: Dice, { compressed = false }: TextOptions = {})
 export function enumColumn(dice: Dice, facts: ServerFacts): ColumnType {
   const charset = dice.oneIn(10) ? { name: 'binary', sql: ' CHARACTER SET binary' } : charsetOf(dice, facts);
   const count = dice.pick([1, 2, 3, 10, 127, 128, 254, 255, 256, 257, 300]);
-  const members = dice.list(count, (i) => member(dice, `${i}`, charset.name));
+  const members = dice.list(count, (i) => member(dice, `${i}`, { charset: charset.name, facts, forbidden: '' }));
   return {
     sql: `ENUM(${members.join(',')})${charset.sql}`,
     // 0 is the error value, shown as the empty string.
@@ -129,7 +130,7 @@ export function enumColumn(dice: Dice, facts: ServerFacts): ColumnType {
 export function setColumn(dice: Dice, facts: ServerFacts): ColumnType {
   const charset = dice.oneIn(10) ? { name: 'binary', sql: ' CHARACTER SET binary' } : charsetOf(dice, facts);
   const count = dice.pick([1, 2, 8, 9, 16, 17, 24, 25, 31, 32, 33, 63, 64]);
-  const members = dice.list(count, (i) => member(dice, `${i}`, charset.name, true));
+  const members = dice.list(count, (i) => member(dice, `${i}`, { charset: charset.name, facts, forbidden: ',' }));
   const all = (1n << BigInt(count)) - 1n;
   return {
     sql: `SET(${members.join(',')})${charset.sql}`,
@@ -142,9 +143,22 @@ export function setColumn(dice: Dice, facts: ServerFacts): ColumnType {
 }
 
 /** A member that no other equals in any collation: its number is in it. */
-function member(dice: Dice, number: string, charset: string, inSet = false): string {
-  const odd = dice.pick(["it''s", 'a\\\\b', 'with space', '"', '%_', '', '', inSet ? ';' : ',']);
-  const plainText = charset === 'binary' || dice.oneIn(2);
-  const letters = plainText ? '' : randomText(dice, 2).replaceAll(/[,'"\\\s\p{Cc}\ufeff\u{fffd}\u2028?]/gu, '');
-  return `'${letters}${odd}${number}'`;
+function member(
+  dice: Dice,
+  number: string,
+  { charset, facts, forbidden }: { charset: string; facts: ServerFacts; forbidden: string },
+): string {
+  // In `swe7` and `filename` ASCII's own signs are something else, or nothing.
+  const digitsOnly = !facts.members.lossy && (charset === 'swe7' || charset === 'filename');
+  const odd = digitsOnly ? '' : dice.pick(["it''s", 'a\\\\b', 'with space', '"', '%_', '', '', forbidden === ',' ? ';' : ',']);
+  const letters = charset === 'binary' || digitsOnly || dice.oneIn(2) ? '' : randomText(dice, 2).replaceAll(/[,'"\\\s\p{Cc}\ufeff\u{fffd}\u2028?]/gu, '');
+  const allowed = Array.from(letters).filter(
+    (letter) =>
+      (facts.members.astral || letter.length === 1) && (facts.members.lossy || isAscii(letter) || encodes(charset, letter, facts.flavour)),
+  );
+  return `'${allowed.join('')}${odd}${number}'`;
+}
+
+function isAscii(letter: string): boolean {
+  return letter < '\u0080';
 }

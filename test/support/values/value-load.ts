@@ -30,7 +30,7 @@ const TIME_ZONES = ['+00:00', '+05:45', '-11:00', '+13:00', 'SYSTEM'];
 export class ValueLoad implements AsyncDisposable {
   readonly changes: ExpectedChange[] = [];
   /** Statements that the server refused, by error code: a table is too wide, a value not allowed. */
-  readonly refused = new Map<string, number>();
+  readonly refused: Map<string, number> = new Map();
   /** Statements in all. */
   statements = 0;
   readonly #dice: Dice;
@@ -155,7 +155,7 @@ export class ValueLoad implements AsyncDisposable {
   }
 
   async #select(table: RandomTable): Promise<Shown> {
-    const columns = table.columns.map(({ name, type }) => type.select(quoteName(name)));
+    const columns = table.columns.map(({ name, type }, i) => `${type.select(quoteName(name))} AS v${i}`);
     const [rows] = await this.#reader.query(
       `SELECT ${[quoteName(ROW_ID), ...columns].join(', ')} FROM ${quoteName(table.name)} ORDER BY ${quoteName(ROW_ID)}`,
     );

@@ -66,6 +66,14 @@ describe('columns', () => {
     expect(altered(clauses, 'mariadb')).toBe('id int !, a varchar(5), e text(65535), d int key(id)');
   });
 
+  test.each([
+    'ADD COLUMN IF NOT EXISTS d INT PRIMARY KEY',
+    'ADD COLUMN IF NOT EXISTS a INT UNIQUE',
+    'MODIFY COLUMN IF EXISTS a INT UNIQUE',
+  ])('%s is unknown: MariaDB makes the key or not by rules of its own', (clauses) => {
+    expect(altered(clauses, 'mariadb')).toBe('unknown');
+  });
+
   test('system versioning comes and goes with its hidden columns, behind which no column is added', () => {
     const history = new TestHistory({ flavour: 'mariadb' });
     history.run('CREATE TABLE t (a INT PRIMARY KEY)', 'ALTER TABLE t ADD SYSTEM VERSIONING', 'ALTER TABLE t ADD b INT');
@@ -86,6 +94,8 @@ describe('columns', () => {
     'ADD d INT ADD e INT',
     'CONVERT TO CHARACTER SET utf8mb4, ADD d TEXT',
     'DROP a, DROP b, DROP c, DROP id',
+    'CHANGE a d INT, DROP a',
+    'MODIFY a INT, RENAME COLUMN a TO d',
   ])('%s leaves the table unknown, and only that', (clauses) => {
     const history = new TestHistory();
     history.run(TABLE);

@@ -244,11 +244,18 @@ class Alteration {
     return (found[0] ?? null) as Extract<AlterClause, { op: O }> | null;
   }
 
-  /** A clause about a column that is not there was understood wrongly. */
+  /**
+   * A clause about a column that is not there was understood wrongly. Of two clauses about the same column (MariaDB takes CHANGE
+   * and DROP together) the order decides in ways of the server's own.
+   */
   #refuseStrangers(): void {
+    const seen = new Set<number>();
     for (const clause of this.#clauses) {
       const name = clauseColumn(clause);
-      if (name !== null) requireColumn(this.#visible, name);
+      if (name === null) continue;
+      const index = requireColumn(this.#visible, name);
+      if (seen.has(index)) throw new NotUnderstood('one column twice');
+      seen.add(index);
     }
   }
 

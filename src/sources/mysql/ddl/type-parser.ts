@@ -172,6 +172,8 @@ function member(reader: TokenReader, context: DdlContext): string {
     // Which characters other bytes are depends on more than the statement.
     if (/[^\u0020-\u007e]/.test(text)) throw new NotUnderstood('a member in bytes');
   } else if (token.kind !== 'string') throw new NotUnderstood('expected a member');
+  // A definition that the server wrote itself (for CREATE … SELECT) escapes whatever the mode says, and nothing tells it apart.
+  if (context.sqlMode.noBackslashEscapes && text.includes('\\')) throw new NotUnderstood('a backslash in a member');
   // MariaDB's own file format takes a zero byte for the end of the list and shifts the members of later columns.
   if (context.flavour === 'mariadb' && text.includes('\0')) throw new NotUnderstood('a member with a zero byte');
   return text;

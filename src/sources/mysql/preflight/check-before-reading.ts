@@ -38,7 +38,7 @@ export async function checkBeforeReading(
 }
 
 /** One error for all: whoever mends one thing after the other restarts once only. */
-export function preflightFailed(findings: readonly Finding[]): TidingsError {
+function preflightFailed(findings: readonly Finding[]): TidingsError {
   const message = findings.map(({ code, message: text }) => `${code}: ${text}`).join(' | ');
   const cure = findings
     .flatMap(({ code, cure: text }) => (text === null ? [] : [`${code}: ${text.replaceAll('\n', ' ')}`]))

@@ -4,14 +4,14 @@ import { grant } from './cures.ts';
 import type { Refusal } from './facts.ts';
 
 /** A privilege that reading cannot do without, and the others that include it. */
-export interface Requirement {
+interface Requirement {
   readonly privilege: string;
   readonly alternatives: readonly string[];
   readonly purpose: string;
 }
 
 /** What the servers call the right to read the binlog, and the right to ask where it ends. */
-export function requirements({ flavour }: Pick<Server, 'flavour'>): readonly Requirement[] {
+function requirements({ flavour }: Pick<Server, 'flavour'>): readonly Requirement[] {
   const dump: Requirement = {
     privilege: 'REPLICATION SLAVE',
     alternatives: ['REPLICATION SLAVE'],

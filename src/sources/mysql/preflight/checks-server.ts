@@ -76,13 +76,18 @@ export const retention: Check = {
 function retentionTime({ server }: ServerFacts): Verdict[] {
   const seconds = retentionSeconds({ server });
   if (seconds === null) return [ok('binlog files are never removed automatically: see that the disk does not fill up')];
-  const span = seconds % DAY_S === 0 ? `${seconds / DAY_S} days` : `${Math.round((seconds / 3600) * 10) / 10} hours`;
+  const span =
+    seconds % DAY_S === 0 ? count(seconds / DAY_S, 'day') : count(Math.round((seconds / 3600) * 10) / 10, 'hour');
   if (seconds >= DAY_S) return [ok(`binlog files are kept for ${span}`)];
   // MySQL 8.0 and MariaDB 10.6 brought seconds; before, there are days.
   const cure = server.settings.has('binlog_expire_logs_seconds')
     ? setVariable(server, 'binlog_expire_logs_seconds', String(WEEK_DAYS * DAY_S))
     : setVariable(server, 'expire_logs_days', String(WEEK_DAYS));
   return [warning(`binlog files are removed after ${span}: a reader that is away for longer cannot go on`, cure)];
+}
+
+function count(n: number, unit: string): string {
+  return `${n} ${unit}${n === 1 ? '' : 's'}`;
 }
 
 /** How long binlog files are kept; null: for ever. */

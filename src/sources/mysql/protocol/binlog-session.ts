@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly eventBytesMax: number;
   /** Ask MariaDB for the SQL statements behind the rows; MySQL sends them when it logs them. */
   readonly annotate: boolean;
+  /** The dump ends where the binlog does. Without it the server's thread outlives a closed connection until its next heartbeat. */
+  readonly endsWithLog?: boolean;
   /** Closes the session. */
   readonly signal: AbortSignal;
 }
@@ -172,7 +174,8 @@ export class BinlogSession implements EventSource {
       if (this.#checksums) this.#verify(type, { bytes, view, start, end });
       return end - CHECKSUM_LENGTH;
     }
-    if (type === EVENT.ROTATE || type === EVENT.HEARTBEAT || type === EVENT.HEARTBEAT_V2) {
+    const inFile = type === EVENT.ROTATE && view.getUint32(start + 13, true) !== 0;
+    if (!inFile && (type === EVENT.ROTATE || type === EVENT.HEARTBEAT || type === EVENT.HEARTBEAT_V2)) {
       // The server makes these up for the connection, and which checksum setting it applies to them differs by version and by
       // the file it is about to open: they have one exactly when it fits.
       const summed = end - CHECKSUM_LENGTH;
@@ -215,14 +218,14 @@ function silenceMax(heartbeatMs: number): number {
   return Math.max(heartbeatMs * 4, Math.min(heartbeatMs * 10, 10_000));
 }
 
-function dumpCommand(from: DumpStart, { serverId, annotate }: SessionOptions): Buffer {
+function dumpCommand(from: DumpStart, { serverId, annotate, endsWithLog = false }: SessionOptions): Buffer {
   switch (from.kind) {
     case 'place':
-      return binlogDumpCommand({ ...from.place, serverId, annotate });
+      return binlogDumpCommand({ ...from.place, serverId, annotate, endsWithLog });
     case 'mysql-gtids':
       return binlogDumpGtidCommand({ gtidSet: from.executed.encode(), serverId });
     case 'mariadb-gtids':
       // File and offset are ignored: @slave_connect_state decides.
-      return binlogDumpCommand({ file: '', offset: 4, serverId, annotate });
+      return binlogDumpCommand({ file: '', offset: 4, serverId, annotate, endsWithLog });
   }
 }

@@ -8,6 +8,8 @@ const COM_BINLOG_DUMP = 0x12;
 const COM_REGISTER_SLAVE = 0x15;
 const COM_BINLOG_DUMP_GTID = 0x1e;
 
+/** End at the binlog's end instead of waiting for more. */
+const BINLOG_DUMP_NON_BLOCK = 0x01;
 /** MySQL: the position is given by the GTID set, not by file and offset. */
 const BINLOG_THROUGH_GTID = 0x0004;
 /** MariaDB: send ANNOTATE_ROWS events. */
@@ -52,17 +54,19 @@ export function binlogDumpCommand({
   offset,
   serverId,
   annotate,
+  endsWithLog,
 }: {
   file: string;
   offset: number;
   serverId: number;
   annotate: boolean;
+  endsWithLog: boolean;
 }): Buffer {
   const name = Buffer.from(file);
   const payload = Buffer.alloc(11 + name.length);
   payload.writeUInt8(COM_BINLOG_DUMP, 0);
   payload.writeUInt32LE(offset, 1);
-  payload.writeUInt16LE(annotate ? BINLOG_SEND_ANNOTATE_ROWS : 0, 5);
+  payload.writeUInt16LE((annotate ? BINLOG_SEND_ANNOTATE_ROWS : 0) | (endsWithLog ? BINLOG_DUMP_NON_BLOCK : 0), 5);
   payload.writeUInt32LE(serverId, 7);
   name.copy(payload, 11);
   return packets(payload);

@@ -8,7 +8,7 @@ import type { QueryConnection } from '../protocol/connect.ts';
 import { type BinlogPlace, comparePlaces, currentPlace, type Server } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
 import { readDatabaseCharsets, readTableDefinitions } from './read-table-schemas.ts';
-import type { CharsetAndCollation } from './table-definition.ts';
+import type { CharsetAndCollation, TableDefinition } from './table-definition.ts';
 import { wireMismatch } from './wire-check.ts';
 
 /** What the DDL between two places of the binlog may have changed. */
@@ -60,7 +60,7 @@ export class SchemaHistory {
   /** The definition, when it is known without asking anyone and fits the event. */
   known(event: TableMapEvent): TableSchema | null {
     const found = this.catalog.lookup(event.database, event.table);
-    if (typeof found === 'string') return null;
+    if (typeof found === 'string' || this.#doubtful(found, event).length > 0) return null;
     return wireMismatch(event, found.schema, this.#options.server.flavour) === null ? found.schema : null;
   }
 
@@ -76,6 +76,8 @@ export class SchemaHistory {
     const found = this.catalog.lookup(event.database, event.table);
     if (typeof found !== 'string') {
       const mismatch = wireMismatch(event, found.schema, server.flavour);
+      const doubtful = this.#doubtful(found, event);
+      if (mismatch === null && doubtful.length > 0) throw doubtfulMembers(table, doubtful);
       if (mismatch === null) {
         log.debug({ table, position: `${at.file}:${at.offset}` }, 'table definition read from the server');
         return found.schema;
@@ -90,6 +92,13 @@ export class SchemaHistory {
     throw new TidingsError('SCHEMA_UNKNOWN', `the definition of ${table} at ${at.file}:${at.offset} is not known: ${reason}`, {
       details: { table, position: `${at.file}:${at.offset}` },
     });
+  }
+
+  /** Columns to be decoded whose members the server could not show without loss, nor does the event have them. */
+  #doubtful({ schema, doubtfulMembers }: TableDefinition, { metadata }: TableMapEvent): string[] {
+    if (doubtfulMembers.length === 0 || metadata?.names != null) return [];
+    const wanted = this.#options.selection.columns(schema);
+    return schema.columns.filter(({ name }, i) => wanted[i] === true && doubtfulMembers.includes(name)).map(({ name }) => name);
   }
 
   async #read(event: TableMapEvent, at: BinlogPlace): Promise<{ visible: boolean; touched: boolean; reason: string | null }> {
@@ -126,4 +135,15 @@ export class SchemaHistory {
       queries.close();
     }
   }
+}
+
+function doubtfulMembers(table: string, columns: readonly string[]): TidingsError {
+  return new TidingsError(
+    'SCHEMA_UNKNOWN',
+    `the definition of ${table} is not known: a member of ${columns.join(', ')} holds a question mark, as which information_schema also shows every character beyond U+FFFF`,
+    {
+      hint: 'SET GLOBAL binlog_row_metadata = FULL, so that the binlog has the members themselves, and resume behind the rows written before; or leave the columns out.',
+      details: { table, columns: columns.join(', ') },
+    },
+  );
 }

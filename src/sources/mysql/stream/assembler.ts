@@ -1,5 +1,5 @@
 import type { SchemaChange, Truncation } from '../../../core/change.ts';
-import { TidingsError } from '../../../core/errors.ts';
+import { isTidingsError, TidingsError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ChangeBatch, TransactionPart } from '../../../core/source.ts';
 import { EVENT, eventTypeName, isKnownEventType } from '../binlog/event-types.ts';
@@ -50,6 +50,8 @@ const HEADER_LENGTH = 19;
 const IGNORABLE = 0x80;
 /** LOG_EVENT_ARTIFICIAL_F: made up for the connection, in no file. */
 const ARTIFICIAL = 0x20;
+/** So many table ids are remembered at most. */
+const TABLES_MAX = 10_000;
 
 export interface AssemblerOptions {
   readonly server: Server;
@@ -259,8 +261,9 @@ export class Assembler {
         return null;
       case EVENT.GTID_LIST:
         this.#advance(view, start);
-        if (this.end.gtids === null && this.#open === null)
-          {this.#moveEnd(MariadbGtidPosition.of(decodeGtidListEvent(frame).gtids));}
+        if (this.end.gtids === null && this.#open === null) {
+          this.#moveEnd(MariadbGtidPosition.of(decodeGtidListEvent(frame).gtids));
+        }
         return null;
       case EVENT.XA_PREPARE:
         this.#advance(view, start);
@@ -328,8 +331,11 @@ export class Assembler {
   #advance(view: DataView, start: number): void {
     const next = view.getUint32(start + 13, true);
     if (next === 0) {
-      // Inside a payload or a kept XA transaction offsets stand still: those bytes are no part of the file.
-      if (!this.#options.xa.replaying && this.#insidePayload === 0) this.#offset += view.getUint32(start + 9, true);
+      // Inside a payload or a kept XA transaction offsets stand still, and artificial events are in no file.
+      const inFile = (view.getUint16(start + 17, true) & ARTIFICIAL) === 0;
+      if (inFile && !this.#options.xa.replaying && this.#insidePayload === 0) {
+        this.#offset += view.getUint32(start + 9, true);
+      }
       return;
     }
     if (this.#options.xa.replaying) return;
@@ -407,6 +413,8 @@ export class Assembler {
         offset: this.#offset,
       });
     }
+    // A server that opens and closes tables all the time gives each a new id every time.
+    if (this.#tables.size > TABLES_MAX) this.#forgetTables();
     let skipped = false;
     if (this.skipBeforeUs !== null) {
       skipped = info.committedAtUs < this.skipBeforeUs;
@@ -510,10 +518,19 @@ export class Assembler {
       return null;
     }
     const { atFile, atOffset } = this.#opened();
-    return history.establish(event, { file: atFile, offset: atOffset }).then((schema) => {
-      bind(full ? schemaFromMetadata(event, server.flavour, schema) : schema);
-      return null;
-    });
+    return history.establish(event, { file: atFile, offset: atOffset }).then(
+      (schema) => {
+        bind(full ? schemaFromMetadata(event, server.flavour, schema) : schema);
+        return null;
+      },
+      (error: unknown) => {
+        // A statement maps every table that it locks for writing, also those in which it changes nothing: only rows need the definition.
+        if (!isTidingsError(error) || (error.code !== 'SCHEMA_UNKNOWN' && error.code !== 'SCHEMA_MISMATCH'))
+          throw error;
+        keep(MappedTable.undecodable(eventLength, error));
+        return null;
+      },
+    );
   }
 
   // Called for every rows event: positional, and into a target that is used again.
@@ -566,6 +583,7 @@ export class Assembler {
         },
       );
     }
+    if (table.failure !== null && !open.skipped) throw table.failure;
     return table.binding === null || open.skipped ? null : table;
   }
 

@@ -83,8 +83,9 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
   const { queries } = connection;
   const server = await readServer(queries);
   if (options.resume === null) await checkBeforeReading(queries, { server, settings, address });
-  if (!server.binlogEnabled)
-    {throw new TidingsError('BINLOG_DISABLED', 'the server writes no binary log (log_bin is OFF)');}
+  if (!server.binlogEnabled) {
+    throw new TidingsError('BINLOG_DISABLED', 'the server writes no binary log (log_bin is OFF)');
+  }
   const side: SideOptions = { address, server, eventBytesMax: settings.eventBytesMax, signal };
   const { former } = options;
   await checkServerId(settings.serverId, { queries, server, former: former.connection, signal });

@@ -63,8 +63,9 @@ async function isListed(serverId: number, queries: QueryConnection, server: Serv
 /** Ends a dump thread of our own account, for which no privilege is needed. Anything else under that number stays: numbers begin anew with a server's restart. */
 async function endDump(id: number, queries: QueryConnection): Promise<void> {
   const threads = await queries.query('SHOW PROCESSLIST');
-  if (!threads.some((row) => Number(textOf(row, 'Id')) === id && textOf(row, 'Command').startsWith('Binlog Dump')))
-    {return;}
+  if (!threads.some((row) => Number(textOf(row, 'Id')) === id && textOf(row, 'Command').startsWith('Binlog Dump'))) {
+    return;
+  }
   await queries.query(`KILL ${id}`).catch((error: unknown) => {
     // It may have ended by itself in between. Whether it is gone is asked again in any case.
     if (!isTidingsError(error) || error.code === 'CONNECTION_LOST') throw error;

@@ -45,7 +45,7 @@ async function openSide(
     return await BinlogSession.start(connection, server, {
       from: { kind: 'place', place },
       // Its own id: a second reader under the main stream's id would end that one.
-      options: { serverId: randomServerId(), heartbeatMs: 1000, eventBytesMax, annotate: false, signal },
+      options: { serverId: randomServerId(), heartbeatMs: 1000, eventBytesMax, annotate: false, endsWithLog: true, signal },
     });
   } catch (error) {
     connection.close();
@@ -137,8 +137,9 @@ export async function scanDdl(options: SideOptions, from: BinlogPlace, to: Binlo
         const flags = view.getUint16(start + 17, true);
         if (type === EVENT.QUERY && !isBeginQuery(bytes, body, end) && !isCommitQuery(bytes, body, end)) {
           statement(decodeQueryEvent(bytes.subarray(body, end)), flags);
-        } else if (type === EVENT.QUERY_COMPRESSED)
-          {statement(decodeQueryCompressedEvent(bytes.subarray(body, end)), flags);}
+        } else if (type === EVENT.QUERY_COMPRESSED) {
+          statement(decodeQueryCompressedEvent(bytes.subarray(body, end)), flags);
+        }
         if (comparePlaces(place, to) >= 0) return { tables, databases, everything };
       }
       // oxlint-disable-next-line no-await-in-loop -- one read after the other
@@ -245,8 +246,9 @@ class PreparedSource implements EventSource {
         type === EVENT.ROWS_QUERY ||
         type === EVENT.ANNOTATE_ROWS ||
         rowsAction(type) !== null
-      )
-        {return true;}
+      ) {
+        return true;
+      }
     }
     return false;
   }

@@ -81,8 +81,9 @@ export function applyStatement(
       return { changesSchema: false, entries: [], rowsWithoutEvents: null };
     case 'dml': {
       const watched = effect.tables?.find(({ database, name }) => selection.watches(database, name));
-      if (effect.tables !== null && watched === undefined)
-        {return { changesSchema: false, entries: [], rowsWithoutEvents: null };}
+      if (effect.tables !== null && watched === undefined) {
+        return { changesSchema: false, entries: [], rowsWithoutEvents: null };
+      }
       const what =
         watched === undefined ? 'tables that cannot be told from the statement' : `${watched.database}.${watched.name}`;
       return { changesSchema: false, entries: [], rowsWithoutEvents: `a statement changed rows of ${what}` };

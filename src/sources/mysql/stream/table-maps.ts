@@ -11,13 +11,27 @@ export class MappedTable {
   readonly eventLength: number;
   /** Null for a table that nobody watches. */
   readonly binding: TableBinding | null;
+  /** Why rows of this table cannot be decoded; thrown with the first of them. */
+  readonly failure: TidingsError | null;
   readonly #json: 'text' | 'parsed';
   /** Views of rows that hold all columns, the usual case, by action. */
   readonly #whole: Partial<Record<RowsAction, RowViews>> = {};
   /** Views by event kind and bitmaps. */
   readonly #partial = new Map<string, RowViews>();
 
-  constructor(eventLength: number, binding: TableBinding | null, json: 'text' | 'parsed') {
+  /** A watched table whose definition cannot be established. */
+  static undecodable(eventLength: number, failure: TidingsError): MappedTable {
+    return new MappedTable(eventLength, null, 'text', failure);
+  }
+
+  // oxlint-disable-next-line max-params -- the last one is for the factory above
+  constructor(
+    eventLength: number,
+    binding: TableBinding | null,
+    json: 'text' | 'parsed',
+    failure: TidingsError | null = null,
+  ) {
+    this.failure = failure;
     this.eventLength = eventLength;
     this.binding = binding;
     this.#json = json;

@@ -60,8 +60,9 @@ export class XaTransactions {
       type !== EVENT.ROWS_QUERY &&
       type !== EVENT.ANNOTATE_ROWS &&
       rowsAction(type) === null
-    )
-      {return;}
+    ) {
+      return;
+    }
     const length = event.end - event.start;
     if (prepared.kept.bytes + length > KEPT_BYTES_MAX || this.#keptBytes + length > KEPT_BYTES_MAX_TOTAL) {
       this.#keptBytes -= prepared.kept.bytes;

@@ -152,13 +152,11 @@ export const HIRES_BYTES: Readonly<Record<'time' | 'datetime' | 'timestamp', rea
 };
 
 /**
- * MariaDB's TIME(f) of `mysql56_temporal_format=OFF`, f > 0, big-endian: the count of 10^-f seconds since -838:59:59.999999
- * rounded to f digits.
+ * MariaDB's TIME(f) of `mysql56_temporal_format=OFF`, f > 0, big-endian: the count of 10^-f seconds since -839:00:00.
  */
 export function timeHires(value: bigint, digits: number): string {
   const unit = 10n ** BigInt(digits);
-  const zero = (3_020_399n * 1_000_000n + 999_999n) / 10n ** BigInt(6 - digits);
-  const ticks = value - zero;
+  const ticks = value - 3_020_400n * unit;
   const magnitude = ticks < 0n ? -ticks : ticks;
   const seconds = Number(magnitude / unit);
   const text = clock(ticks < 0n, {

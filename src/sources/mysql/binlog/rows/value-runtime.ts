@@ -114,22 +114,24 @@ export function vector(bytes: Buffer, start: number, end: number): Float32Array 
  * A value of a MariaDB COMPRESSED column.
  *
  *     header     u8: 0 is uncompressed; else method in the high 4 bits (8: deflate), bit 3 set: raw deflate, low 3 bits: length bytes
- *     length     0 to 7 bytes little-endian, of the uncompressed value
+ *     length     1 to 4 bytes big-endian, of the uncompressed value
  *     data       rest
  *
- * Source: MariaDB, sql/field_comp.cc, sql/field.cc Field_longstr::uncompress.
+ * A value that does not become shorter is stored uncompressed; the empty one has no header.
+ *
+ * Source: MariaDB, sql/field_comp.cc; sql/field.cc, Field_longstr::uncompress().
  */
 export function uncompressColumn(bytes: Buffer, start: number, end: number): Buffer {
   if (start === end) return bytes.subarray(start, end);
   const header = bytes.readUInt8(start);
   if (header === 0) return bytes.subarray(start + 1, end);
   const lengthBytes = header & 7;
-  if (header >> 4 !== 8 || lengthBytes === 0 || lengthBytes > 6) {
+  if (header >> 4 !== 8 || lengthBytes === 0 || lengthBytes > 4) {
     throw corrupt('a compressed column has an unknown compression header', { header });
   }
   const data = start + 1 + lengthBytes;
   if (data > end) throw corrupt('a compressed column ends inside its header', { length: end - start });
-  const length = bytes.readUIntLE(start + 1, lengthBytes);
+  const length = bytes.readUIntBE(start + 1, lengthBytes);
   // One byte more than promised: a value that is longer than it says must be noticed, not cut.
   const options = { maxOutputLength: length + 1 };
   let value: Buffer;
@@ -161,14 +163,14 @@ export function inet4(bytes: Buffer, start: number): string {
 }
 
 /**
- * IPv6 address, 16 bytes, as MariaDB prints it: the longest run of two or more zero groups becomes `::` (the first of equals),
+ * IPv6 address, 16 bytes, as MariaDB prints it: the longest run of zero groups becomes `::` (the first of equals, and be it a single one),
  * and IPv4-compatible and -mapped addresses end in dotted form. Source: MariaDB, sql/sql_type_inet.cc, Inet6::to_string.
  */
 export function inet6(bytes: Buffer, start: number): string {
   const groups: number[] = [];
   for (let i = 0; i < 8; i++) groups.push(((bytes[start + i * 2] ?? 0) << 8) | (bytes[start + i * 2 + 1] ?? 0));
   let gap = -1;
-  let gapLength = 1;
+  let gapLength = 0;
   for (let i = 0; i < 8; i++) {
     let length = 0;
     while (i + length < 8 && groups[i + length] === 0) length++;
