@@ -24,14 +24,14 @@ const BEST_OF: Readonly<Record<Flavour, Readonly<Record<string, string>>>> = {
   mariadb: { gtid_strict_mode: 'ON', log_slave_updates: 'ON', log_bin_compress: 'OFF', encrypt_binlog: 'OFF' },
 };
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly version?: string;
   /** Null removes the variable: this version does not have it. */
   readonly settings?: Readonly<Record<string, string | null>>;
   readonly server?: Partial<Server>;
 }
 
-export function serverOf(flavour: Flavour, { version, settings = {}, server = {} }: ServerOptions = {}): Server {
+function serverOf(flavour: Flavour, { version, settings = {}, server = {} }: ServerOptions = {}): Server {
   const versionText = version ?? (flavour === 'mysql' ? '8.4.3' : '11.4.4-MariaDB');
   const all = Object.entries({ ...BEST, ...BEST_OF[flavour], ...settings });
   return {

@@ -30,7 +30,7 @@ export class MysqlSource implements Source {
   #position: MysqlPosition | null = null;
   #reading = false;
   #abort: AbortController | null = null;
-  #finished: Promise<void> = Promise.resolve();
+  #iteration: AsyncGenerator<ChangeBatch, void, undefined> | null = null;
   #closed = false;
   readonly #former: StreamOptions['former'] = { connection: null };
   readonly #started = Promise.withResolvers<Position>();
@@ -61,14 +61,20 @@ export class MysqlSource implements Source {
     return this.#started.promise;
   }
 
-  async *batches(): AsyncGenerator<ChangeBatch, void, undefined> {
+  batches(): AsyncGenerator<ChangeBatch, void, undefined> {
+    const iteration: AsyncGenerator<ChangeBatch, void, undefined> = this.#iterate(() => {
+      this.#iteration = iteration;
+    });
+    return iteration;
+  }
+
+  async *#iterate(begins: () => void): AsyncGenerator<ChangeBatch, void, undefined> {
     if (this.#reading) throw new TidingsError('SOURCE_ALREADY_READING', 'this source is being read already');
     if (this.#closed) return;
     this.#reading = true;
     const abort = new AbortController();
-    const finished = Promise.withResolvers<void>();
     this.#abort = abort;
-    this.#finished = finished.promise;
+    begins();
     const { signal } = this.#settings;
     const stop = (): void => abort.abort();
     if (signal?.aborted === true) stop();
@@ -80,14 +86,14 @@ export class MysqlSource implements Source {
       this.#reading = false;
       this.#abort = null;
       this.#started.reject(new TidingsError('CONNECTION_LOST', 'the source was closed before it had a position'));
-      finished.resolve();
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#abort?.abort();
-    await this.#finished;
+    // Ends also an iteration that nobody asks for its next batch: it would wait at its `yield` for ever.
+    await this.#iteration?.return();
   }
 
   async *#read(signal: AbortSignal): AsyncGenerator<ChangeBatch, void, undefined> {

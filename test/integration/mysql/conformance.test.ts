@@ -45,6 +45,8 @@ function harnessOf(server: TestServer, writer: Connection, from: 'place' | 'gtid
         tables: ['notes'],
         from: position ?? (await presentPosition(server))[from],
         reconnect: { delayMinMs: 10, delayMaxMs: 100 },
+        // How soon the server notices that a reader has gone.
+        heartbeatMs: 200,
         statementChanges,
       });
     },
@@ -106,6 +108,6 @@ for (const from of ['gtids', 'place'] as const) {
       repair: () => harness.repair?.() ?? Promise.resolve(),
       openConnections: () => harness.openConnections?.() ?? 0,
     };
-    for (const check of sourceConformance(late)) test(check.name, () => check.run());
+    for (const check of sourceConformance(late)) test(`the contract: ${check.name}`, () => check.run());
   });
 }

@@ -1,5 +1,5 @@
 import type { Connection } from 'mysql2/promise';
-import { expect } from 'vitest';
+import { vi } from 'vitest';
 import type { Row } from '../../../src/core/change.ts';
 import type { ChangeBatch, Entry } from '../../../src/core/source.ts';
 import { MysqlSource, type MysqlSourceOptions } from '../../../src/sources/mysql/mysql-source.ts';
@@ -150,8 +150,8 @@ export class LiveReader implements AsyncDisposable {
 
   /** Waits until so many lines have come; rejects with what the source threw. */
   async until(count: number): Promise<string[]> {
-    await expect.poll(() => this.lines.length >= count || this.#ended, { timeout: 20_000, interval: 10 }).toBe(true);
-    if (this.error !== null) throw this.error;
+    await vi.waitUntil(() => this.lines.length >= count || this.#ended, { timeout: 20_000, interval: 10 });
+    if (this.error instanceof Error) throw this.error;
     return this.lines;
   }
 

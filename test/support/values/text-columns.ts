@@ -18,6 +18,13 @@ function charsetOf(dice: Dice, facts: ServerFacts): { name: string; bytesMax: nu
   return { ...charset, sql: ` CHARACTER SET ${charset.name}${dice.oneIn(4) && charset.name !== 'filename' ? ` COLLATE ${charset.name}_bin` : ''}` };
 }
 
+function memberCharset(dice: Dice, facts: ServerFacts): { name: string; sql: string } {
+  if (dice.oneIn(10)) return { name: 'binary', sql: ' CHARACTER SET binary' };
+  // No DDL with members in `filename` is understood, whatever they are.
+  const charsets = facts.members.lossy ? facts.charsets : facts.charsets.filter(({ name }) => name !== 'filename');
+  return charsetOf(dice, { ...facts, charsets });
+}
+
 export function charColumn(dice: Dice, facts: ServerFacts): ColumnType {
   const charset = charsetOf(dice, facts);
   const length = dice.pick(LENGTHS);
@@ -113,7 +120,7 @@ export function blobColumn(dice: Dice, { compressed = false }: TextOptions = {})
 }
 
 export function enumColumn(dice: Dice, facts: ServerFacts): ColumnType {
-  const charset = dice.oneIn(10) ? { name: 'binary', sql: ' CHARACTER SET binary' } : charsetOf(dice, facts);
+  const charset = memberCharset(dice, facts);
   const count = dice.pick([1, 2, 3, 10, 127, 128, 254, 255, 256, 257, 300]);
   const members = dice.list(count, (i) => member(dice, `${i}`, { charset: charset.name, facts, forbidden: '' }));
   return {
@@ -128,7 +135,7 @@ export function enumColumn(dice: Dice, facts: ServerFacts): ColumnType {
 }
 
 export function setColumn(dice: Dice, facts: ServerFacts): ColumnType {
-  const charset = dice.oneIn(10) ? { name: 'binary', sql: ' CHARACTER SET binary' } : charsetOf(dice, facts);
+  const charset = memberCharset(dice, facts);
   const count = dice.pick([1, 2, 8, 9, 16, 17, 24, 25, 31, 32, 33, 63, 64]);
   const members = dice.list(count, (i) => member(dice, `${i}`, { charset: charset.name, facts, forbidden: ',' }));
   const all = (1n << BigInt(count)) - 1n;
@@ -148,8 +155,8 @@ function member(
   number: string,
   { charset, facts, forbidden }: { charset: string; facts: ServerFacts; forbidden: string },
 ): string {
-  // In `swe7` and `filename` ASCII's own signs are something else, or nothing.
-  const digitsOnly = !facts.members.lossy && (charset === 'swe7' || charset === 'filename');
+  // In `swe7` some of ASCII's own signs are something else, or nothing.
+  const digitsOnly = !facts.members.lossy && charset === 'swe7';
   const odd = digitsOnly ? '' : dice.pick(["it''s", 'a\\\\b', 'with space', '"', '%_', '', '', forbidden === ',' ? ';' : ',']);
   const letters = charset === 'binary' || digitsOnly || dice.oneIn(2) ? '' : randomText(dice, 2).replaceAll(/[,'"\\\s\p{Cc}\ufeff\u{fffd}\u2028?]/gu, '');
   const allowed = Array.from(letters).filter(

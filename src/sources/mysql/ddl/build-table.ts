@@ -1,5 +1,5 @@
 import type { Column } from '../../../core/table-schema.ts';
-import type { TableDefinition } from '../schema/table-definition.ts';
+import { doubtfulMembers, type TableDefinition } from '../schema/table-definition.ts';
 import { resolveCharset } from './charsets.ts';
 import type { DdlContext, TableName } from './effect.ts';
 import { refuseLongUnique } from './long-unique.ts';
@@ -59,7 +59,7 @@ export function buildTable(
     defaultCharset,
     rowEnd,
     hiddenColumns: hidden ? IMPLICIT_ROW_PERIOD.length : 0,
-    doubtfulMembers: [],
+    doubtfulMembers: doubtfulMembers(columns),
     uniqueColumns: uniqueColumns(columns, elements),
   };
 }

@@ -1,6 +1,6 @@
 import type { Column } from '../../../core/table-schema.ts';
 import { type ColumnRow, columnFromInformationSchema, utf8mb3 } from './information-schema-column.ts';
-import type { CharsetAndCollation, TableDefinition } from './table-definition.ts';
+import { type CharsetAndCollation, doubtfulMembers, type TableDefinition } from './table-definition.ts';
 
 /** Runs one statement and yields its rows, as objects by column name. */
 export type QueryRows = (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
@@ -28,8 +28,6 @@ interface TableParts {
 /** Up to so many tables are asked for one by one, which is what the servers are fast at; more, by database. */
 const SINGLE_TABLES_MAX = 20;
 const FRACTION_DIGITS = 6;
-/** Character sets with characters that information_schema, being utf8mb3, cannot show. */
-const BEYOND_UTF8MB3: ReadonlySet<string> = new Set(['utf8mb4', 'utf16', 'utf16le', 'utf32', 'gb18030']);
 const MEMORY_ENGINE = 'MEMORY';
 
 /**
@@ -148,7 +146,7 @@ function assemble({ table, columns: columnRows, keys }: TableParts): TableDefini
     defaultCharset: collation === null ? null : { charset: collation.replace(/_.*$/, ''), collation },
     rowEnd: period.rowEnd,
     hiddenColumns: columns.length - visible.length,
-    doubtfulMembers: visible.filter(isDoubtful).map((column) => column.name),
+    doubtfulMembers: doubtfulMembers(visible),
     uniqueColumns: uniqueColumns(visible, keys),
   };
 }
@@ -236,10 +234,6 @@ function primaryKey(columns: readonly Column[], keys: readonly Row[]): number[] 
 /** COLUMNS and STATISTICS were read one after the other: their primary keys must be the same. */
 function agrees(key: readonly number[], columnRows: readonly Row[]): boolean {
   return columnRows.every((row, index) => (text(row, 'k') === 'PRI') === key.includes(index) || key.length === 0);
-}
-
-function isDoubtful({ members, charset }: Column): boolean {
-  return members !== null && BEYOND_UTF8MB3.has(charset ?? '') && members.some((member) => member.includes('?'));
 }
 
 function keyOf(row: Row): string {

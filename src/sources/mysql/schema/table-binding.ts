@@ -28,15 +28,25 @@ export function hasFullMetadata(event: TableMapEvent): boolean {
 
 /**
  * True when the metadata alone cannot tell what a column means. MariaDB logs UUID, INET4, INET6 and VECTOR columns exactly as
- * BINARY and VARBINARY ones: only the table's definition knows.
+ * BINARY and VARBINARY ones, and columns made with mysql56_temporal_format=OFF without the digits of their fraction, on which
+ * their length depends: only the table's definition knows.
  */
 export function isAmbiguous(event: TableMapEvent, flavour: Flavour): boolean {
   if (flavour === 'mysql') return false;
   return metadataColumns(event).some(({ collation }, i) => {
     const wire = event.columns[i];
-    if (wire === undefined || collation !== BINARY_COLLATION) return false;
-    if (wire.type === COLUMN_TYPE.STRING) return wire.size === 16 || wire.size === 4;
-    return wire.type === COLUMN_TYPE.VARCHAR && wire.size % 4 === 0 && wire.size > 0;
+    switch (wire?.type) {
+      case COLUMN_TYPE.TIME:
+      case COLUMN_TYPE.DATETIME:
+      case COLUMN_TYPE.TIMESTAMP:
+        return true;
+      case COLUMN_TYPE.STRING:
+        return collation === BINARY_COLLATION && (wire.size === 16 || wire.size === 4);
+      case COLUMN_TYPE.VARCHAR:
+        return collation === BINARY_COLLATION && wire.size % 4 === 0 && wire.size > 0;
+      default:
+        return false;
+    }
   });
 }
 

@@ -1,4 +1,4 @@
-import type { TableSchema } from '../../../core/table-schema.ts';
+import type { Column, TableSchema } from '../../../core/table-schema.ts';
 
 /** A character set and its collation, by the server's names; the collation is null where it is not known. */
 export interface CharsetAndCollation {
@@ -25,7 +25,8 @@ export interface TableDefinition {
   readonly hiddenColumns: number;
   /**
    * ENUM and SET columns of which a member holds a question mark that may stand for a character beyond U+FFFF:
-   * information_schema cannot show such characters, and says so by nothing else. A definition made from DDL has none.
+   * information_schema and SHOW CREATE TABLE cannot show such characters, and say so by nothing else. As SHOW CREATE TABLE prints it
+   * also reads a CREATE TABLE that the server wrote into the binlog itself: of CREATE … SELECT, and with generated invisible keys.
    */
   readonly doubtfulMembers: readonly string[];
   /**
@@ -33,6 +34,19 @@ export interface TableDefinition {
    * grows too long for the storage engine. Elsewhere of no consequence.
    */
   readonly uniqueColumns: readonly string[];
+}
+
+/** Character sets with characters that information_schema, being utf8mb3, cannot show. */
+const BEYOND_UTF8MB3: ReadonlySet<string> = new Set(['utf8mb4', 'utf16', 'utf16le', 'utf32', 'gb18030']);
+
+/** The names of the columns whose members hold a question mark that may stand for something else. */
+export function doubtfulMembers(columns: readonly Column[]): string[] {
+  return columns
+    .filter(
+      ({ members, charset }) =>
+        members !== null && BEYOND_UTF8MB3.has(charset ?? '') && members.some((member) => member.includes('?')),
+    )
+    .map(({ name }) => name);
 }
 
 /** Whether `name` is what MariaDB calls the hidden column behind a long UNIQUE key. */

@@ -1,7 +1,7 @@
 import { TidingsError } from '../../../../core/errors.ts';
 import { COLUMN_TYPE, columnTypeName } from '../column-types.ts';
 import type { BoundColumn } from './bound-column.ts';
-import { decimalLength } from './decimal-text.ts';
+import { decimalLength, groupBytes } from './decimal-text.ts';
 import { HIRES_BYTES } from './temporal-text.ts';
 
 /**
@@ -134,7 +134,9 @@ function lengthCode(lengthBytes: number): string {
 function bytesCode({ column, wire, charset }: BoundColumn, target: string, context: CodeContext): string {
   switch (column.type) {
     case 'json':
-      return context.json === 'parsed' ? `${target} = JSON.parse(r.json(b, p, p + l));` : `${target} = r.json(b, p, p + l);`;
+      return context.json === 'parsed'
+        ? `${target} = JSON.parse(r.json(b, p, p + l));`
+        : `${target} = r.json(b, p, p + l);`;
     case 'binary':
       return `${target} = r.paddedBinary(b, { start: p, end: p + l, size: ${wire.size} });`;
     case 'uuid':
@@ -158,8 +160,12 @@ function decimalCode({ wire }: BoundColumn, target: string, context: CodeContext
   const length = decimalLength(precision, scale);
   const integer = precision - scale;
   if (integer >= 1 && integer <= 9 && scale <= 9) {
-    const integerBytes = integer === 9 ? 4 : (integer + 1) >> 1;
-    return `${target} = r.shortDecimalText(b, p, ${integerBytes}, ${scale}); p += ${length};`;
+    const integerBytes = groupBytes(integer);
+    const fractionBytes = groupBytes(scale);
+    const integerCode = integerBytes === 4 ? 'v.getUint32(p)' : bigEndian(integerBytes);
+    const fractionCode = fractionBytes === 0 ? '0' : bigEndian(fractionBytes, integerBytes);
+    const half = 2 ** (integerBytes * 8 - 1);
+    return `${target} = r.shortDecimalText(${integerCode}, ${half}, ${fractionCode}, ${256 ** fractionBytes - 1}, ${scale}); p += ${length};`;
   }
   return `${target} = r.decimalText(b, p, ${context.constant({ precision, scale })}); p += ${length};`;
 }
@@ -182,10 +188,12 @@ function temporalCode(bound: BoundColumn, target: string): string {
     case COLUMN_TYPE.TIMESTAMP2:
       return `${target} = r.timestamp2(v.getUint32(p), ${digits === 0 ? '0' : bigEndian(bytes, 4)}, ${digits}); p += ${4 + bytes};`;
     case COLUMN_TYPE.TIME:
-      if (declared > 0) return `${target} = r.timeHires(${bigEndianBig(HIRES_BYTES.time[declared])}, ${declared}); p += ${HIRES_BYTES.time[declared]};`;
+      if (declared > 0)
+        return `${target} = r.timeHires(${bigEndianBig(HIRES_BYTES.time[declared])}, ${declared}); p += ${HIRES_BYTES.time[declared]};`;
       return `${target} = r.time1(b[p] | b[p + 1] << 8 | v.getInt8(p + 2) << 16); p += 3;`;
     case COLUMN_TYPE.DATETIME:
-      if (declared > 0) return `${target} = r.datetimeHires(${bigEndianBig(HIRES_BYTES.datetime[declared])}, ${declared}); p += ${HIRES_BYTES.datetime[declared]};`;
+      if (declared > 0)
+        return `${target} = r.datetimeHires(${bigEndianBig(HIRES_BYTES.datetime[declared])}, ${declared}); p += ${HIRES_BYTES.datetime[declared]};`;
       return `${target} = r.datetime1(v.getUint32(p + 4, true) * 4294967296 + v.getUint32(p, true)); p += 8;`;
     default: {
       if (declared > 0) {

@@ -1,4 +1,4 @@
-import { afterPoint, fixedDigits } from './digits.ts';
+import { afterPoint, fixedDigits, plainDigits } from './digits.ts';
 
 /**
  * NEWDECIMAL: a fixed-point number in base 10^9, big-endian, as many bytes as the digits need.
@@ -15,13 +15,17 @@ export function decimalLength(precision: number, scale: number): number {
   return Math.trunc(integer / 9) * 4 + groupBytes(integer % 9) + Math.trunc(scale / 9) * 4 + groupBytes(scale % 9);
 }
 
-/** Bytes that hold a group of 0 to 8 digits. */
-function groupBytes(digits: number): number {
-  return (digits + 1) >> 1;
+/** Bytes that hold a group of 0 to 9 digits. */
+export function groupBytes(digits: number): number {
+  return digits === 9 ? 4 : (digits + 1) >> 1;
 }
 
 /** The number's text as SELECT prints it: no leading zeros, all `scale` digits. */
-export function decimalText(bytes: Buffer, start: number, { precision, scale }: { precision: number; scale: number }): string {
+export function decimalText(
+  bytes: Buffer,
+  start: number,
+  { precision, scale }: { precision: number; scale: number },
+): string {
   const negative = (byte(bytes, start) & 0x80) === 0;
   const flip = negative ? 0xff : 0;
   let offset = start;
@@ -59,24 +63,30 @@ export function decimalText(bytes: Buffer, start: number, { precision, scale }: 
 }
 
 /**
- * The same for 1 to 9 integer digits and 0 to 9 decimals, which is nearly every DECIMAL in use: one group on each side.
- * `integerBytes` is 1 to 4, `scale` above 0 has its bytes right behind.
+ * The same for 1 to 9 integer digits and 0 to 9 decimals, which is nearly every DECIMAL in use: one group on each side, each read as
+ * an unsigned number. `half` is the inverted sign bit, 2^(bits of the integer group - 1); `fractionMax` all bits of the other group.
  */
-export function shortDecimalText(bytes: Buffer, start: number, integerBytes: number, scale: number): string {
-  const negative = (byte(bytes, start) & 0x80) === 0;
-  const flip = negative ? 0xff : 0;
-  let integer = byte(bytes, start) ^ flip ^ 0x80;
-  for (let i = 1; i < integerBytes; i++) integer = (integer << 8) | (byte(bytes, start + i) ^ flip);
-  const text = negative ? `-${integer}` : String(integer);
-  if (scale === 0) return text;
-  const fractionBytes = scale === 9 ? 4 : groupBytes(scale);
-  let offset = start + integerBytes;
-  let fraction = 0;
-  for (let i = 0; i < fractionBytes; i++) fraction = (fraction << 8) | (byte(bytes, offset++) ^ flip);
-  return text + afterPoint(fraction, scale);
+// oxlint-disable-next-line max-params -- called for every value
+export function shortDecimalText(
+  integer: number,
+  half: number,
+  fraction: number,
+  fractionMax: number,
+  scale: number,
+): string {
+  if (integer >= half) {
+    const text = plainDigits(integer - half);
+    return scale === 0 ? text : text + afterPoint(fraction, scale);
+  }
+  const text = `-${plainDigits(half - 1 - integer)}`;
+  return scale === 0 ? text : text + afterPoint(fractionMax - fraction, scale);
 }
 
-function group(bytes: Buffer, start: number, { length, flip, first }: { length: number; flip: number; first: number }): number {
+function group(
+  bytes: Buffer,
+  start: number,
+  { length, flip, first }: { length: number; flip: number; first: number },
+): number {
   let value = byte(bytes, start) ^ flip ^ first;
   for (let i = 1; i < length; i++) value = value * 256 + (byte(bytes, start + i) ^ flip);
   return value;

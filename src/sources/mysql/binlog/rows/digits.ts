@@ -12,7 +12,9 @@ export const THREE_DIGITS: readonly string[] = padded(1024, 3);
 export const FOUR_DIGITS: readonly string[] = padded(16_384, 4);
 
 /** `.0` … `.9`, `.00` … `.99`, `.000` … `.999`, `.0000` … `.9999` by count of digits. */
-const AFTER_POINT: readonly (readonly string[])[] = [1, 2, 3, 4].map((width) => padded(10 ** width, width).map((digits) => `.${digits}`));
+const AFTER_POINT: readonly (readonly string[])[] = [1, 2, 3, 4].map((width) =>
+  padded(10 ** width, width).map((digits) => `.${digits}`),
+);
 
 /** The point and `value`, 0 ≤ value < 10^width, in exactly `width` (1 to 9) digits: one concatenation at most for up to 6 digits. */
 export function afterPoint(value: number, width: number): string {
@@ -22,6 +24,16 @@ export function afterPoint(value: number, width: number): string {
     return at(AFTER_POINT[2] ?? [], high) + at(THREE_DIGITS, value - high * 1000);
   }
   return `.${fixedDigits(value, width)}`;
+}
+
+/** `0` … `9999`. */
+const PLAIN: readonly string[] = Array.from({ length: 10_000 }, (_, n) => String(n));
+
+/** A whole number from 0 on. Below 10^8 it takes one concatenation at most, where the engine would convert it. */
+export function plainDigits(value: number): string {
+  if (value < 10_000) return at(PLAIN, value);
+  const high = (value / 10_000) | 0;
+  return high < 10_000 ? at(PLAIN, high) + at(FOUR_DIGITS, value - high * 10_000) : String(value);
 }
 
 /** `value`, 0 ≤ value < 10^width, in exactly `width` (1 to 9) digits. */

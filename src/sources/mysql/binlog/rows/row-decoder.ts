@@ -65,7 +65,12 @@ export function compileRows({ columns, layout, json }: DecoderOptions): RowsFunc
 }
 
 /** Null when some column of the key is in neither image: then there is no key to tell. */
-export function compileKeys({ columns, layout, json, key }: DecoderOptions & { readonly key: readonly number[] }): KeysFunction | null {
+export function compileKeys({
+  columns,
+  layout,
+  json,
+  key,
+}: DecoderOptions & { readonly key: readonly number[] }): KeysFunction | null {
   const generator = new Generator(columns, layout, json);
   const { before, after } = layout;
   const places = key.map((index): ImageName | null => {
@@ -73,10 +78,14 @@ export function compileKeys({ columns, layout, json, key }: DecoderOptions & { r
     return before?.[index] === true ? 'before' : null;
   });
   if (places.includes(null)) return null;
-  const from = (image: ImageName): boolean[] => columns.map((_, i) => key.some((index, at) => index === i && places[at] === image));
+  const from = (image: ImageName): boolean[] =>
+    columns.map((_, i) => key.some((index, at) => index === i && places[at] === image));
   const body = [generator.image('before', from('before')), generator.image('after', from('after'))].join('\n');
   const values = key.map((index, at) => variable(places[at] as ImageName, index));
-  return generator.compile(body, `output.push(${values.length === 1 ? values[0] : `[${values.join(', ')}]`});`) as KeysFunction;
+  return generator.compile(
+    body,
+    `output.push(${values.length === 1 ? values[0] : `[${values.join(', ')}]`});`,
+  ) as KeysFunction;
 }
 
 function variable(image: ImageName, index: number): string {
@@ -130,18 +139,27 @@ class Generator {
     if (present === null) return '';
     const lines: string[] = [];
     if (image === 'after' && this.#layout.partial) lines.push(this.#partialHeader());
-    const logged = this.#columns.map((bound, index) => ({ bound, index })).filter(({ index }) => present[index] === true);
+    const logged = this.#columns
+      .map((bound, index) => ({ bound, index }))
+      .filter(({ index }) => present[index] === true);
     const nullBytes = (logged.length + 7) >> 3;
     const nulls = image === 'before' ? 'm' : 'n';
+    // Columns that the TABLE_MAP calls NOT NULL are read without a test each: one test a row covers them all. That keeps their
+    // variables plain numbers and strings for the optimiser.
+    const never = Array.from({ length: nullBytes }, () => 0);
+    for (const [at, { bound }] of logged.entries()) {
+      if (!bound.wire.nullable) never[at >> 3] = (never[at >> 3] ?? 0) | (1 << (at & 7));
+    }
     for (let i = 0; i < nullBytes; i++) lines.push(`const ${nulls}${i} = b[p + ${i}];`);
+    const impossible = never.flatMap((mask, i) => (mask === 0 ? [] : [`(${nulls}${i} & ${mask})`])).join(' | ');
+    if (impossible !== '') lines.push(`if ((${impossible}) !== 0) r.impossibleNull(p, end);`);
     lines.push(`p += ${nullBytes};`);
     for (const [at, { bound, index }] of logged.entries()) {
       const code = this.#column(image, { bound, index, wanted: wanted[index] === true });
       const notNull = `(${nulls}${at >> 3} & ${1 << (at & 7)}) === 0`;
       const name = variable(image, index);
-      // The bitmap decides, not the schema's nullability: a column may have been nullable when the row was written.
-      if (wanted[index] === true) lines.push(`let ${name} = null; if (${notNull}) { ${code} }`);
-      else lines.push(`if (${notNull}) { ${code} }`);
+      const declaration = wanted[index] === true ? (bound.wire.nullable ? `let ${name} = null;` : `let ${name};`) : '';
+      lines.push(`${declaration} ${bound.wire.nullable ? `if (${notNull}) ` : ''}{ ${code} }`);
     }
     return lines.join('\n');
   }
@@ -150,7 +168,9 @@ class Generator {
   object(image: ImageName, wanted: readonly boolean[]): string {
     const present = this.#layout[image];
     const fields = this.#columns.flatMap((bound, index) =>
-      present?.[index] === true && wanted[index] === true ? [`[${JSON.stringify(bound.column.name)}]: ${variable(image, index)}`] : [],
+      present?.[index] === true && wanted[index] === true
+        ? [`[${JSON.stringify(bound.column.name)}]: ${variable(image, index)}`]
+        : [],
     );
     // A computed name of a literal costs nothing, and keeps a column called __proto__ an ordinary property.
     return `{ ${fields.map(plainName).join(', ')} }`;
@@ -179,7 +199,8 @@ class Generator {
     const plain = wanted ? valueCode(bound, variable(image, index), this.#context) : skipCode(bound);
     if (!this.#layout.partial || bound.wire.type !== COLUMN_TYPE.JSON) return plain;
     // A diff applies to the document of the before image: remember where that lies.
-    if (image === 'before') return `const d = p; ${skipCode(bound)} js${index} = d + ${bound.wire.size}; je${index} = p; p = d; ${plain}`;
+    if (image === 'before')
+      return `const d = p; ${skipCode(bound)} js${index} = d + ${bound.wire.size}; je${index} = p; p = d; ${plain}`;
     const bit = this.#jsonOrdinal(index);
     const patch = wanted
       ? `l = v.getUint32(p, true); p += 4; if (l > end - p) r.short(end); ${variable(image, index)} = r.patch(b, { start: js${index}, end: je${index} }, { start: p, end: p + l }, ${JSON.stringify(this.#context.json)}); p += l;`
@@ -190,7 +211,9 @@ class Generator {
   /** Where the before image's JSON documents lie, for diffs to apply to; -1: not logged, or NULL. */
   #documents(): string {
     if (!this.#layout.partial) return '';
-    return this.#columns.map(({ wire }, i) => (wire.type === COLUMN_TYPE.JSON ? `let js${i} = -1, je${i} = -1;` : '')).join(' ');
+    return this.#columns
+      .map(({ wire }, i) => (wire.type === COLUMN_TYPE.JSON ? `let js${i} = -1, je${i} = -1;` : ''))
+      .join(' ');
   }
 
   #partialHeader(): string {

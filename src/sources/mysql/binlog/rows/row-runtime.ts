@@ -38,10 +38,21 @@ function short(end: number): never {
   throw new TidingsError('BINLOG_TRUNCATED', 'a row reaches past the end of its event', { details: { end } });
 }
 
+/** A row has NULL in a column that its TABLE_MAP calls NOT NULL; or it has ended already, and what was read is not its. */
+function impossibleNull(offset: number, end: number): never {
+  if (offset >= end) short(end);
+  throw corrupt('a row has NULL in a column that its TABLE_MAP calls NOT NULL', { offset });
+}
+
 /** Fixed-length bytes, trailing zero bytes dropped by the log, as text. */
 function fixed(
   bytes: Buffer,
-  { start, end, size, text }: { start: number; end: number; size: number; text: (bytes: Buffer, start: number) => string },
+  {
+    start,
+    end,
+    size,
+    text,
+  }: { start: number; end: number; size: number; text: (bytes: Buffer, start: number) => string },
 ): string {
   const length = end - start;
   if (length === size) return text(bytes, start);
@@ -53,7 +64,9 @@ function fixed(
 
 function compressed(bytes: Buffer, start: number, end: number, charset: Charset | null): string | Uint8Array {
   const value = uncompressColumn(bytes, start, end);
-  return charset === null || charset.name === 'binary' ? blob(value, 0, value.length) : charset.decode(value, 0, value.length);
+  return charset === null || charset.name === 'binary'
+    ? blob(value, 0, value.length)
+    : charset.decode(value, 0, value.length);
 }
 
 function bigUnsigned(bytes: Buffer, start: number, length: number): bigint {
@@ -70,16 +83,23 @@ function patch(
   json: 'text' | 'parsed',
 ): JsonValue {
   if (before.start < 0) {
-    throw new TidingsError('JSON_DIFF_WITHOUT_DOCUMENT', 'an update holds a partial JSON value, but not the document it changes');
+    throw new TidingsError(
+      'JSON_DIFF_WITHOUT_DOCUMENT',
+      'an update holds a partial JSON value, but not the document it changes',
+    );
   }
   const text = applyJsonDiffs(bytes.subarray(before.start, before.end), bytes.subarray(diffs.start, diffs.end));
   return json === 'parsed' ? (JSON.parse(text) as JsonValue) : text;
 }
 
 function unknownOptions(options: number): never {
-  throw new TidingsError('BINLOG_EVENT_UNSUPPORTED', `a PARTIAL_UPDATE_ROWS event has value options ${options}, of which only 1 (partial JSON) is known`, {
-    details: { options },
-  });
+  throw new TidingsError(
+    'BINLOG_EVENT_UNSUPPORTED',
+    `a PARTIAL_UPDATE_ROWS event has value options ${options}, of which only 1 (partial JSON) is known`,
+    {
+      details: { options },
+    },
+  );
 }
 
 /** Everything that generated row decoders call, as `r`. Untyped here: generated code is its only reader. */
@@ -98,6 +118,7 @@ export const rowRuntime: Readonly<Record<string, unknown>> = {
   fixed,
   float32,
   fraction,
+  impossibleNull,
   inet4,
   inet6,
   json: decodeJsonText,

@@ -40,7 +40,8 @@ export function windowText(bytes: Buffer, view: DataView, start: number, end: nu
   let all = 0;
   let i = start;
   for (const last = end - 16; i <= last; i += 16) {
-    all |= view.getInt32(i, true) | view.getInt32(i + 4, true) | view.getInt32(i + 8, true) | view.getInt32(i + 12, true);
+    all |=
+      view.getInt32(i, true) | view.getInt32(i + 4, true) | view.getInt32(i + 8, true) | view.getInt32(i + 12, true);
   }
   for (const last = end - 4; i <= last; i += 4) all |= view.getInt32(i, true);
   for (; i < end; i++) all |= bytes[i] as number;

@@ -53,7 +53,10 @@ export function blob(bytes: Buffer, start: number, end: number): Uint8Array {
 }
 
 /** BINARY(size): the log drops trailing zero bytes, SELECT shows them. */
-export function paddedBinary(bytes: Buffer, { start, end, size }: { start: number; end: number; size: number }): Uint8Array {
+export function paddedBinary(
+  bytes: Buffer,
+  { start, end, size }: { start: number; end: number; size: number },
+): Uint8Array {
   const padded = new Uint8Array(Math.max(size, end - start));
   padded.set(bytes.subarray(start, end));
   return padded;
@@ -104,7 +107,8 @@ export function setMembers(
 
 /** VECTOR: float32 values, little-endian, as many as fit. */
 export function vector(bytes: Buffer, start: number, end: number): Float32Array {
-  if ((end - start) % 4 !== 0) throw corrupt('a VECTOR value is not a whole number of float32', { length: end - start });
+  if ((end - start) % 4 !== 0)
+    throw corrupt('a VECTOR value is not a whole number of float32', { length: end - start });
   const values = new Float32Array((end - start) / 4);
   for (let i = 0; i < values.length; i++) values[i] = bytes.readFloatLE(start + i * 4);
   return values;
@@ -136,16 +140,24 @@ export function uncompressColumn(bytes: Buffer, start: number, end: number): Buf
   const options = { maxOutputLength: length + 1 };
   let value: Buffer;
   try {
-    value = (header & 8) === 0 ? inflateSync(bytes.subarray(data, end), options) : inflateRawSync(bytes.subarray(data, end), options);
+    value =
+      (header & 8) === 0
+        ? inflateSync(bytes.subarray(data, end), options)
+        : inflateRawSync(bytes.subarray(data, end), options);
   } catch (error) {
-    throw corrupt(`a compressed column cannot be inflated: ${error instanceof Error ? error.message : 'unknown'}`, { length });
+    throw corrupt(`a compressed column cannot be inflated: ${error instanceof Error ? error.message : 'unknown'}`, {
+      length,
+    });
   }
   if (value.length !== length) throw corrupt('a compressed column has another length than it says', { length });
   return value;
 }
 
 /** Text in any character set, without the ASCII shortcut. */
-export function charsetText(bytes: Buffer, { start, end, charset }: { start: number; end: number; charset: Charset }): string {
+export function charsetText(
+  bytes: Buffer,
+  { start, end, charset }: { start: number; end: number; charset: Charset },
+): string {
   return charset.decode(bytes, start, end);
 }
 
