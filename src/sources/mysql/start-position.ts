@@ -1,6 +1,6 @@
-import { TidingsError } from '../../core/errors.ts';
+import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import { GtidTrail } from './gtid/gtid-trail.ts';
-import { MariadbGtidPosition } from './gtid/mariadb-gtid.ts';
+import { formatMariadbGtid, MariadbGtidPosition, parseMariadbGtid } from './gtid/mariadb-gtid.ts';
 import { MysqlGtidSet } from './gtid/mysql-gtid-set.ts';
 import { MysqlPosition, type PositionRequest } from './mysql-position.ts';
 import type { DumpStart } from './protocol/binlog-session.ts';
@@ -14,6 +14,7 @@ import {
   comparePlaces,
   currentPlace,
   type Server,
+  textOf,
 } from './server.ts';
 import { fileCreatedAtUs, type SideOptions } from './stream/side-session.ts';
 
@@ -47,9 +48,8 @@ export async function resolveStart(
       return { position: new MysqlPosition(place.file, place.offset, null), skipBeforeUs: request.atUs };
     }
     case 'place': {
-      const position = await positionOfPlace(request.place, queries, server);
-      await checkResumable(position, queries, server);
-      return { position, skipBeforeUs: null };
+      await checkPlace(request.place, queries, server);
+      return { position: await positionOfPlace(request.place, queries, server), skipBeforeUs: null };
     }
     case 'mysql-gtids':
     case 'mariadb-gtids': {
@@ -110,23 +110,42 @@ async function positionOfPlace(
   server: Server,
 ): Promise<MysqlPosition> {
   if (server.flavour !== 'mariadb' || offset <= 4) return new MysqlPosition(file, offset, null);
+  // The GTIDs of a place inside a transaction include that transaction: reading from them would pass over its rest.
+  await checkBetweenTransactions({ file, offset }, queries);
   const gtids = await askOne(queries, `SELECT BINLOG_GTID_POS(${quote(file)}, ${offset})`);
   return new MysqlPosition(file, offset, gtids === null ? null : MariadbGtidPosition.parse(gtids));
+}
+
+/** What a MariaDB binlog has between transactions, as SHOW BINLOG EVENTS calls it. */
+const BETWEEN_TRANSACTIONS = /^(Gtid|Gtid_list|Binlog_checkpoint|Start_encryption|Format_desc|Rotate|Stop|Incident)$/i;
+
+async function checkBetweenTransactions({ file, offset }: BinlogPlace, queries: QueryConnection): Promise<void> {
+  const ask = queries.query(`SHOW BINLOG EVENTS IN ${quote(file)} FROM ${offset} LIMIT 1`);
+  const [event] = await ask.catch((error: unknown) => {
+    if (!isTidingsError(error) || error.code !== 'SERVER_ERROR') throw error;
+    throw new TidingsError('POSITION_INVALID', `no event begins at ${file}:${offset}`, { cause: error });
+  });
+  if (event === undefined || BETWEEN_TRANSACTIONS.test(textOf(event, 'Event_type'))) return;
+  throw new TidingsError('POSITION_INVALID', `${file}:${offset} lies inside a transaction`, {
+    hint: 'Start at a transaction’s end: the positions that Tidings prints always are.',
+    details: { file, offset },
+  });
 }
 
 function quote(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 }
 
-/** The last file that was begun at or before the time: everything committed from then on lies in it or behind it. */
+/** The last file that was surely begun before the time: everything committed from then on lies in it or behind it. */
 async function placeOfTime(atUs: number, files: readonly BinlogFile[], side: SideOptions): Promise<BinlogPlace> {
   let low = 0;
   let high = files.length - 1;
-  // Header times have whole seconds.
+  // Header times have whole seconds: what was committed at the time may lie in the file before one that began in the same second.
+  const beginsAfter = atUs - 1_000_000;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
     // oxlint-disable-next-line no-await-in-loop -- each look depends on the one before
-    if ((await fileCreatedAtUs(side, files[middle]?.file ?? '')) <= atUs) low = middle;
+    if ((await fileCreatedAtUs(side, files[middle]?.file ?? '')) <= beginsAfter) low = middle;
     else high = middle - 1;
   }
   const found = files[low] as BinlogFile;
@@ -152,8 +171,15 @@ export async function checkResumable(position: MysqlPosition, queries: QueryConn
     await checkMysqlGtids(position.gtids.toSet(), queries);
     return;
   }
-  // MariaDB answers a GTID it does not know with errors of their own.
-  if (position.gtids !== null && server.gtid) return;
+  if (position.gtids instanceof MariadbGtidPosition && !position.gtids.isEmpty && server.gtid) {
+    await checkMariadbGtids(position.gtids, queries);
+    return;
+  }
+  await checkPlace(position, queries, server);
+}
+
+/** @throws TidingsError BINLOG_PURGED, BINLOG_RESET, POSITION_UNKNOWN */
+async function checkPlace(position: BinlogPlace, queries: QueryConnection, server: Server): Promise<void> {
   const files = await requireFiles(queries);
   const first = files[0] as BinlogFile;
   const last = files.at(-1) as BinlogFile;
@@ -212,6 +238,22 @@ async function checkMysqlGtids(executed: MysqlGtidSet, queries: QueryConnection)
       },
     );
   }
+}
+
+/** MariaDB refuses them, too, but not before something is to be sent. What it has purged it says itself. */
+async function checkMariadbGtids(position: MariadbGtidPosition, queries: QueryConnection): Promise<void> {
+  const state = ((await askOne(queries, 'SELECT @@GLOBAL.gtid_binlog_state')) ?? '').split(',').filter(Boolean);
+  const known = state.map(parseMariadbGtid);
+  const unknown = position.gtids().filter(({ domain, server, sequence }) => {
+    const own = known.filter((gtid) => gtid.domain === domain);
+    return own.length > 0 && !own.some((gtid) => gtid.server === server && gtid.sequence >= sequence);
+  });
+  if (unknown.length === 0) return;
+  const shown = unknown.map(formatMariadbGtid).join(',');
+  throw new TidingsError('POSITION_UNKNOWN', `the server has never logged ${shown}, which the position names`, {
+    hint: 'It was reset, it is another server, or a replica that is behind or has diverged. Use a server that has executed it, or take a new snapshot and start from `now`.',
+    details: { unknown: shown },
+  });
 }
 
 function baseName(file: string): string {

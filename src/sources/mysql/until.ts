@@ -16,6 +16,8 @@ export class Until {
   #targets: readonly Target[];
   /** MySQL: what is still missing of the target; null until the stream's own set is known. */
   #missing: MysqlGtidSet | null = null;
+  /** MariaDB: whether what was seen last covers the target. */
+  #covered = false;
   #seen: MysqlPosition | null = null;
   #file = '';
   #fileOrder = -1;
@@ -40,9 +42,10 @@ export class Until {
       case 'place':
         return this.#placeReached(place, target.place);
       case 'mariadb-gtids':
-        if (end === this.#seen || end.gtids === null || end.gtids instanceof GtidTrail) return false;
+        if (end.gtids === null || end.gtids instanceof GtidTrail) return false;
+        if (end !== this.#seen) this.#covered = end.gtids.covers(target.position);
         this.#seen = end;
-        return end.gtids.covers(target.position);
+        return this.#covered;
       case 'mysql-gtids':
         return this.#mysqlReached(end, target.set, last);
     }
@@ -61,8 +64,9 @@ export class Until {
     if (end === this.#seen || !(end.gtids instanceof GtidTrail)) return this.#missing?.isEmpty === true;
     // The whole set is compared only when it did not grow by one transaction: at the start, and where a file begins.
     const grewByOne = this.#missing !== null && last !== null && typeof last.origin === 'string';
-    if (!grewByOne || this.#missing?.containsGtid(last.origin, last.gno) === true)
-      {this.#missing = set.subtract(end.gtids.toSet());}
+    if (!grewByOne || this.#missing?.containsGtid(last.origin, last.gno) === true) {
+      this.#missing = set.subtract(end.gtids.toSet());
+    }
     this.#seen = end;
     return this.#missing?.isEmpty === true;
   }

@@ -38,7 +38,9 @@ describeServers(['mariadb', 'mysql'], 'where reading begins', (server, flavour) 
     const database = await inDatabase(server(), [KV, insert(1)]);
     await commit(server(), database, 2);
     const { place, gtids } = await presentPosition(server());
-    for (const from of [place, gtids, 'now']) expect(await rowsOf(server(), database, { from }), from).toEqual([]);
+    for (const from of [place, gtids, 'now']) {
+      expect(await rowsOf(server(), database, { from }), `from ${from}`).toEqual([]);
+    }
     expect(await rowsOf(server(), 'nothing', { from: 'earliest' })).toEqual([]);
   });
 
@@ -52,8 +54,9 @@ describeServers(['mariadb', 'mysql'], 'where reading begins', (server, flavour) 
     }
     const rest = [[2, 3, 4], [3, 4], [4], []];
     for (const [i, { place, gtids }] of positions.entries()) {
-      for (const from of [place, gtids])
-        expect(await rowsOf(server(), database, { from }), from).toEqual(rest[i]?.map(line));
+      for (const from of [place, gtids]) {
+        expect(await rowsOf(server(), database, { from }), `from ${from}`).toEqual(rest[i]?.map(line));
+      }
     }
   });
 
@@ -61,8 +64,9 @@ describeServers(['mariadb', 'mysql'], 'where reading begins', (server, flavour) 
     const database = await inDatabase(server(), [KV, insert(1), insert(2)]);
     const { place, gtids } = await presentPosition(server());
     await commit(server(), database, 3);
-    for (const until of [place, gtids])
-      expect(await rowsOf(server(), database, { until }), until).toEqual([line(1), line(2)]);
+    for (const until of [place, gtids]) {
+      expect(await rowsOf(server(), database, { until }), `until ${until}`).toEqual([line(1), line(2)]);
+    }
   });
 
   test('`until` a position ahead waits for it', async () => {
@@ -105,13 +109,12 @@ describeServers(['mariadb', 'mysql'], 'where reading begins', (server, flavour) 
       insert(3),
       'FLUSH BINARY LOGS',
       'INSERT INTO other VALUES (1)',
-      'ALTER TABLE kv ADD COLUMN w INT',
-      'INSERT INTO kv VALUES (4, 0, 0)',
+      insert(4),
       'TRUNCATE TABLE other',
       'UPDATE kv SET v = 1 WHERE id < 3',
     ]);
     const { transactions } = await drain(server(), { tables: [`${database}.*`] });
-    expect(transactions).toHaveLength(9);
+    expect(transactions).toHaveLength(8);
     const whole = transactions.map(({ lines }) => lines);
     for (const [i, { start, end }] of transactions.entries()) {
       const again = async (from: string): Promise<string[][]> =>
@@ -202,7 +205,12 @@ describeServers(['mariadb', 'mysql'], 'where reading begins', (server, flavour) 
     expect(await refused(`${file}:99999999`)).toMatchObject({ code: 'BINLOG_RESET' });
     expect(await refused('elsewhere.000001:4')).toMatchObject({ code: 'POSITION_UNKNOWN' });
     expect(await refused(file.replace(/\d+$/, '999999:4'))).toMatchObject({ code: 'BINLOG_RESET' });
-    await server().query(`PURGE BINARY LOGS TO '${file}'`);
+    // A file that the server believes to be read by someone stays.
+    await vi.waitUntil(async () => {
+      await server().query(`PURGE BINARY LOGS TO '${file}'`);
+      const [first] = await server().query<{ Log_name: string }>('SHOW BINARY LOGS');
+      return first?.Log_name === file;
+    }, 10_000);
     expect(await refused(before.place)).toMatchObject({ code: 'BINLOG_PURGED', retry: 'operator' });
     expect(await refused(before.gtids)).toMatchObject({ code: 'BINLOG_PURGED', retry: 'operator' });
     expect(await refused('2001-01-01T00:00:00Z')).toMatchObject({ code: 'BINLOG_PURGED', retry: 'operator' });
@@ -217,7 +225,7 @@ describeServers(['mariadb', 'mysql'], 'where reading begins', (server, flavour) 
 
   test('GTIDs that the server has never executed are refused', async () => {
     const { gtids } = await presentPosition(server());
-    const ahead = flavour === 'mariadb' ? gtids.replace(/\d+$/, '99999') : gtids.replace(/\d+$/, '99999');
+    const ahead = gtids.replace(/\d+$/, '99999');
     await expect(rowsOf(server(), 'x', { from: ahead })).rejects.toMatchObject({ code: 'POSITION_UNKNOWN' });
   });
 });
@@ -271,7 +279,7 @@ describeServer('mysql', 'MySQL tagged GTIDs', (server) => {
       'zz',
     ]);
     for (const [i, { end }] of transactions.entries()) {
-      expect(await rowsOf(server(), database, { from: end ?? '' }), end ?? '').toEqual(
+      expect(await rowsOf(server(), database, { from: end ?? '' }), `from ${end}`).toEqual(
         [1, 2, 3, 4, 5, 6].slice(i).map(line),
       );
     }
@@ -292,7 +300,7 @@ describe.each(['OFF', 'OFF_PERMISSIVE', 'ON_PERMISSIVE'])('gtid_mode=%s', (mode)
         ]);
         for (const [i, { end }] of transactions.entries()) {
           expect(end).toMatch(/^binlog\.\d+:\d+$/);
-          expect(await rowsOf(server(), database, { from: end ?? '' }), end ?? '').toEqual(
+          expect(await rowsOf(server(), database, { from: end ?? '' }), `from ${end}`).toEqual(
             [1, 2, 3].slice(i).map(line),
           );
         }
@@ -314,12 +322,15 @@ describeServer(
       const { place } = await presentPosition(server());
       await using reader = await LiveReader.start(server(), { url: `${server().url}/${database}`, from: place });
       let id = 0;
-      for (const mode of ['OFF', 'OFF_PERMISSIVE', 'ON_PERMISSIVE', 'ON', 'ON_PERMISSIVE', 'OFF_PERMISSIVE', 'OFF']) {
+      for (const mode of ['OFF', 'OFF_PERMISSIVE', 'ON_PERMISSIVE', 'ON', 'ON_PERMISSIVE', 'OFF_PERMISSIVE']) {
         await server().query(`SET GLOBAL gtid_mode = ${mode}`);
         await commit(server(), database, ++id);
+        // With gtid_mode ON or OFF the server sends only transactions of the one kind.
+        await reader.until(id);
       }
-      expect(await reader.until(id)).toHaveLength(id);
-      expect(await rowsOf(server(), database)).toEqual(Array.from({ length: id }, (_, i) => line(i + 1)));
+      const all = Array.from({ length: id }, (_, i) => line(i + 1));
+      expect(reader.lines.map((text) => text.replace(`${database}.`, ''))).toEqual(all);
+      expect(await rowsOf(server(), database)).toEqual(all);
     });
   },
   { owned: true, options: ['--gtid-mode=OFF', '--enforce-gtid-consistency=ON'] },

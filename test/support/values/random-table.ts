@@ -193,7 +193,8 @@ export function withColumns(
     return { sql: `${alter} DROP COLUMN ${quoteName(gone.name)}`, result: { ...table, columns: table.columns.filter((column) => column !== gone) } };
   }
   const added = make(name);
-  const behind = dice.oneIn(3) ? null : dice.pick(table.columns);
+  // In front of a generated key nobody knows what FIRST means.
+  const behind = dice.oneIn(3) && table.columns[0]?.name !== INVISIBLE_KEY.name ? null : dice.pick(table.columns);
   const where = dice.oneIn(3) ? '' : behind === null ? ' FIRST' : ` AFTER ${quoteName(behind.name)}`;
   return { sql: `${alter} ADD COLUMN ${quoteName(name)} ${added.definition}${where}`, result: { ...table, columns: [...table.columns, added] } };
 }

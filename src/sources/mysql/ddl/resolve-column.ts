@@ -140,13 +140,12 @@ export function convertColumn(column: Column, to: CharsetAndCollation, flavour: 
   const from = column.charset;
   if (from === null || from === 'binary') return column;
   if (column.members !== null) {
-    // The servers keep the members' bytes, which spell other characters in another set.
+    // The servers keep the members' bytes, which spell other characters in another set. A question mark may be what
+    // information_schema shows in place of others.
     const same = from === to.charset || (from === 'utf8mb3' && to.charset === 'utf8mb4');
-    const ascii =
-      column.members.every(isAscii) &&
-      isAsciiSuperset(from) &&
-      (isAsciiSuperset(to.charset) || to.charset === 'binary');
-    if (!same && !ascii) throw new NotUnderstood('members in another character set');
+    const plain = column.members.every((member) => isAscii(member) && !member.includes('?'));
+    const kept = isAsciiSuperset(from) && (isAsciiSuperset(to.charset) || to.charset === 'binary');
+    if (!same && !(plain && kept)) throw new NotUnderstood('members in another character set');
     return { ...column, ...to };
   }
   const size = convertedSize(column, charsetWidth(from, flavour), charsetWidth(to.charset, flavour));

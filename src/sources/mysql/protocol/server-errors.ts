@@ -60,7 +60,7 @@ const DUMP_FAILED = 1236;
 const DUMP_FAILURES: readonly (readonly [RegExp, ErrorCode])[] = [
   [/same server_uuid\/server_id|same server_id|duplicate server/i, 'SERVER_ID_IN_USE'],
   [
-    /purged required|could not find first log|has been purged|missing transactions|purged binary logs/i,
+    /purged required|could not find first log|(?:has|have) been purged|missing transactions|purged binary logs/i,
     'BINLOG_PURGED',
   ],
   [/impossible position|position > file size|from position .* file size|start replication from/i, 'POSITION_UNKNOWN'],
