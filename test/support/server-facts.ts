@@ -67,7 +67,7 @@ export function factsOf(
     refusals: [],
     connection: { cipher: 'TLS_AES_256_GCM_SHA384', verified: true, local: false },
     eventBytesMax: 1024 ** 3,
-    serverId: { ours: 77, asked: true, problem: null },
+    serverId: { asked: true, problem: null },
     filters: { doDatabases: [], ignoreDatabases: [] },
     upstreams: null,
     tables: tablesOf([tableOf('shop', 'orders')]),

@@ -1,6 +1,7 @@
 // Public API of `tidings/mysql`.
 export { mysqlEvents, type MysqlEventsOptions } from './mysql-events.ts';
-export { MysqlSource, type MysqlSourceOptions } from './mysql-source.ts';
+export { MysqlSource } from './mysql-source.ts';
+export type { MysqlSourceOptions } from './config.ts';
 export type { TableEvents } from './events/table-events.ts';
 export type { OnError } from './events/handler-calls.ts';
 export type {

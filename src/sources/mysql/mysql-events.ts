@@ -1,7 +1,8 @@
 import type { Logger } from '../../core/logger.ts';
 import type { OnError } from './events/handler-calls.ts';
 import { TableEvents } from './events/table-events.ts';
-import { MysqlSource, type MysqlSourceOptions } from './mysql-source.ts';
+import type { MysqlSourceOptions } from './config.ts';
+import { MysqlSource } from './mysql-source.ts';
 
 /** Options of `mysqlEvents`. Whatever is not listed here is MysqlSource's, and means the same. */
 export interface MysqlEventsOptions extends Omit<MysqlSourceOptions, 'url' | 'tables' | 'json' | 'log' | 'signal'> {

@@ -12,7 +12,6 @@ import { TableSelection } from './table-selection.ts';
 import { openStream, type Resume, type StreamOptions } from './stream/open-stream.ts';
 import { pump } from './stream/pump.ts';
 
-export type { MysqlSourceOptions } from './config.ts';
 
 /**
  * The changes of a MySQL or MariaDB server, from its binary log. docs/connectors/mysql.md is its page.

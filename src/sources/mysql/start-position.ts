@@ -23,6 +23,11 @@ export interface Start {
   readonly position: MysqlPosition;
   /** µs since 1970 UTC; null: all. */
   readonly skipBeforeUs: number | null;
+  /**
+   * Reading begins at this very place. False where it is only known to begin there or further on, or where so much lies ahead that
+   * the server's present definitions say little about it.
+   */
+  readonly exact: boolean;
 }
 
 /**
@@ -38,18 +43,18 @@ export async function resolveStart(
   const { server } = side;
   switch (request.kind) {
     case 'now':
-      return { position: await presentPosition(queries, server), skipBeforeUs: null };
+      return { position: await presentPosition(queries, server), skipBeforeUs: null, exact: true };
     case 'earliest': {
       const [first] = await requireFiles(queries);
-      return { position: new MysqlPosition(first?.file ?? '', 4, null), skipBeforeUs: null };
+      return { position: new MysqlPosition(first?.file ?? '', 4, null), skipBeforeUs: null, exact: false };
     }
     case 'time': {
       const place = await placeOfTime(request.atUs, await requireFiles(queries), side);
-      return { position: new MysqlPosition(place.file, place.offset, null), skipBeforeUs: request.atUs };
+      return { position: new MysqlPosition(place.file, place.offset, null), skipBeforeUs: request.atUs, exact: false };
     }
     case 'place': {
       await checkPlace(request.place, queries, server);
-      return { position: await positionOfPlace(request.place, queries, server), skipBeforeUs: null };
+      return { position: await positionOfPlace(request.place, queries, server), skipBeforeUs: null, exact: true };
     }
     case 'mysql-gtids':
     case 'mariadb-gtids': {
@@ -58,7 +63,9 @@ export async function resolveStart(
       const [first] = await requireFiles(queries);
       const position = new MysqlPosition(first?.file ?? '', 4, gtids);
       await checkResumable(position, queries, server);
-      return { position, skipBeforeUs: null };
+      const present = await presentPosition(queries, server);
+      const atEnd = present.toString() === position.toString();
+      return { position: atEnd ? present : position, skipBeforeUs: null, exact: atEnd };
     }
   }
 }

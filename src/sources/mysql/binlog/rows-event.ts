@@ -43,10 +43,11 @@ export function readRowsEventInto(bytes: Buffer, start: number, end: number, ver
     if (extra < 2) throw corrupt(`a rows event's extra data is ${extra} bytes long, 2 at least`, { extra });
     p += extra;
   }
-  if (p + 3 > end) throw tooShort();
+  if (p + 1 > end) throw tooShort();
   let columnCount = bytes.readUInt8(p);
   p += 1;
   if (columnCount === 0xfc) {
+    if (p + 2 > end) throw tooShort();
     columnCount = bytes.readUInt16LE(p);
     p += 2;
   } else if (columnCount > 0xfa) {

@@ -83,7 +83,12 @@ export function decodeTableMapEvent(body: Buffer, flavour: BinlogFlavour): Table
         decodeColumn(byteAt(types, i), { metadata, nullable, where: `${database}.${table} column ${i + 1}` }),
       );
     }
-    return { flavour, tableId, database, table, columns, metadata: decodeOptionalMetadata(cursor) };
+    const optional = decodeOptionalMetadata(cursor);
+    const stray = optional?.primaryKey?.find((index) => index >= count);
+    if (stray !== undefined) {
+      throw corrupt(`${database}.${table} has column ${stray + 1} in its key, and ${count} columns`, { event: 'TABLE_MAP', count });
+    }
+    return { flavour, tableId, database, table, columns, metadata: optional };
   });
 }
 

@@ -44,7 +44,7 @@ export const tls: Check = {
 export const serverId: Check = {
   code: 'SERVER_ID',
   atStart: 'stop',
-  look({ server, serverId: { ours, asked, problem } }) {
+  look({ server, serverId: { asked, problem } }) {
     if (server.serverId === 0) {
       return [
         error(
@@ -53,10 +53,10 @@ export const serverId: Check = {
         ),
       ];
     }
-    if (ours === server.serverId || problem !== null) {
+    if (problem !== null) {
       return [
         error(
-          problem ?? `${ours} is the server's own server id`,
+          problem,
           '--server-id <n>    # or serverId: a number that no other reader has; left out, a random one is used',
         ),
       ];

@@ -46,8 +46,6 @@ export interface ConnectionFacts {
 }
 
 export interface ServerIdFacts {
-  /** Under which the source would register. */
-  readonly ours: number;
   /** The server said whether another reader has it. */
   readonly asked: boolean;
   /** What keeps it from being used; null: nothing that is known. */

@@ -58,9 +58,7 @@ export async function readFacts(
     grants,
     connection: all ? await readConnection(questions, address) : { cipher: null, verified: false, local: true },
     eventBytesMax: settings.eventBytesMax,
-    serverId: all
-      ? await readServerId(questions, server, settings)
-      : { ours: settings.serverId, asked: false, problem: null },
+    serverId: all ? await readServerId(questions, server, settings) : { asked: false, problem: null },
     filters,
     upstreams,
     sessions: all ? await readSessions(questions, server) : null,
@@ -187,7 +185,7 @@ async function readServerId(
     await checkServerId(serverId, { queries: questions.queries, server, former: null, signal });
   } catch (failure) {
     if (isTidingsError(failure) && failure.code === 'SERVER_ID_IN_USE') {
-      return { ours: serverId, asked: true, problem: failure.message };
+      return { asked: true, problem: failure.message };
     }
     const privilege = server.flavour === 'mariadb' ? 'REPLICATION MASTER ADMIN' : 'REPLICATION SLAVE';
     questions.note(failure, 'the readers of the binlog', {
@@ -196,9 +194,9 @@ async function readServerId(
       consequence: `the account lacks ${privilege}, to see whether another reader has its server id`,
       level: 'error',
     });
-    return { ours: serverId, asked: false, problem: null };
+    return { asked: false, problem: null };
   }
-  return { ours: serverId, asked: true, problem: null };
+  return { asked: true, problem: null };
 }
 
 async function readSessions(questions: Questions, { flavour }: Server): Promise<SessionFacts[] | null> {

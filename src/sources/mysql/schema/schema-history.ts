@@ -3,7 +3,7 @@ import type { Logger } from '../../../core/logger.ts';
 import type { TableSchema } from '../../../core/table-schema.ts';
 import type { TableMapEvent } from '../binlog/table-map-event.ts';
 import { Catalog } from '../ddl/catalog.ts';
-import type { SchemaStep } from '../ddl/effect.ts';
+import type { SchemaStep, TableName } from '../ddl/effect.ts';
 import type { QueryConnection } from '../protocol/connect.ts';
 import { type BinlogPlace, comparePlaces, currentPlace, type Server } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
@@ -65,6 +65,14 @@ export class SchemaHistory {
   }
 
   /**
+   * Reads what the server knows now, for a stream that begins at `at`: when nothing much lies between, the tables are known before
+   * the first DDL comes, and whatever is changed from then on is followed.
+   */
+  async readAhead(at: BinlogPlace): Promise<void> {
+    if (!this.#readAll) await this.#read(null, at);
+  }
+
+  /**
    * The definition that rows at `at` were written with, from the server if it can be proved to be the right one.
    *
    * @throws TidingsError SCHEMA_UNKNOWN, SCHEMA_MISMATCH
@@ -72,7 +80,11 @@ export class SchemaHistory {
   async establish(event: TableMapEvent, at: BinlogPlace): Promise<TableSchema> {
     const table = `${event.database}.${event.table}`;
     const { server, log } = this.#options;
-    const { visible, touched, reason: unreadable } = await this.#read(event, at);
+    const {
+      visible,
+      touched,
+      reason: unreadable,
+    } = await this.#read({ database: event.database, name: event.table }, at);
     const found = this.catalog.lookup(event.database, event.table);
     if (typeof found !== 'string') {
       const mismatch = wireMismatch(event, found.schema, server.flavour);
@@ -82,55 +94,73 @@ export class SchemaHistory {
         log.debug({ table, position: `${at.file}:${at.offset}` }, 'table definition read from the server');
         return found.schema;
       }
-      throw new TidingsError('SCHEMA_MISMATCH', `${table}: ${mismatch}`, { details: { table, position: `${at.file}:${at.offset}` } });
+      throw new TidingsError('SCHEMA_MISMATCH', `${table}: ${mismatch}`, {
+        details: { table, position: `${at.file}:${at.offset}` },
+      });
     }
     const reason = touched
       ? 'it was changed after this position by DDL that is still ahead in the binlog, and the binlog does not describe its rows'
       : visible || unreadable !== null
         ? `its definition could not be read from the server${unreadable === null ? '' : `: ${unreadable}`}`
         : 'the server shows no such table to this account: it was dropped or renamed since, or SELECT is not granted';
-    throw new TidingsError('SCHEMA_UNKNOWN', `the definition of ${table} at ${at.file}:${at.offset} is not known: ${reason}`, {
-      details: { table, position: `${at.file}:${at.offset}` },
-    });
+    throw new TidingsError(
+      'SCHEMA_UNKNOWN',
+      `the definition of ${table} at ${at.file}:${at.offset} is not known: ${reason}`,
+      {
+        details: { table, position: `${at.file}:${at.offset}` },
+      },
+    );
   }
 
   /** Columns to be decoded whose members the server could not show without loss, nor does the event have them. */
   #doubtful({ schema, doubtfulMembers }: TableDefinition, { metadata }: TableMapEvent): string[] {
     if (doubtfulMembers.length === 0 || metadata?.names != null) return [];
     const wanted = this.#options.selection.columns(schema);
-    return schema.columns.filter(({ name }, i) => wanted[i] === true && doubtfulMembers.includes(name)).map(({ name }) => name);
+    return schema.columns
+      .filter(({ name }, i) => wanted[i] === true && doubtfulMembers.includes(name))
+      .map(({ name }) => name);
   }
 
-  async #read(event: TableMapEvent, at: BinlogPlace): Promise<{ visible: boolean; touched: boolean; reason: string | null }> {
+  /** All watched tables the first time, or when no table is asked for; then only the one that is. */
+  async #read(
+    asked: TableName | null,
+    at: BinlogPlace,
+  ): Promise<{ visible: boolean; touched: boolean; reason: string | null }> {
     const { server, selection, openQueries, scanDdl } = this.#options;
     const queries = await openQueries();
     try {
       const ask = (sql: string): Promise<readonly Record<string, unknown>[]> => queries.query(sql);
-      const tables = this.#readAll ? [{ database: event.database, table: event.table }] : null;
+      const tables = this.#readAll && asked !== null ? [{ database: asked.database, table: asked.name }] : null;
       const { definitions, unreadable } = await readTableDefinitions(ask, { flavour: server.flavour, tables });
       const databases = this.#readAll ? new Map<string, CharsetAndCollation>() : await readDatabaseCharsets(ask);
       // After the reading, never before: what was read is at most as new as this place.
       const place = await currentPlace(queries, server);
       const between: TouchedTables =
-        comparePlaces(at, place) < 0 ? await scanDdl(at, place) : { tables: new Set(), databases: new Set(), everything: false };
+        comparePlaces(at, place) < 0
+          ? await scanDdl(at, place)
+          : { tables: new Set(), databases: new Set(), everything: false };
       this.#readAll = true;
       const isTouched = (database: string, name: string): boolean =>
         between.everything || between.databases.has(database) || between.tables.has(`${database}.${name}`);
       for (const [database, charset] of databases) {
         if (between.everything || between.databases.has(database)) continue;
-        if (this.catalog.lookupDatabase(database) === 'unknown') this.catalog.apply({ op: 'define-database', database, charset });
+        if (this.catalog.lookupDatabase(database) === 'unknown')
+          this.catalog.apply({ op: 'define-database', database, charset });
       }
       let visible = false;
       for (const definition of definitions) {
         const { database, name } = definition.schema;
-        const isAsked = database === event.database && name === event.table;
+        const isAsked = database === asked?.database && name === asked.name;
         if (isAsked) visible = true;
         if (isTouched(database, name) || !selection.watches(database, name)) continue;
         // What the stream's DDL says stands, unless this very table is in doubt.
-        if (isAsked || this.catalog.lookup(database, name) === 'unknown') this.catalog.apply({ op: 'define', definition });
+        if (isAsked || this.catalog.lookup(database, name) === 'unknown')
+          this.catalog.apply({ op: 'define', definition });
       }
-      const reason = unreadable.find(({ database, table }) => database === event.database && table === event.table)?.reason;
-      return { visible, touched: isTouched(event.database, event.table), reason: reason ?? null };
+      const reason = unreadable.find(
+        ({ database, table }) => database === asked?.database && table === asked.name,
+      )?.reason;
+      return { visible, touched: asked !== null && isTouched(asked.database, asked.name), reason: reason ?? null };
     } finally {
       queries.close();
     }

@@ -1,5 +1,5 @@
 import type { SchemaChange, Truncation } from '../../../core/change.ts';
-import { isTidingsError, TidingsError } from '../../../core/errors.ts';
+import { TidingsError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ChangeBatch, TransactionPart } from '../../../core/source.ts';
 import { EVENT, eventTypeName, isKnownEventType } from '../binlog/event-types.ts';
@@ -24,16 +24,14 @@ import {
 } from '../binlog/query-event.ts';
 import { decodeRotateEvent } from '../binlog/rotate-event.ts';
 import { emptyRowsEvent, isUpdate, readRowsEventInto, type RowsEvent } from '../binlog/rows-event.ts';
-import { decodeTableMapEvent } from '../binlog/table-map-event.ts';
 import { decodeTransactionPayloadEvent } from '../binlog/transaction-payload-event.ts';
 import { uncompressEventData } from '../binlog/uncompress-event.ts';
 import { formatXaId } from '../binlog/xa-id.ts';
 import { decodeXaPrepareEvent } from '../binlog/xa-prepare-event.ts';
 import { GtidTrail } from '../gtid/gtid-trail.ts';
 import { MariadbGtidPosition } from '../gtid/mariadb-gtid.ts';
-import { MysqlPosition } from '../mysql-position.ts';
+import type { MysqlPosition } from '../mysql-position.ts';
 import { BinlogRowBatch } from '../row-batch.ts';
-import { bindTable, hasFullMetadata, isAmbiguous, schemaFromMetadata } from '../schema/table-binding.ts';
 import type { SchemaHistory } from '../schema/schema-history.ts';
 import type { BinlogPlace, Server } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
@@ -41,8 +39,11 @@ import type { EventSource } from './event-source.ts';
 import { LoggedStatement } from './logged-statement.ts';
 import { BinlogTransaction, OpenTransaction } from './open-transaction.ts';
 import { PayloadSource } from './payload-source.ts';
+import type { BinlogFileSeen } from './reset-check.ts';
 import { applyStatement, classifyControl } from './statements.ts';
-import { MappedTable } from './table-maps.ts';
+import { StreamPosition } from './stream-position.ts';
+import type { MappedTable } from './table-maps.ts';
+import { TableResolver } from './table-resolver.ts';
 import type { XaTransactions } from './xa-transactions.ts';
 
 const HEADER_LENGTH = 19;
@@ -50,8 +51,6 @@ const HEADER_LENGTH = 19;
 const IGNORABLE = 0x80;
 /** LOG_EVENT_ARTIFICIAL_F: made up for the connection, in no file. */
 const ARTIFICIAL = 0x20;
-/** So many table ids are remembered at most. */
-const TABLES_MAX = 10_000;
 
 export interface AssemblerOptions {
   readonly server: Server;
@@ -65,6 +64,8 @@ export interface AssemblerOptions {
   readonly log: Logger;
   /** The format of the file that is being read, once it was announced. */
   readonly format: () => FormatDescriptionEvent | null;
+  /** Told when a file's format was read. @throws TidingsError to stop */
+  readonly fileBegins: (file: BinlogFileSeen) => void;
 }
 
 /** What an event asks of whoever reads the stream before the next one: events from elsewhere, or time. */
@@ -76,17 +77,12 @@ export type Demand = EventSource | Promise<EventSource | null> | null;
  * It keeps the position (I2): `end` moves when a transaction's last event has been seen, and never in between.
  */
 export class Assembler {
-  /** The end of the last complete transaction. */
-  end: MysqlPosition;
   /** Transactions that committed before this are passed over; null once the first later one came. µs since 1970 UTC. */
   skipBeforeUs: number | null = null;
 
   readonly #options: AssemblerOptions;
-  #file: string;
-  #offset: number;
-  #tables = new Map<number, MappedTable>();
-  #lastTableId = -1;
-  #lastTable: MappedTable | null = null;
+  readonly #position: StreamPosition;
+  readonly #tables: TableResolver;
   #open: OpenTransaction | null = null;
   #reused: OpenTransaction | null = null;
   #last: BinlogTransaction | null = null;
@@ -94,15 +90,24 @@ export class Assembler {
   #statement: LoggedStatement | null = null;
   #expectRestart: boolean;
   readonly #rowsEvent: RowsEvent = emptyRowsEvent();
+  /** Where the open transaction's first event stands. Made once: it is passed along with every TABLE_MAP. */
+  readonly #transactionPlace = (): BinlogPlace => {
+    const { atFile, atOffset } = this.#opened();
+    return { file: atFile, offset: atOffset };
+  };
   readonly #mysqlGtid = emptyMysqlGtidTarget();
   readonly #mariadbGtid = emptyMariadbGtidTarget();
 
   constructor(options: AssemblerOptions, start: MysqlPosition, { expectRestart }: { expectRestart: boolean }) {
     this.#options = options;
-    this.end = start;
-    this.#file = start.file;
-    this.#offset = start.offset;
+    this.#position = new StreamPosition(start);
+    this.#tables = new TableResolver(options);
     this.#expectRestart = expectRestart;
+  }
+
+  /** The end of the last complete transaction. */
+  get end(): MysqlPosition {
+    return this.#position.end;
   }
 
   /** The transaction that ended last. */
@@ -112,7 +117,7 @@ export class Assembler {
 
   /** Where the stream is, inside a transaction or not. */
   get place(): BinlogPlace {
-    return { file: this.#file, offset: this.#offset };
+    return this.#position.place;
   }
 
   get inTransaction(): boolean {
@@ -153,58 +158,58 @@ export class Assembler {
     this.#options.xa.keep(type, event);
     switch (type) {
       case EVENT.MARIADB_GTID:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         this.#mariadbBegins(bytes, view, start, end);
         return null;
       case EVENT.GTID:
       case EVENT.ANONYMOUS_GTID:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         readMysqlGtidInto(bytes, body, end, this.#mysqlGtid);
         this.#mysqlBegins(view, start, type === EVENT.ANONYMOUS_GTID);
         return null;
       case EVENT.TABLE_MAP:
-        this.#advance(view, start);
-        return this.#tableMap(bytes, body, end);
+        this.#position.advance(view, start);
+        return this.#tables.map(bytes, body, end, this.#transactionPlace);
       case EVENT.WRITE_ROWS_V1:
       case EVENT.UPDATE_ROWS_V1:
       case EVENT.DELETE_ROWS_V1:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         this.#rows(bytes, view, type, body, end, 1);
         return null;
       case EVENT.WRITE_ROWS:
       case EVENT.UPDATE_ROWS:
       case EVENT.DELETE_ROWS:
       case EVENT.PARTIAL_UPDATE_ROWS:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         this.#rows(bytes, view, type, body, end, 2);
         return null;
       case EVENT.WRITE_ROWS_COMPRESSED_V1:
       case EVENT.UPDATE_ROWS_COMPRESSED_V1:
       case EVENT.DELETE_ROWS_COMPRESSED_V1:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         this.#compressedRows(bytes, { type, body, end, version: 1 });
         return null;
       case EVENT.WRITE_ROWS_COMPRESSED:
       case EVENT.UPDATE_ROWS_COMPRESSED:
       case EVENT.DELETE_ROWS_COMPRESSED:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         this.#compressedRows(bytes, { type, body, end, version: 2 });
         return null;
       case EVENT.ANNOTATE_ROWS:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         this.#statement = new LoggedStatement(bytes, body, end);
         return null;
       case EVENT.ROWS_QUERY:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         // A length byte that only holds 255 comes first.
         this.#statement = new LoggedStatement(bytes, Math.min(body + 1, end), end);
         return null;
       case EVENT.XID:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         this.#commit();
         return null;
       case EVENT.QUERY:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         if (isBeginQuery(bytes, body, end)) {
           this.#opened().grouped = true;
           return null;
@@ -215,7 +220,7 @@ export class Assembler {
         }
         return this.#query(decodeQueryEvent(bytes.subarray(body, end)), view.getUint16(start + 17, true));
       case EVENT.QUERY_COMPRESSED:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         return this.#query(decodeQueryCompressedEvent(bytes.subarray(body, end)), view.getUint16(start + 17, true));
       default:
         return this.#rare(type, event);
@@ -231,13 +236,14 @@ export class Assembler {
     switch (type) {
       case EVENT.ROTATE: {
         const { file, position } = decodeRotateEvent(frame);
-        this.#rotate(file, position);
+        this.#position.rotate(file, position, this.#open === null);
         return null;
       }
       case EVENT.FORMAT_DESCRIPTION:
         // Table ids start anew with each server run, and a file never depends on one before it.
-        this.#forgetTables();
-        if (nextPosition !== 0 && (flags & ARTIFICIAL) === 0) this.#advance(view, start);
+        this.#tables.forget();
+        this.#options.fileBegins({ file: this.#position.file, beganAtS: view.getUint32(start, true) });
+        if (nextPosition !== 0 && (flags & ARTIFICIAL) === 0) this.#position.advance(view, start);
         return null;
       case EVENT.HEARTBEAT:
       case EVENT.HEARTBEAT_V2: {
@@ -245,34 +251,34 @@ export class Assembler {
           type === EVENT.HEARTBEAT
             ? decodeHeartbeatEvent(frame, { hasPosition: nextPosition === 0 && server.flavour === 'mariadb' })
             : decodeHeartbeatV2Event(frame);
-        this.#heartbeat(beat.file, beat.position ?? nextPosition);
+        if (this.#open === null) this.#position.heartbeat(beat.file, beat.position ?? nextPosition);
         return null;
       }
       case EVENT.GTID_TAGGED:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         readMysqlTaggedGtidInto(bytes, start + HEADER_LENGTH, end, this.#mysqlGtid);
         this.#mysqlBegins(view, start, false);
         return null;
       case EVENT.PREVIOUS_GTIDS:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         if (server.gtid && this.end.gtids === null && this.#open === null) {
-          this.#moveEnd(GtidTrail.from(decodePreviousGtidsEvent(frame).executed));
+          this.#position.settle(GtidTrail.from(decodePreviousGtidsEvent(frame).executed));
         }
         return null;
       case EVENT.GTID_LIST:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         if (this.end.gtids === null && this.#open === null) {
-          this.#moveEnd(MariadbGtidPosition.of(decodeGtidListEvent(frame).gtids));
+          this.#position.settle(MariadbGtidPosition.of(decodeGtidListEvent(frame).gtids));
         }
         return null;
       case EVENT.XA_PREPARE:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         return this.#xaPrepared(frame);
       case EVENT.TRANSACTION_PAYLOAD:
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         return new PayloadSource(decodeTransactionPayloadEvent(frame), this.#options.eventBytesMax);
       case EVENT.EXECUTE_LOAD_QUERY: {
-        this.#advance(view, start);
+        this.#position.advance(view, start);
         const load = decodeExecuteLoadQueryEvent(frame);
         return this.#query({ ...load, kind: 'query' }, flags);
       }
@@ -280,9 +286,13 @@ export class Assembler {
         const { message } = decodeIncidentEvent(frame);
         throw new TidingsError(
           'BINLOG_INCIDENT',
-          `the server logged an incident in ${this.#file} at ${this.#offset}: ${message}`,
+          `the server logged an incident in ${this.#position.file} at ${this.#position.offset}: ${message}`,
           {
-            details: { file: this.#file, offset: this.#offset, resumeAt: `${this.#file}:${nextPosition}` },
+            details: {
+              file: this.#position.file,
+              offset: this.#position.offset,
+              resumeAt: `${this.#position.file}:${nextPosition}`,
+            },
           },
         );
       }
@@ -300,80 +310,37 @@ export class Assembler {
       // The server decrypts what it sends; this event only says that the file on its disk is encrypted.
       case EVENT.START_ENCRYPTION:
         // They prepare statements or describe the log. Whether a statement matters is decided when it comes.
-        this.#advance(view, start);
-        if (this.#open === null) this.#moveEnd(this.end.gtids);
+        this.#position.advance(view, start);
+        if (this.#open === null) this.#position.settle();
         return null;
       default: {
         const name = eventTypeName(type, server.flavour);
         if (!isKnownEventType(type, server.flavour) && (flags & IGNORABLE) !== 0) {
           log.warn(
-            { eventType: type, file: this.#file, offset: this.#offset },
+            { eventType: type, file: this.#position.file, offset: this.#position.offset },
             'event passed over: unknown, and marked as ignorable by the server',
           );
-          this.#advance(view, start);
+          this.#position.advance(view, start);
           return null;
         }
         throw new TidingsError(
           'BINLOG_EVENT_UNSUPPORTED',
-          `${name} (${type}) in ${this.#file} at ${this.#offset} cannot be decoded`,
+          `${name} (${type}) in ${this.#position.file} at ${this.#position.offset} cannot be decoded`,
           {
-            details: { eventType: type, event: name, file: this.#file, offset: this.#offset },
+            details: { eventType: type, event: name, file: this.#position.file, offset: this.#position.offset },
           },
         );
       }
     }
   }
 
-  /**
-   * Moves the offset behind an event. MariaDB from 11.4 on writes 0 as the next position of events inside a transaction, events of a
-   * payload have none, and beyond 4 GiB the field has wrapped around.
-   */
-  #advance(view: DataView, start: number): void {
-    const next = view.getUint32(start + 13, true);
-    if (next === 0) {
-      // Inside a payload or a kept XA transaction offsets stand still, and artificial events are in no file.
-      const inFile = (view.getUint16(start + 17, true) & ARTIFICIAL) === 0;
-      if (inFile && !this.#options.xa.replaying && this.#insidePayload === 0) {
-        this.#offset += view.getUint32(start + 9, true);
-      }
-      return;
-    }
-    if (this.#options.xa.replaying) return;
-    const low = this.#offset % 0x1_0000_0000;
-    const high = this.#offset - low;
-    // A jump back by more than half the range is a wrap; anything else is the server's word.
-    this.#offset = next + (low - next > 0x8000_0000 ? high + 0x1_0000_0000 : high);
+  /** The events that follow, up to `endDetour`, are no part of the file at this place: of a payload, or read again. */
+  beginDetour(): void {
+    this.#position.beginDetour();
   }
 
-  /** Set while the events of a TRANSACTION_PAYLOAD are accepted. */
-  #insidePayload = 0;
-
-  enterPayload(): void {
-    this.#insidePayload++;
-  }
-
-  leavePayload(): void {
-    this.#insidePayload--;
-  }
-
-  #rotate(file: string, position: number): void {
-    const fileChanged = file !== this.#file;
-    this.#file = file;
-    this.#offset = position;
-    // The artificial ROTATE at the start of a dump repeats where we are; a real one comes between transactions.
-    if (this.#open === null && (fileChanged || this.end.offset !== position)) this.#moveEnd(this.end.gtids);
-  }
-
-  #heartbeat(file: string, position: number): void {
-    if (this.#open !== null || file !== this.#file || position === 0) return;
-    if (position > this.#offset) {
-      this.#offset = position;
-      this.#moveEnd(this.end.gtids);
-    }
-  }
-
-  #moveEnd(gtids: MysqlPosition['gtids']): void {
-    this.end = new MysqlPosition(this.#file, this.#offset, gtids);
+  endDetour(): void {
+    this.#position.endDetour();
   }
 
   #mysqlBegins(view: DataView, start: number, anonymous: boolean): void {
@@ -408,13 +375,15 @@ export class Assembler {
 
   #begin(info: BinlogTransaction, grouped: boolean, eventLength: number): void {
     if (this.#open !== null) {
-      throw corrupt(`a transaction begins in ${this.#file} at ${this.#offset} before the one before has ended`, {
-        file: this.#file,
-        offset: this.#offset,
-      });
+      throw corrupt(
+        `a transaction begins in ${this.#position.file} at ${this.#position.offset} before the one before has ended`,
+        {
+          file: this.#position.file,
+          offset: this.#position.offset,
+        },
+      );
     }
-    // A server that opens and closes tables all the time gives each a new id every time.
-    if (this.#tables.size > TABLES_MAX) this.#forgetTables();
+    this.#tables.trim();
     let skipped = false;
     if (this.skipBeforeUs !== null) {
       skipped = info.committedAtUs < this.skipBeforeUs;
@@ -424,17 +393,21 @@ export class Assembler {
     const open = this.#reused;
     open.begin(info, grouped, skipped);
     // The position may lag: a dump by GTIDs begins with the file that holds them. The event itself tells where it stands.
-    open.atFile = this.#file;
-    open.atOffset = this.#offset - eventLength;
+    open.atFile = this.#position.file;
+    open.atOffset = this.#position.offset - eventLength;
     this.#open = open;
   }
 
   #opened(): OpenTransaction {
     if (this.#open === null) {
-      throw new TidingsError('POSITION_INVALID', `${this.#file}:${this.#offset} lies inside a transaction`, {
-        hint: 'Start at a transaction’s end: the positions that Tidings prints always are.',
-        details: { file: this.#file, offset: this.#offset },
-      });
+      throw new TidingsError(
+        'POSITION_INVALID',
+        `${this.#position.file}:${this.#position.offset} lies inside a transaction`,
+        {
+          hint: 'Start at a transaction’s end: the positions that Tidings prints always are.',
+          details: { file: this.#position.file, offset: this.#position.offset },
+        },
+      );
     }
     return this.#open;
   }
@@ -445,14 +418,7 @@ export class Assembler {
 
   /** The transaction is complete: the position moves behind it. */
   #finish(open: OpenTransaction): void {
-    const { origin, gno, serverId } = open.info;
-    let { gtids } = this.end;
-    if (gtids instanceof GtidTrail) {
-      if (typeof origin === 'string') gtids = gtids.add(origin, gno);
-    } else if (gtids !== null && typeof origin === 'number') {
-      gtids = gtids.with(origin, serverId, gno);
-    }
-    this.end = new MysqlPosition(this.#file, this.#offset, gtids);
+    this.#position.commit(open.info);
     this.#open = null;
     this.#last = open.info;
     this.#statement = null;
@@ -471,66 +437,6 @@ export class Assembler {
     this.#expectRestart = false;
     open.handedOver = true;
     open.entries = [];
-  }
-
-  #forgetTables(): void {
-    this.#tables.clear();
-    this.#lastTableId = -1;
-    this.#lastTable = null;
-  }
-
-  #tableMap(bytes: Buffer, body: number, end: number): Demand {
-    const eventLength = end - body;
-    if (end - body < 8) throw new TidingsError('BINLOG_TRUNCATED', 'TABLE_MAP event: it ends inside its header');
-    const tableId = bytes.readUInt32LE(body) + bytes.readUInt16LE(body + 4) * 0x1_0000_0000;
-    const known = tableId === this.#lastTableId ? this.#lastTable : (this.#tables.get(tableId) ?? null);
-    if (known !== null && known.eventLength === eventLength) {
-      this.#lastTableId = tableId;
-      this.#lastTable = known;
-      return null;
-    }
-    const { selection, history, server, json } = this.#options;
-    const event = decodeTableMapEvent(bytes.subarray(body, end), server.flavour);
-    const keep = (table: MappedTable): void => {
-      this.#tables.set(tableId, table);
-      this.#lastTableId = tableId;
-      this.#lastTable = table;
-    };
-    if (!selection.watches(event.database, event.table)) {
-      keep(new MappedTable(eventLength, null, json));
-      return null;
-    }
-    const bind = (schema: Parameters<typeof bindTable>[1]): void => {
-      const binding = bindTable(event, schema, {
-        flavour: server.flavour,
-        selected: (table) => selection.columns(table),
-      });
-      keep(new MappedTable(eventLength, binding, json));
-    };
-    const full = hasFullMetadata(event);
-    const remembered = history.known(event);
-    if (full && (remembered !== null || !isAmbiguous(event, server.flavour))) {
-      bind(schemaFromMetadata(event, server.flavour, remembered));
-      return null;
-    }
-    if (remembered !== null) {
-      bind(remembered);
-      return null;
-    }
-    const { atFile, atOffset } = this.#opened();
-    return history.establish(event, { file: atFile, offset: atOffset }).then(
-      (schema) => {
-        bind(full ? schemaFromMetadata(event, server.flavour, schema) : schema);
-        return null;
-      },
-      (error: unknown) => {
-        // A statement maps every table that it locks for writing, also those in which it changes nothing: only rows need the definition.
-        if (!isTidingsError(error) || (error.code !== 'SCHEMA_UNKNOWN' && error.code !== 'SCHEMA_MISMATCH'))
-          throw error;
-        keep(MappedTable.undecodable(eventLength, error));
-        return null;
-      },
-    );
   }
 
   // Called for every rows event: positional, and into a target that is used again.
@@ -570,16 +476,16 @@ export class Assembler {
   /** Null when nobody watches the table, or the transaction is passed over. */
   #mapped(event: RowsEvent, type: number): MappedTable | null {
     const open = this.#opened();
-    const table = event.tableId === this.#lastTableId ? this.#lastTable : (this.#tables.get(event.tableId) ?? null);
+    const table = this.#tables.find(event.tableId);
     if (table === null) {
       // An empty rows event with a made-up table id only marks a statement's end.
       if (event.rowsStart === event.rowsEnd || event.tableId === 0xff_ffff) return null;
       throw corrupt(
-        `${eventTypeName(type, this.#options.server.flavour)} event in ${this.#file} at ${this.#offset}: no TABLE_MAP gave the table id ${event.tableId}`,
+        `${eventTypeName(type, this.#options.server.flavour)} event in ${this.#position.file} at ${this.#position.offset}: no TABLE_MAP gave the table id ${event.tableId}`,
         {
           tableId: event.tableId,
-          file: this.#file,
-          offset: this.#offset,
+          file: this.#position.file,
+          offset: this.#position.offset,
         },
       );
     }
@@ -599,7 +505,7 @@ export class Assembler {
   #query(event: QueryEvent, flags: number): Demand {
     const control = classifyControl(event.query);
     const open = this.#opened();
-    const where = { file: this.#file, offset: this.#offset };
+    const where = { file: this.#position.file, offset: this.#position.offset };
     switch (control.kind) {
       case 'begin':
         open.grouped = true;
@@ -646,7 +552,7 @@ export class Assembler {
         selection,
       });
       // New definitions come with new table ids, except for what a rename moved: better none than a stale one.
-      if (outcome.changesSchema) this.#forgetTables();
+      if (outcome.changesSchema) this.#tables.forget();
       if (outcome.rowsWithoutEvents !== null) this.#rowsWithoutEvents(outcome.rowsWithoutEvents, statementChanges, log);
       if (!open.skipped) open.entries.push(...(outcome.entries as (SchemaChange | Truncation)[]));
     }
@@ -654,13 +560,17 @@ export class Assembler {
   }
 
   #rowsWithoutEvents(what: string, statementChanges: 'stop' | 'report', log: Logger): void {
-    const message = `${what} in ${this.#file} before ${this.#offset}, and the binlog has no rows for it`;
+    const message = `${what} in ${this.#position.file} before ${this.#position.offset}, and the binlog has no rows for it`;
     if (statementChanges === 'report') {
-      log.warn({ file: this.#file, offset: this.#offset }, message);
+      log.warn({ file: this.#position.file, offset: this.#position.offset }, message);
       return;
     }
     throw new TidingsError('STATEMENT_CHANGE', message, {
-      details: { file: this.#file, offset: this.#offset, resumeAt: `${this.#file}:${this.#offset}` },
+      details: {
+        file: this.#position.file,
+        offset: this.#position.offset,
+        resumeAt: `${this.#position.file}:${this.#position.offset}`,
+      },
     });
   }
 
@@ -687,9 +597,9 @@ export class Assembler {
   #rolledBack(open: OpenTransaction): TidingsError {
     return new TidingsError(
       'ROLLBACK_IN_BINLOG',
-      `a transaction in ${this.#file} holds rows of watched tables and then rolls back`,
+      `a transaction in ${this.#position.file} holds rows of watched tables and then rolls back`,
       {
-        details: { file: this.#file, offset: this.#offset, transaction: open.info.id ?? '' },
+        details: { file: this.#position.file, offset: this.#position.offset, transaction: open.info.id ?? '' },
       },
     );
   }

@@ -12,6 +12,7 @@ import type { TableSelection } from '../table-selection.ts';
 import { type Target, Until } from '../until.ts';
 import { Assembler } from './assembler.ts';
 import type { EventSource } from './event-source.ts';
+import { type BinlogFileSeen, checkNotReset, checkSameFile } from './reset-check.ts';
 import { checkServerId, type FormerConnection } from './server-id.ts';
 import { readPrepared, scanDdl, type SideOptions } from './side-session.ts';
 import { XaTransactions } from './xa-transactions.ts';
@@ -27,6 +28,8 @@ export interface Resume {
   readonly xa: XaTransactions;
   readonly until: Until | null;
   skipBeforeUs: number | null;
+  /** Of the server that is being read. */
+  fileSeen: BinlogFileSeen | null;
   stream: OpenStream | null;
 }
 
@@ -116,6 +119,10 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
       statementChanges: settings.statementChanges,
       log: settings.log,
       format: () => session.format,
+      fileBegins: (seen) => {
+        checkSameFile(seen, resume.fileSeen);
+        resume.fileSeen = seen;
+      },
     },
     resume.position,
     { expectRestart: resume.partHandedOver },
@@ -175,23 +182,31 @@ async function resumeOrBegin(
       );
     }
     await checkResumable(resume.position, queries, server);
-    if (server.identity !== resume.server.identity) resume.until?.forgetPlaces();
+    if (server.identity === resume.server.identity) {
+      await checkNotReset(resume.position, queries, server);
+    } else {
+      resume.until?.forgetPlaces();
+      resume.fileSeen = null;
+    }
     return resume;
   }
   const begin =
     from.kind === 'position'
-      ? { position: from.position, skipBeforeUs: null }
+      ? { position: from.position, skipBeforeUs: null, exact: true }
       : await resolveStart(from, queries, side);
   if (from.kind === 'position') await checkResumable(from.position, queries, server);
   const target = until === null ? null : await resolveTarget(until, queries, server);
+  const history = new SchemaHistory(schemaOptions({ settings, selection, address }, side));
+  if (begin.exact && server.settings.get('binlog_row_metadata') !== 'FULL') await history.readAhead(begin.position);
   return {
     position: begin.position,
     partHandedOver: false,
     server,
-    history: new SchemaHistory(schemaOptions({ settings, selection, address }, side)),
+    history,
     xa: new XaTransactions(),
     until: target === null ? null : new Until(target),
     skipBeforeUs: begin.skipBeforeUs,
+    fileSeen: null,
     stream: null,
   };
 }

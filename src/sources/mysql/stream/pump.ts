@@ -1,6 +1,5 @@
 import type { ChangeBatch } from '../../../core/source.ts';
 import type { OpenStream } from './open-stream.ts';
-import { PayloadSource } from './payload-source.ts';
 
 /** A batch without changes is handed over at most so often, to keep the position of an idle stream fresh. */
 const EMPTY_BATCH_INTERVAL_MS = 1000;
@@ -50,7 +49,7 @@ async function acceptAll(stream: OpenStream): Promise<boolean> {
         // oxlint-disable-next-line no-await-in-loop -- the next event waits for what this one needs
         const inner = await demand;
         if (inner !== null) {
-          if (inner instanceof PayloadSource) assembler.enterPayload();
+          assembler.beginDetour();
           sources.push(inner);
           return acceptAll(stream);
         }
@@ -67,7 +66,7 @@ async function fill(stream: OpenStream): Promise<void> {
   if (source === undefined || (await source.fill())) return;
   source.close();
   sources.pop();
-  if (source instanceof PayloadSource) assembler.leavePayload();
+  assembler.endDetour();
 }
 
 function reached({ until, assembler, sources }: OpenStream): boolean {

@@ -45,7 +45,14 @@ async function openSide(
     return await BinlogSession.start(connection, server, {
       from: { kind: 'place', place },
       // Its own id: a second reader under the main stream's id would end that one.
-      options: { serverId: randomServerId(), heartbeatMs: 1000, eventBytesMax, annotate: false, endsWithLog: true, signal },
+      options: {
+        serverId: randomServerId(),
+        heartbeatMs: 1000,
+        eventBytesMax,
+        annotate: false,
+        endsWithLog: true,
+        signal,
+      },
     });
   } catch (error) {
     connection.close();

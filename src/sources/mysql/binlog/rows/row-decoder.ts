@@ -178,6 +178,7 @@ class Generator {
 
   compile(body: string, push: string): unknown {
     const names = this.#constants.map((_, i) => `k${i}`);
+    if (this.#isEmpty()) return factoryOf(names, emptyRow(push))(rowRuntime, ...this.#constants);
     const source = `
       'use strict';
       return function (b, v, range, output) {
@@ -188,11 +189,18 @@ class Generator {
         while (p < end) {
           ${this.#documents()}
           ${body}
-          if (p > end) r.short(end);
+          // Not p > end: behind the buffer's last byte there is no number, and p is none either.
+          if (!(p <= end)) r.short(end);
           ${push}
         }
       };`;
     return factoryOf(names, source)(rowRuntime, ...this.#constants);
+  }
+
+  /** MINIMAL, and a row all of whose values are defaults: not a single byte is logged of it. */
+  #isEmpty(): boolean {
+    const { before, after, partial } = this.#layout;
+    return !partial && before?.includes(true) !== true && after?.includes(true) !== true;
   }
 
   #column(image: ImageName, { bound, index, wanted }: { bound: BoundColumn; index: number; wanted: boolean }): string {
@@ -225,6 +233,16 @@ class Generator {
   #jsonOrdinal(index: number): number {
     return this.#columns.slice(0, index).filter(({ wire }) => wire.type === COLUMN_TYPE.JSON).length;
   }
+}
+
+/** The servers log at most one row without a byte in an event, and apply an event without a byte as one row. */
+function emptyRow(push: string): string {
+  return `
+    'use strict';
+    return function (b, v, range, output) {
+      if (range.start < range.end) r.bytesWithoutColumns(range.start);
+      ${push}
+    };`;
 }
 
 /** `["id"]: x` becomes `"id": x`; only `__proto__` needs the brackets. */

@@ -44,6 +44,10 @@ function impossibleNull(offset: number, end: number): never {
   throw corrupt('a row has NULL in a column that its TABLE_MAP calls NOT NULL', { offset });
 }
 
+function bytesWithoutColumns(offset: number): never {
+  throw corrupt('a rows event has bytes of rows, but logs no column', { offset });
+}
+
 /** Fixed-length bytes, trailing zero bytes dropped by the log, as text. */
 function fixed(
   bytes: Buffer,
@@ -108,6 +112,7 @@ export const rowRuntime: Readonly<Record<string, unknown>> = {
   bigUnsigned,
   bitValue,
   blob,
+  bytesWithoutColumns,
   compressed,
   dateFrom3,
   datetime1,
