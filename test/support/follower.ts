@@ -1,7 +1,8 @@
 import { ERROR_CATALOG } from '../../src/core/error-catalog.ts';
 import { isTidingsError, type TidingsError } from '../../src/core/errors.ts';
 import type { Logger } from '../../src/core/logger.ts';
-import { MysqlSource, type MysqlSourceOptions } from '../../src/sources/mysql/mysql-source.ts';
+import type { MysqlSourceOptions } from '../../src/sources/mysql/config.ts';
+import { MysqlSource } from '../../src/sources/mysql/mysql-source.ts';
 import { WalkRecorder } from './walk.ts';
 
 /** Options for tests: heartbeats every 100 ms (a stall is noticed after one second), and no pause before connecting again. */

@@ -119,10 +119,11 @@ const schema = z.strictObject({
 export function parseMysqlSourceOptions(options: MysqlSourceOptions): MysqlSourceSettings {
   const result = schema.safeParse(options);
   if (!result.success) {
-    throw new TidingsError(
-      'CONFIG_INVALID',
-      `the options of the MySQL source are wrong:\n${z.prettifyError(result.error)}`,
-    );
+    // One line, all at once: logs and terminals show it as it is.
+    const problems = result.error.issues
+      .map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`)
+      .join('; ');
+    throw new TidingsError('CONFIG_INVALID', `the options of the MySQL source are wrong: ${problems}`);
   }
   const { tables, exclude, columns, until, serverId, log, signal, ...rest } = result.data;
   return {

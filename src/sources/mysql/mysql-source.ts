@@ -1,6 +1,6 @@
 import { Backoff } from '../../base/backoff.ts';
 import { systemClock } from '../../base/clock.ts';
-import { TidingsError } from '../../core/errors.ts';
+import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Position } from '../../core/position.ts';
 import { isTransient } from '../../core/retry.ts';
 import type { ChangeBatch, Source } from '../../core/source.ts';
@@ -11,7 +11,6 @@ import type { ServerAddress } from './protocol/connect.ts';
 import { TableSelection } from './table-selection.ts';
 import { openStream, type Resume, type StreamOptions } from './stream/open-stream.ts';
 import { pump } from './stream/pump.ts';
-
 
 /**
  * The changes of a MySQL or MariaDB server, from its binary log. docs/connectors/mysql.md is its page.
@@ -99,6 +98,7 @@ export class MysqlSource implements Source {
     const { log, reconnect, waitForServer } = this.#settings;
     const backoff = new Backoff(reconnect);
     let resume: Resume | null = null;
+    let diagnosing = false;
     while (!signal.aborted) {
       try {
         // oxlint-disable-next-line no-await-in-loop -- connections follow one another
@@ -121,6 +121,7 @@ export class MysqlSource implements Source {
           const batch = await pump(stream, signal);
           if (batch === null) return;
           backoff.reset();
+          diagnosing = false;
           yield batch;
           // The consumer has asked for more: it has left this batch behind.
           this.#position = batch.position as MysqlPosition;
@@ -128,7 +129,11 @@ export class MysqlSource implements Source {
       } catch (error) {
         if (signal.aborted) return;
         const first = resume === null;
-        if (!isTransient(error) || (first && !waitForServer)) {
+        // The server's own words do not tell a binlog that was reset from one that is damaged: a new connection's checks do.
+        const undiagnosed: boolean =
+          resume !== null && !diagnosing && isTidingsError(error) && error.code === 'BINLOG_UNAVAILABLE';
+        diagnosing ||= undiagnosed;
+        if ((!isTransient(error) && !undiagnosed) || (first && !waitForServer)) {
           this.#started.reject(error);
           throw error;
         }

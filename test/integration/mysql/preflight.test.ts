@@ -172,12 +172,14 @@ describeServers(
         const after = await runPreflight({ url: urlOf(server(), account), tables: ['shop.orders'] });
         expect(after.filter(({ level }) => level === 'error')).toEqual([]);
         expect(after.filter(({ code }) => code === 'PRIVILEGES')).toMatchObject([{ level: 'ok', cure: null }]);
+        // MariaDB lists its readers only to those who may administer them, and then nothing is claimed.
+        const id = after.find(({ code }) => code === 'SERVER_ID')?.message;
+        expect(id?.includes('no other reader')).toBe(flavour === 'mysql');
         expect(await drain(server(), { tables: ['shop.orders'] }, account)).toBeGreaterThan(0);
       });
 
       test('that lacks one privilege is told this one, while all other checks go on', async () => {
-        const monitor =
-          flavour === 'mysql' ? 'REPLICATION CLIENT' : 'BINLOG MONITOR, REPLICATION MASTER ADMIN, SLAVE MONITOR';
+        const monitor = flavour === 'mysql' ? 'REPLICATION CLIENT' : 'BINLOG MONITOR, SLAVE MONITOR';
         await server().query(`CREATE USER monitor@'%'; GRANT ${monitor}, SELECT ON *.* TO monitor@'%'`);
         const findings = await runPreflight({ url: urlOf(server(), 'monitor') });
         expect(findings.filter(({ level }) => level === 'error')).toMatchObject([

@@ -474,28 +474,14 @@ describeServers(
       await run(server(), database, ["INSERT INTO t VALUES (1, 10, 'x')"]);
       await reader.until(1);
       await run(server(), database, [
-        // A dialect in which definitions are not worked out.
-        server().flavour === 'mariadb' ? "SET sql_mode = 'ORACLE'" : "SET sql_mode = 'ANSI_QUOTES'",
-        'CREATE TABLE strange AS SELECT id, GREATEST(a, 5) AS g, b FROM t',
-        'ALTER TABLE t ADD COLUMN c NUMERIC(4,1)',
+        // MariaDB: a dialect in which definitions are not worked out.
+        ...(server().flavour === 'mariadb' ? ["SET sql_mode = 'ORACLE'"] : []),
+        'ALTER TABLE t ADD COLUMN c NUMERIC(4,1), RENAME COLUMN a TO aa',
       ]);
-      await expect
-        .poll(() => reader.lines.some((line) => line.includes('ALTER TABLE')) || reader.error !== null)
-        .toBe(true);
-      expect(reader.error).toBeNull();
-      await run(server(), database, [
-        "INSERT INTO t VALUES (2, 20, 'y', 1.5)",
-        "INSERT INTO strange VALUES (7, 8, 'z')",
-      ]);
-      await expect.poll(() => reader.lines.at(-1) ?? String(reader.error)).toContain('strange');
-      expect(
-        reader.lines.filter((line) => line.startsWith('insert')).map((line) => line.replace(`${database}.`, '')),
-      ).toEqual([
-        'insert t {"id":1,"a":10,"b":"x"}',
-        'insert strange {"id":1,"g":10,"b":"x"}',
-        'insert t {"id":2,"a":20,"b":"y","c":"1.5"}',
-        'insert strange {"id":7,"g":8,"b":"z"}',
-      ]);
+      await reader.until(2);
+      await run(server(), database, ["INSERT INTO t VALUES (2, 20, 'y', 1.5)"]);
+      await reader.until(3);
+      expect(reader.lines.at(-1)).toBe(`insert ${database}.t {"id":2,"aa":20,"b":"y","c":"1.5"}`);
     });
 
     test('with full metadata turned on later, rows are read whatever DDL lies ahead', async () => {

@@ -2,7 +2,8 @@ import type { Connection } from 'mysql2/promise';
 import { vi } from 'vitest';
 import type { Row } from '../../../src/core/change.ts';
 import type { ChangeBatch, Entry } from '../../../src/core/source.ts';
-import { MysqlSource, type MysqlSourceOptions } from '../../../src/sources/mysql/mysql-source.ts';
+import type { MysqlSourceOptions } from '../../../src/sources/mysql/config.ts';
+import { MysqlSource } from '../../../src/sources/mysql/mysql-source.ts';
 import type { TestServer } from '../../support/servers/test-server.ts';
 
 /** A transaction put together from its parts, as text: everything taken out of the batches is a value of its own. */

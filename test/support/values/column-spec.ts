@@ -8,6 +8,8 @@ export interface ColumnType {
   readonly sql: string;
   /** A random value other than NULL, as an SQL expression. */
   readonly value: (dice: Dice) => string;
+  /** An SQL expression that changes the value there is, in place where the server can. */
+  readonly change?: (column: string, dice: Dice) => string;
   /** What to SELECT; the answer is read as bytes over a utf8mb4 connection whose time zone is UTC. */
   readonly select: (column: string) => string;
   /** The value that those bytes say. */

@@ -27,6 +27,14 @@ export function jsonColumn(): ColumnType {
       }
       return `CAST(${textLiteral(JSON.stringify(jsonDocument(dice, 0)))} AS JSON)`;
     },
+    // What PARTIAL_JSON logs as differences.
+    change: (column, dice) => {
+      const value = dice.pick(['1', "'x'", 'NULL', 'true', "JSON_ARRAY(1, 'two')", `CAST(${textLiteral(JSON.stringify(jsonDocument(dice, 2)))} AS JSON)`]);
+      const path = dice.pick(["'$.added'", "'$[0]'", "'$[1]'", "'$.a'", "'$.b.c'", "'$[2].x'", "'$'"]);
+      const call = dice.pick(['JSON_SET', 'JSON_REPLACE', 'JSON_SET']);
+      const changed = `${call}(${column}, ${path}, ${value})`;
+      return dice.oneIn(3) ? `JSON_REMOVE(${changed}, ${dice.pick(["'$.a'", "'$[0]'", "'$[1]'", "'$.added'"])})` : changed;
+    },
     select: plain,
     expected: utf8,
     key: 'no',

@@ -145,7 +145,11 @@ export class ValueLoad implements AsyncDisposable {
     const dice = this.#dice;
     const able = writable(table).filter(({ name }) => name !== ROW_ID && name !== BUMP);
     const chosen = dice.shuffled(able).slice(0, dice.pick([0, 1, 2, able.length]));
-    const own = chosen.map((column) => `${quoteName(column.name)} = ${this.#value(column, table)}`);
+    const own = chosen.map((column) => {
+      const name = quoteName(column.name);
+      const isChange = column.type.change !== undefined && dice.oneIn(2);
+      return `${name} = ${isChange ? column.type.change?.(name, dice) : this.#value(column, table)}`;
+    });
     return [...own, `${quoteName(BUMP)} = ${quoteName(BUMP)} + ${dice.between(1, 1000)}`].join(', ');
   }
 

@@ -79,9 +79,13 @@ export function decodeTableMapEvent(body: Buffer, flavour: BinlogFlavour): Table
     const columns: WireColumn[] = [];
     for (let i = 0; i < count; i++) {
       const nullable = ((byteAt(nullBits, i >> 3) >> (i & 7)) & 1) === 1;
-      columns.push(
-        decodeColumn(byteAt(types, i), { metadata, nullable, where: `${database}.${table} column ${i + 1}` }),
-      );
+      const where = `${database}.${table} column ${i + 1}`;
+      const column = decodeColumn(byteAt(types, i), { metadata, nullable, where });
+      if (!isPossible(column)) throw impossibleColumn(column, where);
+      columns.push(column);
+    }
+    if (metadata.remaining > 0) {
+      throw corrupt(`${database}.${table} has metadata of more columns than it has`, { event: 'TABLE_MAP', count });
     }
     const optional = decodeOptionalMetadata(cursor);
     const stray = optional?.primaryKey?.find((index) => index >= count);
@@ -134,6 +138,48 @@ function decodeColumn(
     default:
       return { type, size: length === 1 ? metadata.u8('metadata') : 0, scale: 0, nullable };
   }
+}
+
+/** Whether a server writes this size: row decoders are generated from it, so it must make sense. */
+function isPossible({ type, size, scale }: WireColumn): boolean {
+  switch (type) {
+    case COLUMN_TYPE.NEWDECIMAL:
+      return size >= 1 && size <= 65 && scale <= 30 && scale <= size;
+    case COLUMN_TYPE.BIT:
+      return size >= 1 && size <= 64;
+    case COLUMN_TYPE.TIME2:
+    case COLUMN_TYPE.DATETIME2:
+    case COLUMN_TYPE.TIMESTAMP2:
+      return size <= 6;
+    case COLUMN_TYPE.ENUM:
+      return size === 1 || size === 2;
+    case COLUMN_TYPE.SET:
+      return size >= 1 && size <= 8;
+    case COLUMN_TYPE.FLOAT:
+      return size === 4;
+    case COLUMN_TYPE.DOUBLE:
+      return size === 8;
+    case COLUMN_TYPE.TINY_BLOB:
+    case COLUMN_TYPE.BLOB:
+    case COLUMN_TYPE.MEDIUM_BLOB:
+    case COLUMN_TYPE.LONG_BLOB:
+    case COLUMN_TYPE.BLOB_COMPRESSED:
+    case COLUMN_TYPE.JSON:
+    case COLUMN_TYPE.GEOMETRY:
+    case COLUMN_TYPE.VECTOR:
+      return size >= 1 && size <= 4;
+    default:
+      return true;
+  }
+}
+
+function impossibleColumn({ type, size, scale }: WireColumn, where: string): Error {
+  return corrupt(`${where} is ${columnTypeName(type)} of size ${size}, scale ${scale}, which no server writes`, {
+    event: 'TABLE_MAP',
+    columnType: type,
+    size,
+    scale,
+  });
 }
 
 /** Field codes of the optional metadata. */

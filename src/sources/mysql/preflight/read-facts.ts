@@ -58,7 +58,7 @@ export async function readFacts(
     grants,
     connection: all ? await readConnection(questions, address) : { cipher: null, verified: false, local: true },
     eventBytesMax: settings.eventBytesMax,
-    serverId: all ? await readServerId(questions, server, settings) : { asked: false, problem: null },
+    serverId: all ? await readServerId(questions, { server, grants, settings }) : { asked: false, problem: null },
     filters,
     upstreams,
     sessions: all ? await readSessions(questions, server) : null,
@@ -178,25 +178,21 @@ async function readConnection(
 /** The very check that a source makes when it starts, so that both agree. */
 async function readServerId(
   questions: Questions,
-  server: Server,
-  { serverId, signal = new AbortController().signal }: PreflightSettings,
+  { server, grants, settings }: { server: Server; grants: Grants | null; settings: PreflightSettings },
 ): Promise<ServerIdFacts> {
+  const { serverId, signal = new AbortController().signal } = settings;
   try {
     await checkServerId(serverId, { queries: questions.queries, server, former: null, signal });
   } catch (failure) {
     if (isTidingsError(failure) && failure.code === 'SERVER_ID_IN_USE') {
       return { asked: true, problem: failure.message };
     }
-    const privilege = server.flavour === 'mariadb' ? 'REPLICATION MASTER ADMIN' : 'REPLICATION SLAVE';
-    questions.note(failure, 'the readers of the binlog', {
-      privilege,
-      target: '*.*',
-      consequence: `the account lacks ${privilege}, to see whether another reader has its server id`,
-      level: 'error',
-    });
+    questions.note(failure, 'the readers of the binlog', null);
     return { asked: false, problem: null };
   }
-  return { asked: true, problem: null };
+  // Without this privilege the server does not list its readers, and the check has passed for lack of an answer.
+  const privilege = server.flavour === 'mariadb' ? 'REPLICATION MASTER ADMIN' : 'REPLICATION SLAVE';
+  return { asked: grants?.hasGlobal(privilege) ?? false, problem: null };
 }
 
 async function readSessions(questions: Questions, { flavour }: Server): Promise<SessionFacts[] | null> {

@@ -30,6 +30,7 @@ const BY_NUMBER: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [1789, 'BINLOG_PURGED'], // ER_MASTER_HAS_PURGED_REQUIRED_GTIDS
   [1945, 'POSITION_UNKNOWN'], // MariaDB: GTID not in the binlog
   [1955, 'POSITION_UNKNOWN'],
+  [4052, 'SERVER_ID_IN_USE'], // ER_SLAVE_SAME_ID of MariaDB: another reader has taken the id over
 ]);
 
 /** Codes of node:net, node:dns and the driver. */

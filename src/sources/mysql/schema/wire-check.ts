@@ -9,7 +9,7 @@ import { metadataColumns } from './metadata-columns.ts';
 /**
  * Why a definition cannot be the one that a TABLE_MAP was written with; null when nothing speaks against it.
  *
- * The check that stands between a wrong definition and wrong values (I9): column count, types, lengths, nullability, and what the
+ * The check that stands between a wrong definition and wrong values (I9): column count, types, lengths, and what the
  * event's metadata says of signs, character sets and names.
  */
 export function wireMismatch(event: TableMapEvent, schema: TableSchema, flavour: Flavour): string | null {
@@ -28,6 +28,9 @@ export function wireMismatch(event: TableMapEvent, schema: TableSchema, flavour:
     if ((event.metadata?.unsigned ?? null) !== null && isInteger(column) && unsigned !== column.unsigned) {
       return `column ${column.name} is ${unsigned ? '' : 'not '}unsigned in the rows`;
     }
+    if (collation !== null && isBytes(column) && collation !== BINARY_COLLATION) {
+      return `column ${column.name} is known as ${column.type}, the rows hold text`;
+    }
     if (collation !== null && column.charset !== null && charsetOfCollation(collation, flavour) !== canonical(column.charset)) {
       return `column ${column.name} is known in ${column.charset}, the rows are in ${charsetOfCollation(collation, flavour) ?? `collation ${collation}`}`;
     }
@@ -37,6 +40,14 @@ export function wireMismatch(event: TableMapEvent, schema: TableSchema, flavour:
 
 function canonical(charset: string): string {
   return charset === 'utf8' ? 'utf8mb3' : charset;
+}
+
+/** The collation `binary`, of columns without a character set, on every server. */
+const BINARY_COLLATION = 63;
+
+function isBytes({ type, charset }: Column): boolean {
+  if (charset !== null) return false;
+  return ['binary', 'varbinary', 'blob', 'uuid', 'inet4', 'inet6'].includes(type);
 }
 
 function isInteger({ type }: Column): boolean {

@@ -17,7 +17,7 @@ export async function checkNotReset(position: BinlogPlace, queries: QueryConnect
   if (baseName(present.file) !== baseName(position.file) || comparePlaces(present, position) >= 0) return;
   throw wasReset(
     `the server writes at ${present.file}:${present.offset}, before the position ${position.file}:${position.offset}`,
-    position,
+    position.file,
   );
 }
 
@@ -28,13 +28,13 @@ export interface BinlogFileSeen {
 }
 
 /** @throws TidingsError BINLOG_RESET when the same name now stands for another file */
-export function checkSameFile(now: BinlogFileSeen, before: BinlogFileSeen | null, position: BinlogPlace): void {
+export function checkSameFile(now: BinlogFileSeen, before: BinlogFileSeen | null): void {
   if (before === null || before.file !== now.file || before.beganAtS === now.beganAtS) return;
-  throw wasReset(`${now.file} was begun anew since it was read last`, position);
+  throw wasReset(`${now.file} was begun anew since it was read last`, now.file);
 }
 
-function wasReset(message: string, { file, offset }: BinlogPlace): TidingsError {
-  return new TidingsError('BINLOG_RESET', `the binlog was reset: ${message}`, { details: { file, offset } });
+function wasReset(message: string, file: string): TidingsError {
+  return new TidingsError('BINLOG_RESET', `the binlog was reset: ${message}`, { details: { file } });
 }
 
 function baseName(file: string): string {
