@@ -14,7 +14,7 @@ import type { TestServer } from './servers/test-server.ts';
 export class Walk {
   /** What each transaction number does, as the changes it must be seen as: `tx 7`, `insert 3 1`, `update 3 1>2`, `delete 3 5`. */
   readonly #plans = new Map<number, readonly string[]>();
-  readonly #server: TestServer;
+  #server: TestServer;
   readonly #random: SeededRandom;
   readonly #ids: number;
   readonly #padBytes: number;
@@ -83,6 +83,13 @@ export class Walk {
       if (plan === undefined) throw new Error(`the server has a transaction ${n} that nobody wrote`);
       return plan;
     });
+  }
+
+  /** From now on the load runs on another server, which has everything up to here. */
+  moveTo(server: TestServer): void {
+    this.#connection?.destroy();
+    this.#connection = null;
+    this.#server = server;
   }
 
   /** The number of the last transaction written. */

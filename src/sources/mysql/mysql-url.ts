@@ -7,7 +7,8 @@ const PARAMETERS: ReadonlySet<string> = new Set(['tls', 'tls-ca', 'tls-cert', 't
  * `mysql://user:password@host:port/database?tls=verify&tls-ca=/path/ca.pem` (or `mariadb://`).
  *
  * User, password and database may be percent-encoded. `tls` is `off` (default), `on` (encrypted, certificate not checked) or
- * `verify`; `socket` is a Unix socket's path, used instead of host and port.
+ * `verify` (authority and host name; `verify-ca`: the authority only, as MySQL's own generated certificates name no host);
+ * `socket` is a Unix socket's path, used instead of host and port.
  *
  * @throws TidingsError CONFIG_INVALID; its message never holds the URL's password
  */
@@ -50,11 +51,11 @@ function parseTls(parameters: URLSearchParams): TlsSettings | null {
     case 'off':
       return null;
     case 'on':
-      return { verify: false, ...files };
+    case 'verify-ca':
     case 'verify':
-      return { verify: true, ...files };
+      return { mode, ...files };
     default:
-      throw invalid(`tls=${mode} is not one of off, on, verify`, undefined);
+      throw invalid(`tls=${mode} is not one of off, on, verify-ca, verify`, undefined);
   }
 }
 

@@ -172,7 +172,7 @@ async function readConnection(
   const rows = await questions.ask("SHOW SESSION STATUS LIKE 'Ssl_cipher'", null);
   const cipher = textOf(rows?.[0] ?? {}, 'Value');
   const local = socketPath !== null || host === 'localhost' || host === '::1' || host.startsWith('127.');
-  return { cipher: cipher === '' ? null : cipher, verified: tls?.verify === true, local };
+  return { cipher: cipher === '' ? null : cipher, verified: tls !== null && tls.mode !== 'on', local };
 }
 
 /** The very check that a source makes when it starts, so that both agree. */

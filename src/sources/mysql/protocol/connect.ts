@@ -20,8 +20,8 @@ export interface ServerAddress {
 }
 
 export interface TlsSettings {
-  /** Check the server's certificate and name; otherwise the connection is only encrypted. */
-  readonly verify: boolean;
+  /** `on`: only encrypted. `verify-ca`: the certificate's authority is checked. `verify`: the server's name, too. */
+  readonly mode: 'on' | 'verify-ca' | 'verify';
   readonly caFile: string | null;
   readonly certFile: string | null;
   readonly keyFile: string | null;
@@ -161,15 +161,10 @@ function authenticate(address: ServerAddress, extra: Pick<ConnectionOptions, 'st
   });
 }
 
-function tlsOptions({
-  verify,
-  caFile,
-  certFile,
-  keyFile,
-}: TlsSettings): NonNullable<ConnectionOptions['ssl']> & object {
+function tlsOptions({ mode, caFile, certFile, keyFile }: TlsSettings): NonNullable<ConnectionOptions['ssl']> & object {
   return {
-    rejectUnauthorized: verify,
-    verifyIdentity: verify,
+    rejectUnauthorized: mode !== 'on',
+    verifyIdentity: mode === 'verify',
     ...(caFile === null ? {} : { ca: readTlsFile(caFile) }),
     ...(certFile === null ? {} : { cert: readTlsFile(certFile) }),
     ...(keyFile === null ? {} : { key: readTlsFile(keyFile) }),
