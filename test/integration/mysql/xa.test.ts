@@ -122,7 +122,8 @@ describeServers(
       await prepare(server(), database, first, ['INSERT INTO other VALUES (1)', insert(1)]);
       await prepare(server(), database, second, ['SELECT 1']);
       await decide(server(), 'COMMIT', first);
-      await decide(server(), 'COMMIT', second).catch(() => undefined);
+      // MariaDB has forgotten a transaction without changes by now.
+      await server().query(`XA COMMIT ${second}`).catch(() => undefined);
       const rows = await rowsOf(server(), database, { tables: [`${database}.kv`] });
       expect(rows).toEqual([line(1)]);
     });
@@ -219,7 +220,7 @@ describeServers(
       ]);
     });
 
-    test('a commit after the server was restarted, with the source reading all the while', async () => {
+    test('a commit after the server was killed and started again, with the source reading all the while', async () => {
       const database = await inDatabase(server(), [KV]);
       const [first, second] = [newXid(), newXid()];
       await using reader = await LiveReader.start(server(), {
@@ -230,7 +231,8 @@ describeServers(
       await prepare(server(), database, second, [insert(3)]);
       await run(server(), database, [insert(4)]);
       await reader.until(1);
-      await server().restart();
+      await server().kill();
+      await server().start();
       await decide(server(), 'COMMIT', first);
       await decide(server(), 'ROLLBACK', second);
       await run(server(), database, [insert(5)]);

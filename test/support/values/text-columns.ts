@@ -27,7 +27,8 @@ function memberCharset(dice: Dice, facts: ServerFacts): { name: string; sql: str
 
 export function charColumn(dice: Dice, facts: ServerFacts): ColumnType {
   const charset = charsetOf(dice, facts);
-  const length = dice.pick(LENGTHS);
+  // Above 1,020 bytes, which only the five bytes a character of `filename` allow, MariaDB makes it a VARCHAR.
+  const length = Math.min(dice.pick(LENGTHS), Math.floor(1020 / charset.bytesMax));
   return {
     sql: `CHAR(${length})${charset.sql}`,
     value: (dice) => textLiteral(randomText(dice, randomLength(dice, length)) + (dice.oneIn(4) ? '  ' : '')),

@@ -37,7 +37,7 @@ import type { BinlogPlace, Server } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
 import type { EventSource } from './event-source.ts';
 import { LoggedStatement } from './logged-statement.ts';
-import { BinlogTransaction, OpenTransaction } from './open-transaction.ts';
+import { BinlogTransaction, OpenTransaction, type TransactionFailure } from './open-transaction.ts';
 import { PayloadSource } from './payload-source.ts';
 import type { BinlogFileSeen } from './reset-check.ts';
 import { applyStatement, classifyControl } from './statements.ts';
@@ -418,6 +418,7 @@ export class Assembler {
 
   /** The transaction is complete: the position moves behind it. */
   #finish(open: OpenTransaction): void {
+    if (open.failure !== null) throw this.#failed(open, open.failure);
     this.#position.commit(open.info);
     this.#open = null;
     this.#last = open.info;
@@ -515,14 +516,14 @@ export class Assembler {
         return null;
       case 'rollback':
         // Written when the rows cannot be taken back out of the log: tables without transactions took part.
-        if (open.watchedRows > 0) throw this.#rolledBack(open);
+        if (open.watchedRows > 0) this.#rolledBack(open);
         this.#finish(open);
         return null;
       case 'savepoint':
-        open.watchedRows = 0;
+        open.savepoints.set(control.name, open.watchedRows);
         return null;
       case 'rollback-to':
-        if (open.watchedRows > 0) throw this.#rolledBack(open);
+        if (open.watchedRows > (open.savepoints.get(control.name) ?? 0)) this.#rolledBack(open);
         return null;
       case 'xa-start':
         this.#xaBegins(open, control.xid);
@@ -553,25 +554,14 @@ export class Assembler {
       });
       // New definitions come with new table ids, except for what a rename moved: better none than a stale one.
       if (outcome.changesSchema) this.#tables.forget();
-      if (outcome.rowsWithoutEvents !== null) this.#rowsWithoutEvents(outcome.rowsWithoutEvents, statementChanges, log);
+      if (outcome.rowsWithoutEvents !== null && !open.skipped) {
+        const message = `${outcome.rowsWithoutEvents} in ${this.#position.file} before ${this.#position.offset}, and the binlog has no rows for it`;
+        if (statementChanges === 'stop') this.#fail(open, { code: 'STATEMENT_CHANGE', message });
+        else log.warn({ file: this.#position.file, offset: this.#position.offset }, message);
+      }
       if (!open.skipped) open.entries.push(...(outcome.entries as (SchemaChange | Truncation)[]));
     }
     if (!open.grouped) this.#finish(open);
-  }
-
-  #rowsWithoutEvents(what: string, statementChanges: 'stop' | 'report', log: Logger): void {
-    const message = `${what} in ${this.#position.file} before ${this.#position.offset}, and the binlog has no rows for it`;
-    if (statementChanges === 'report') {
-      log.warn({ file: this.#position.file, offset: this.#position.offset }, message);
-      return;
-    }
-    throw new TidingsError('STATEMENT_CHANGE', message, {
-      details: {
-        file: this.#position.file,
-        offset: this.#position.offset,
-        resumeAt: `${this.#position.file}:${this.#position.offset}`,
-      },
-    });
   }
 
   #xaBegins(open: OpenTransaction, xid: string): void {
@@ -594,13 +584,21 @@ export class Assembler {
     return xa.committedOnePhase(formatXaId(xid), this.place, () => this.#finish(open));
   }
 
-  #rolledBack(open: OpenTransaction): TidingsError {
-    return new TidingsError(
-      'ROLLBACK_IN_BINLOG',
-      `a transaction in ${this.#position.file} holds rows of watched tables and then rolls back`,
-      {
-        details: { file: this.#position.file, offset: this.#position.offset, transaction: open.info.id ?? '' },
-      },
-    );
+  #rolledBack(open: OpenTransaction): void {
+    const message = `a transaction in ${this.#position.file} holds rows of watched tables and then rolls back`;
+    this.#fail(open, { code: 'ROLLBACK_IN_BINLOG', message });
+  }
+
+  /** From here on nothing of the transaction is handed over; at its end the source stops. */
+  #fail(open: OpenTransaction, failure: TransactionFailure): void {
+    open.failure ??= failure;
+    open.skipped = true;
+  }
+
+  #failed({ info }: OpenTransaction, { code, message }: TransactionFailure): TidingsError {
+    const { file, offset } = this.#position;
+    return new TidingsError(code, message, {
+      details: { file, offset, resumeAt: `${file}:${offset}`, transaction: info.id ?? '' },
+    });
   }
 }

@@ -37,6 +37,11 @@ export class BinlogTransaction implements TransactionInfo {
   }
 }
 
+export interface TransactionFailure {
+  readonly code: 'ROLLBACK_IN_BINLOG' | 'STATEMENT_CHANGE';
+  readonly message: string;
+}
+
 /**
  * The transaction whose end has not been read yet. One object serves a whole stream, as a new one for each transaction would be most
  * of what the stream allocates.
@@ -53,8 +58,12 @@ export class OpenTransaction {
   grouped = false;
   /** Its changes are not wanted: it lies before the start time. */
   skipped = false;
-  /** Rows of watched tables since the beginning or the last savepoint. */
+  /** Rows events of watched tables so far. */
   watchedRows = 0;
+  /** How many of them there were at each savepoint, by its name. */
+  readonly savepoints: Map<string, number> = new Map();
+  /** Why it cannot be handed over. Said at its end, where reading can go on. */
+  failure: TransactionFailure | null = null;
   /** Of the XA transaction that this group prepares. */
   xid: string | null = null;
   /** MariaDB: this group is the first or the abandoned half of a two-phase ALTER TABLE. */
@@ -71,6 +80,8 @@ export class OpenTransaction {
     this.grouped = grouped;
     this.skipped = skipped;
     this.watchedRows = 0;
+    if (this.savepoints.size > 0) this.savepoints.clear();
+    this.failure = null;
     this.xid = null;
     this.alterWithoutEffect = false;
   }

@@ -6,6 +6,8 @@ import type { EventSource } from './event-source.ts';
 
 /** Up to this size a payload is decompressed in one go; above it piece by piece, so that memory stays bounded (I7). */
 const WHOLE_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes that come out of the decompressor at a time: each is a batch. */
+const PIECE_BYTES = 256 * 1024;
 const HEADER_LENGTH = 19;
 
 /**
@@ -32,7 +34,7 @@ export class PayloadSource implements EventSource {
       this.#pieces = null;
       this.#use(decompress(payload, uncompressedLength));
     } else {
-      const stream = createZstdDecompress();
+      const stream = createZstdDecompress({ chunkSize: PIECE_BYTES });
       stream.end(payload);
       this.#pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     }
@@ -51,19 +53,38 @@ export class PayloadSource implements EventSource {
   }
 
   async fill(): Promise<boolean> {
-    const rest = this.bytes.subarray(this.#from);
-    const piece = this.#pieces === null || this.#done ? null : await this.#piece(this.#pieces);
-    if (piece === null) {
-      if (rest.length > 0) throw badLength(rest.length);
-      return false;
+    // Put together once, whatever the size of the event: joining piece after piece to a large one would take time squared.
+    let parts: Buffer[] = [this.bytes.subarray(this.#from)];
+    let length = this.bytes.length - this.#from;
+    for (let wanted = Math.max(this.#wanted(parts[0]), length + 1); length < wanted;) {
+      // oxlint-disable-next-line no-await-in-loop -- one piece after the other
+      const piece = this.#pieces === null || this.#done ? null : await this.#piece(this.#pieces);
+      if (piece === null) {
+        if (length > 0) throw badLength(length);
+        return false;
+      }
+      parts.push(piece);
+      length += piece.length;
+      if (wanted <= HEADER_LENGTH) {
+        parts = [Buffer.concat(parts)];
+        wanted = this.#wanted(parts[0]);
+      }
     }
-    this.#use(rest.length === 0 ? piece : Buffer.concat([rest, piece]));
+    this.#use(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts, length));
     return true;
   }
 
   close(): void {
     this.#done = true;
     void this.#pieces?.return?.();
+  }
+
+  /** How many bytes it takes to have the event that begins here: all of it, or its header to begin with. */
+  #wanted(bytes: Buffer | undefined): number {
+    if (bytes === undefined || bytes.length < HEADER_LENGTH) return HEADER_LENGTH;
+    const length = bytes.readUInt32LE(9);
+    if (length < HEADER_LENGTH || length > this.#eventBytesMax) throw badLength(length);
+    return length;
   }
 
   async #piece(pieces: AsyncIterator<Buffer>): Promise<Buffer | null> {

@@ -9,7 +9,9 @@ import type { TableSelection } from '../table-selection.ts';
 
 /** Statements that steer a transaction, as the servers write them into the binlog; all others are 'statement'. */
 export type ControlStatement =
-  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'savepoint' | 'rollback-to' | 'xa-end' | 'statement' }
+  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'xa-end' | 'statement' }
+  /** The name as far as it tells savepoints apart: without quotes and in lower case. */
+  | { readonly kind: 'savepoint' | 'rollback-to'; readonly name: string }
   | { readonly kind: 'xa-start' | 'xa-commit' | 'xa-rollback'; readonly xid: string };
 
 /** Longer statements are never control statements: an XA id has 64 + 64 bytes at most, in hexadecimal. */
@@ -24,15 +26,24 @@ export function classifyControl(query: Buffer): ControlStatement {
       return { kind: /^BEGIN(\s+WORK)?$/i.test(text) ? 'begin' : 'statement' };
     case 'COMMIT':
       return { kind: 'commit' };
-    case 'ROLLBACK':
-      return { kind: /^ROLLBACK\s+(WORK\s+)?TO\b/i.test(text) ? 'rollback-to' : 'rollback' };
+    case 'ROLLBACK': {
+      const target = /^ROLLBACK\s+(?:WORK\s+)?TO\b\s*(?:SAVEPOINT\b)?(.*)$/is.exec(text)?.[1];
+      return target === undefined ? { kind: 'rollback' } : { kind: 'rollback-to', name: savepointName(target) };
+    }
     case 'SAVEPOINT':
-      return { kind: 'savepoint' };
+      return { kind: 'savepoint', name: savepointName(text.slice(word.length)) };
     case 'XA':
       return xaStatement(text);
     default:
       return { kind: 'statement' };
   }
+}
+
+function savepointName(text: string): string {
+  return text
+    .trim()
+    .replace(/^[`"](.*)[`"]$/s, '$1')
+    .toLowerCase();
 }
 
 function xaStatement(text: string): ControlStatement {
@@ -86,7 +97,12 @@ export function applyStatement(
       }
       const what =
         watched === undefined ? 'tables that cannot be told from the statement' : `${watched.database}.${watched.name}`;
-      return { changesSchema: false, entries: [], rowsWithoutEvents: `a statement changed rows of ${what}` };
+      const table = watched?.name ?? null;
+      return {
+        changesSchema: false,
+        entries: [{ type: 'schema', database: watched?.database ?? event.database, table, sql: sql ?? '' }],
+        rowsWithoutEvents: `a statement changed rows of ${what}`,
+      };
     }
     case 'schema':
       history.apply(effect.steps);
