@@ -167,6 +167,48 @@ describeServers(
       });
     });
 
+    describe('that is encrypted', () => {
+      test('loses nothing and repeats nothing, wherever it is cut', { timeout: 60_000 }, async ({ skip }) => {
+        // MariaDB makes no certificate by itself.
+        if (flavour === 'mariadb') skip();
+        const random = new SeededRandom(seed);
+        const walk = await Walk.create(server(), random);
+        const from = await start();
+        await walk.run(30);
+        await walk.close();
+        const expected = await walk.committed();
+        const passes = async (faults: readonly Faults[]): Promise<{ broken: number; bytes: number }> => {
+          await using proxy = await FaultProxy.start(server());
+          proxy.script = () => faults[proxy.faulted] ?? {};
+          const recorder = await drain({ url: `${proxy.url()}?tls=on`, from, waitForServer: true });
+          recorder.expectExactly(expected);
+          return { broken: proxy.faulted, bytes: Math.max(...proxy.connections.map((each) => each.bytesPassed)) };
+        };
+        const { bytes } = await passes([]);
+        await concurrently(random.sample(30, 0, Math.floor(bytes * 0.95)), 4, async (afterBytes) => {
+          const fault: Faults = { afterBytes, end: random.below(2) === 0 ? 'close' : 'reset' };
+          expect((await passes([fault, fault])).broken).toBeGreaterThanOrEqual(1);
+        });
+      });
+    });
+
+    test('reading the definitions of many tables leaves no connection behind on the server', async () => {
+      const count = 40;
+      const walk = await Walk.create(server(), new SeededRandom(seed));
+      await server().query('SET GLOBAL binlog_row_metadata = MINIMAL');
+      await using follower = await Follower.start({ url: server().url });
+      for (let i = 0; i < count; i++) {
+        // oxlint-disable-next-line no-await-in-loop
+        await server().query(`CREATE TABLE walk.t${i} (id INT PRIMARY KEY); INSERT INTO walk.t${i} VALUES (1)`);
+      }
+      await walk.run(1);
+      await follower.seen(walk.last);
+      await walk.close();
+      await server().query('SET GLOBAL binlog_row_metadata = FULL');
+      const threads = await server().query<{ Command: string }>('SHOW PROCESSLIST');
+      expect(threads.filter(({ Command }) => Command.startsWith('Binlog Dump')).length).toBeLessThan(count / 4);
+    });
+
     describe('while it connects', () => {
       test('tries again, wherever in the handshake or the questions it is cut', { timeout: 120_000 }, async () => {
         const random = new SeededRandom(seed);

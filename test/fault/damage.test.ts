@@ -165,7 +165,8 @@ describeServers(
     test('an event that ends before its fields do, with a checksum that fits, stops the source', async () => {
       const data = await stretch(6);
       for (const kind of [(type: number) => type === EVENT.TABLE_MAP, isRows, (type: number) => type === gtidType]) {
-        for (const bytes of [1, 5, 8]) {
+        // No whole rows: an event with fewer of them is as good as any.
+        for (const bytes of [1, 3, 8]) {
           // A GTID event's end is padding or optional fields: only its front must be there.
           const missing = kind(gtidType) ? 12 + bytes : bytes;
           const edit = once(kind, 3, (event) => shortened(event.bytes, Math.min(missing, event.bytes.length - 24)));

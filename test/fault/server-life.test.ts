@@ -66,10 +66,11 @@ describeServers(
         const threads = await server().query<{ Id: number; Command: string }>('SHOW PROCESSLIST');
         for (const { Id, Command } of threads) {
           // oxlint-disable-next-line no-await-in-loop
-          if (Command.startsWith('Binlog Dump'))
+          if (Command.startsWith('Binlog Dump')) {
             await server()
               .query(`KILL ${Id}`)
               .catch(() => undefined);
+          }
         }
         // oxlint-disable-next-line no-await-in-loop
         await walk.run(3);

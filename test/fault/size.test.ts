@@ -103,6 +103,7 @@ describeServers(
             )
           ).at(-1) ?? [];
         await server().query('DELETE FROM big.blobs');
+        if (flavour === 'mysql') await server().query('SET SESSION binlog_transaction_compression = OFF');
         const sums: (readonly [string, string | null, string | null])[] = [];
         const sum = (row: Change['before']): string | null =>
           row === null
@@ -113,8 +114,9 @@ describeServers(
         const source = new MysqlSource({ url: server().url, from, until: 'now', tables: ['big.blobs'] });
         for await (const batch of source.batches()) {
           for (const entry of batch.parts.flatMap((part) => part.entries)) {
-            if (entry.type === 'rows')
+            if (entry.type === 'rows') {
               sums.push(...entry.changes().map(({ kind, before, after }) => [kind, sum(before), sum(after)] as const));
+            }
           }
         }
         expect(sums).toEqual([
@@ -152,8 +154,7 @@ describeServers(
             ({ Command, State }) => Command.startsWith('Binlog Dump') && /sending|writing/i.test(State ?? ''),
           ),
         ).toHaveLength(1);
-        process.stderr.write(JSON.stringify(threads));
-      expect(dump.bytesPassed).toBe(passed);
+        expect(dump.bytesPassed).toBe(passed);
         let seen = 0;
         let begun = 0;
         for (; done !== true && value !== undefined; { value, done } = await batches.next()) {

@@ -43,8 +43,9 @@ async function consume(url: string, from: string): Promise<Consumed> {
           // The ends, and a place that differs from row to row.
           const middle = (Number(id) * 7919) % (text.length - unit.length);
           const expected = unit.repeat(2).slice(middle % unit.length, (middle % unit.length) + unit.length);
-          if (!text.startsWith(unit) || !text.endsWith(unit) || text.slice(middle, middle + unit.length) !== expected)
+          if (!text.startsWith(unit) || !text.endsWith(unit) || text.slice(middle, middle + unit.length) !== expected) {
             wrong++;
+          }
         }
       }
     }

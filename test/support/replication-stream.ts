@@ -78,9 +78,11 @@ export class DumpEditor {
       this.#continued = payload.length === PAYLOAD_MAX;
       // Status 0: an event follows. Anything else is the server's error, or the end.
       if (isPart || payload[0] !== 0) out.push(...this.#packet(payload));
-      else
-        for (const event of this.#edited(payload.subarray(1)))
+      else {
+        for (const event of this.#edited(payload.subarray(1))) {
           out.push(...this.#packet(Buffer.concat([Buffer.of(0), event])));
+        }
+      }
     }
     return Buffer.concat(out);
   }
@@ -88,7 +90,7 @@ export class DumpEditor {
   #edited(bytes: Buffer): readonly Buffer[] {
     const edited = this.#edit({ index: this.#index++, type: bytes.readUInt8(4), bytes });
     if (edited === undefined) return [bytes];
-    return Buffer.isBuffer(edited) ? [edited] : (edited as readonly Buffer[]);
+    return Buffer.isBuffer(edited) ? [edited] : edited;
   }
 
   #packet(payload: Buffer): readonly Buffer[] {

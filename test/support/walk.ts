@@ -1,5 +1,5 @@
+import assert from 'node:assert/strict';
 import type { Connection } from 'mysql2/promise';
-import { expect } from 'vitest';
 import type { ChangeBatch } from '../../src/core/source.ts';
 import type { SeededRandom } from './random.ts';
 import type { TestServer } from './servers/test-server.ts';
@@ -169,12 +169,15 @@ export class WalkRecorder {
       const open: SeenTransaction | null = this.#open;
       let current: SeenTransaction;
       if (part.begins) {
-        if (open !== null && !part.restarted)
+        if (open !== null && !part.restarted) {
           throw new Error(`${open.id} was cut off, and ${part.transaction.id} does not say so`);
-        if (open === null && part.restarted)
+        }
+        if (open === null && part.restarted) {
           throw new Error(`${part.transaction.id} is called restarted, but nothing was cut off`);
-        if (open !== null && open.id !== part.transaction.id)
+        }
+        if (open !== null && open.id !== part.transaction.id) {
           throw new Error(`${open.id} was cut off, and ${part.transaction.id} came instead`);
+        }
         current = { id: part.transaction.id, changes: [], restarted: part.restarted, complete: false };
         this.seen.push(current);
       } else {
@@ -234,20 +237,21 @@ export class WalkRecorder {
    * @param expected what `Walk.committed` says
    */
   expectExactly(expected: readonly (readonly string[])[]): void {
-    expect(this.complete).toHaveLength(expected.length);
     this.expectBeginningOf(expected);
+    assert.equal(this.complete.length, expected.length);
   }
 
   /** The same, as far as it goes. */
   expectBeginningOf(expected: readonly (readonly string[])[]): void {
     const { complete } = this;
-    expect(complete.map((changes) => changes.join(', '))).toEqual(
+    assert.deepEqual(
+      complete.map((changes) => changes.join(', ')),
       expected.slice(0, complete.length).map((changes) => changes.join(', ')),
     );
-    for (const { changes, complete } of this.seen) {
-      if (complete || changes.length === 0) continue;
+    for (const { changes, complete: isWhole } of this.seen) {
+      if (isWhole || changes.length === 0) continue;
       const whole = expected.find(([first]) => first === changes[0]) ?? [];
-      expect(whole.slice(0, changes.length)).toEqual(changes);
+      assert.deepEqual(changes, whole.slice(0, changes.length));
     }
   }
 }

@@ -76,14 +76,15 @@ describeServers(
   { owned: true },
 );
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+const OPENSSL = 'openssl';
+const hasOpenssl = spawnSync(OPENSSL, ['version']).status === 0;
 if (!hasOpenssl) process.stderr.write('skipping the TLS tests with certificates of our own: there is no openssl\n');
 
 describe.runIf(hasOpenssl)('TLS with certificates of our own', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-tls-'));
   const file = (name: string): string => join(folder, name);
   const openssl = (...args: readonly string[]): void => {
-    execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+    execFileSync(OPENSSL, args, { cwd: folder, stdio: 'ignore' });
   };
 
   /** A key and a certificate that one of our authorities vouches for. */
@@ -136,6 +137,8 @@ describe.runIf(hasOpenssl)('TLS with certificates of our own', () => {
     );
   }
   certificate('server', { authority: 'authority', extension: 'subjectAltName=IP:127.0.0.1' });
+  // Node's last resort for a server without a name, which must not be taken for one at an address.
+  certificate('localhost', { authority: 'authority', extension: 'subjectAltName=DNS:localhost' });
   certificate('client', { authority: 'authority', extension: 'extendedKeyUsage=clientAuth' });
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -155,7 +158,7 @@ describe.runIf(hasOpenssl)('TLS with certificates of our own', () => {
       const code = async (text: string): Promise<unknown> =>
         drain(server(), { url: text }).then(
           () => 'read',
-          (error: { code: string }) => error.code,
+          (error: unknown) => (error as { code: string }).code,
         );
 
       test('tls=on encrypts without asking who is there', async () => {
@@ -206,6 +209,30 @@ describe.runIf(hasOpenssl)('TLS with certificates of our own', () => {
       ],
     },
   );
+
+  describeServer(
+    'mariadb',
+    'a server whose certificate is made out to localhost',
+    (server) => {
+      test('is taken under that name, and refused under its address', async () => {
+        const parameters = `tls=verify&tls-ca=${file('authority.pem')}`;
+        const { port } = server();
+        expect(
+          await drain(server(), { url: `mysql://root@localhost:${port}/?${parameters}`, from: 'now' }),
+        ).toBeDefined();
+        await expect(drain(server(), { url: `mysql://root@127.0.0.1:${port}/?${parameters}` })).rejects.toMatchObject({
+          code: 'TLS_FAILED',
+        });
+      });
+    },
+    {
+      options: [
+        `--ssl-ca=${file('authority.pem')}`,
+        `--ssl-cert=${file('localhost.pem')}`,
+        `--ssl-key=${file('localhost-key.pem')}`,
+      ],
+    },
+  );
 });
 
 describeServer(
@@ -239,7 +266,7 @@ describeServer(
       const path = join(server().dataDir ?? '', 'no-certificate.pem');
       await writeFile(path, 'nothing of the kind');
       const error = await drain(server(), { url: `${server().url}/?tls-ca=${path}` }).catch(
-        (thrown: { code: string }) => thrown,
+        (thrown: unknown) => thrown,
       );
       expect(['TLS_FAILED', 'CONFIG_INVALID']).toContain((error as { code: string }).code);
     });

@@ -58,7 +58,7 @@ describeServers(['mariadb', 'mysql'], 'memory', (server) => {
     const batches = source.batches();
     await batches.next();
     // 60 MB are waiting: far more than the buffers between the two processes hold.
-    await expect.poll(() => unsentBytes(server().port), { timeout: 10_000 }).toBe('waiting');
+    await expect.poll(isWaiting, { timeout: 10_000 }).toBe(true);
     const started = process.memoryUsage().arrayBuffers;
     for (let turn = 0; turn < 2000; turn++) await nextTurn();
     expect((process.memoryUsage().arrayBuffers - started) / MIB).toBeLessThan(8);
@@ -70,10 +70,10 @@ describeServers(['mariadb', 'mysql'], 'memory', (server) => {
   }
 
   /** Whether the dump thread waits for us to take what it has sent. */
-  async function unsentBytes(_port: number): Promise<string> {
-    const dumps = await server().query<{ state: string }>(
+  async function isWaiting(): Promise<boolean> {
+    const dumps = await server().query<{ state: string | null }>(
       "SELECT STATE AS state FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
     );
-    return dumps.some(({ state }) => /sending|reading|writing/i.test(state ?? '')) ? 'waiting' : 'idle';
+    return dumps.some(({ state }) => /sending|reading|writing/i.test(state ?? ''));
   }
 });

@@ -191,6 +191,11 @@ describeServers(['mariadb', 'mysql'], 'where reading begins', (server, flavour) 
       code: 'POSITION_INVALID',
       message: expect.stringContaining('inside a transaction'),
     });
+    const error: unknown = await rowsOf(server(), database, { from: `${file}:${inside + 3}` }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ retry: 'operator' });
+    expect(error).toMatchObject({ code: flavour === 'mariadb' ? 'POSITION_INVALID' : 'BINLOG_UNAVAILABLE' });
   });
 
   test('a file that is gone, one that never was, and an offset behind the end each have an error of their own', async () => {

@@ -61,7 +61,7 @@ export class TransactionLog {
   }
 }
 
-export function entryLines(entry: Entry): string[] {
+function entryLines(entry: Entry): string[] {
   if (entry.type === 'schema') return [`schema ${entry.database}.${entry.table ?? '*'} ${entry.sql}`];
   if (entry.type === 'truncate') return [`truncate ${entry.database}.${entry.table}`];
   const table = `${entry.table.database}.${entry.table.name}`;

@@ -16,28 +16,43 @@ describeServers(
   ['mariadb', 'mysql'],
   'values',
   (server) => {
-    test(`are in the stream what SELECT shows, for ${ROWS} changes of random rows (TIDINGS_SEED=${SEED})`, { timeout: TIMEOUT_MS }, async () => {
-      const dice = new Dice(new SeededRandom(SEED));
-      const facts = await serverFacts(server());
-      const total = { rows: 0, values: 0, absent: 0, statements: 0, refused: new Map<string, number>() };
-      for (let number = 1; total.rows < ROWS; number++) {
-        const round = randomRound(dice, facts);
-        // oxlint-disable-next-line no-await-in-loop -- the rounds have one server
-        const { check, load, tables } = await runRound(server(), { dice, facts, round, database: `values_${number}` });
-        expect({ number, round, differences: check.differences, tables: tablesOf(check, tables) }).toEqual({ number, round, differences: [], tables: [] });
-        expect(check.next).toBeUndefined();
-        total.rows += check.rows;
-        total.values += check.values;
-        total.absent += check.absent;
-        total.statements += load.statements;
-        for (const [code, count] of load.refused) total.refused.set(code, (total.refused.get(code) ?? 0) + count);
-      }
-      const refused = [...total.refused.values()].reduce((sum, count) => sum + count, 0);
-      process.stderr.write(`random values [${facts.flavour}]: ${JSON.stringify({ ...total, refused: Object.fromEntries(total.refused) })}\n`);
-      // A load that the server mostly refuses would prove nothing.
-      expect(refused / total.statements).toBeLessThan(0.1);
-    });
+    test(
+      `are in the stream what SELECT shows, for ${ROWS} changes of random rows (TIDINGS_SEED=${SEED})`,
+      { timeout: TIMEOUT_MS },
+      async () => {
+        const dice = new Dice(new SeededRandom(SEED));
+        const facts = await serverFacts(server());
+        const total = { rows: 0, values: 0, absent: 0, statements: 0, refused: new Map<string, number>() };
+        for (let number = 1; total.rows < ROWS; number++) {
+          const round = randomRound(dice, facts);
+          // oxlint-disable-next-line no-await-in-loop -- the rounds have one server
+          const { check, load, tables } = await runRound(server(), {
+            dice,
+            facts,
+            round,
+            database: `values_${number}`,
+          });
+          expect({ number, round, differences: check.differences, tables: tablesOf(check, tables) }).toEqual({
+            number,
+            round,
+            differences: [],
+            tables: [],
+          });
+          expect(check.next).toBeUndefined();
+          total.rows += check.rows;
+          total.values += check.values;
+          total.absent += check.absent;
+          total.statements += load.statements;
+          for (const [code, count] of load.refused) total.refused.set(code, (total.refused.get(code) ?? 0) + count);
+        }
+        const refused = [...total.refused.values()].reduce((sum, count) => sum + count, 0);
+        process.stderr.write(
+          `random values [${facts.flavour}]: ${JSON.stringify({ ...total, refused: Object.fromEntries(total.refused) })}\n`,
+        );
+        // A load that the server mostly refuses would prove nothing.
+        expect(refused / total.statements).toBeLessThan(0.1);
+      },
+    );
   },
   { owned: true },
 );
-

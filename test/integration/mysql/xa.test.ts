@@ -123,7 +123,9 @@ describeServers(
       await prepare(server(), database, second, ['SELECT 1']);
       await decide(server(), 'COMMIT', first);
       // MariaDB has forgotten a transaction without changes by now.
-      await server().query(`XA COMMIT ${second}`).catch(() => undefined);
+      await server()
+        .query(`XA COMMIT ${second}`)
+        .catch(() => undefined);
       const rows = await rowsOf(server(), database, { tables: [`${database}.kv`] });
       expect(rows).toEqual([line(1)]);
     });

@@ -11,13 +11,37 @@ export function integerColumn(dice: Dice): ColumnType {
   const attributes = unsigned ? dice.pick([' UNSIGNED', ' UNSIGNED', ' UNSIGNED ZEROFILL']) : '';
   const least = unsigned ? 0n : -(1n << (bits - 1n));
   const most = unsigned ? (1n << bits) - 1n : (1n << (bits - 1n)) - 1n;
-  const near = [0n, 1n, -1n, 127n, 128n, least, least + 1n, most, most - 1n, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn, 1n << 32n];
-  const safe = [1n << 53n, (1n << 53n) - 1n, (1n << 53n) + 1n, -(1n << 53n), -(1n << 53n) + 1n, -(1n << 53n) - 1n, -(1n << 32n)];
+  const near = [
+    0n,
+    1n,
+    -1n,
+    127n,
+    128n,
+    least,
+    least + 1n,
+    most,
+    most - 1n,
+    0x7fff_ffffn,
+    0x8000_0000n,
+    0xffff_ffffn,
+    1n << 32n,
+  ];
+  const safe = [
+    1n << 53n,
+    (1n << 53n) - 1n,
+    (1n << 53n) + 1n,
+    -(1n << 53n),
+    -(1n << 53n) + 1n,
+    -(1n << 53n) - 1n,
+    -(1n << 32n),
+  ];
   return {
     sql: `${name}${dice.oneIn(4) ? `(${dice.between(1, 20)})` : ''}${attributes}`,
     value: (dice) => {
       const any = least + (dice.u64() % (most - least + 1n));
-      const value = dice.pick([any, any, any >> BigInt(dice.between(0, 63)), ...near, ...safe].filter((n) => n >= least && n <= most));
+      const value = dice.pick(
+        [any, any, any >> BigInt(dice.between(0, 63)), ...near, ...safe].filter((n) => n >= least && n <= most),
+      );
       return String(value);
     },
     // Without `+ 0` ZEROFILL would show zeros: they are display only.
@@ -55,10 +79,13 @@ export function yearColumn(): ColumnType {
 export function decimalColumn(dice: Dice): ColumnType {
   const precision = dice.oneIn(2) ? dice.between(1, 65) : dice.pick([1, 9, 10, 18, 19, 27, 30, 36, 64, 65]);
   const most = Math.min(30, precision);
-  const scale = dice.pick([0, 1, 2, 9, 10, precision, precision - 1, precision - 9, dice.between(0, most)].filter((n) => n >= 0 && n <= most));
+  const scale = dice.pick(
+    [0, 1, 2, 9, 10, precision, precision - 1, precision - 9, dice.between(0, most)].filter((n) => n >= 0 && n <= most),
+  );
   const attributes = dice.pick(['', '', '', ' UNSIGNED', ' ZEROFILL']);
   const whole = precision - scale;
-  const joined = (integer: string, fraction: string): string => `${integer === '' ? '0' : integer}${scale === 0 ? '' : `.${fraction}`}`;
+  const joined = (integer: string, fraction: string): string =>
+    `${integer === '' ? '0' : integer}${scale === 0 ? '' : `.${fraction}`}`;
   return {
     sql: `DECIMAL(${precision},${scale})${attributes}`,
     value: (dice) => {
@@ -89,8 +116,21 @@ function anyFloat(dice: Dice, bytes: 4 | 8): number {
   }
 }
 
-const FLOATS = [0, -0, 1, -1, 0.1, 0.5, 1.5, 100, 16_777_215, 16_777_216, 16_777_217, 33_554_432, 1e10, 123_456.789, 3.402_823_466e38, -3.402_823_466e38];
-const SMALL_FLOATS = [1.175_494_351e-38, 1.4e-45, 1e-44, 5.877_471_754e-39, -7.006_492_321e-45, 2 ** -126, 2 ** -24, 2 ** 60, 2 ** 100];
+const FLOATS = [
+  0, -0, 1, -1, 0.1, 0.5, 1.5, 100, 16_777_215, 16_777_216, 16_777_217, 33_554_432, 1e10, 123_456.789, 3.402_823_466e38,
+  -3.402_823_466e38,
+];
+const SMALL_FLOATS = [
+  1.175_494_351e-38,
+  1.4e-45,
+  1e-44,
+  5.877_471_754e-39,
+  -7.006_492_321e-45,
+  2 ** -126,
+  2 ** -24,
+  2 ** 60,
+  2 ** 100,
+];
 
 export function floatColumn(dice: Dice): ColumnType {
   const decimals = dice.oneIn(4) ? dice.between(0, 6) : null;
@@ -98,7 +138,14 @@ export function floatColumn(dice: Dice): ColumnType {
   return {
     sql: `FLOAT${decimals === null ? '' : `(${digits},${decimals})`}${dice.oneIn(5) ? ' UNSIGNED' : ''}`,
     value: (dice) => {
-      const value = dice.pick([...FLOATS, ...SMALL_FLOATS, anyFloat(dice, 4), anyFloat(dice, 4), dice.between(-1e6, 1e6) / 100, 2 ** dice.between(-149, 127)]);
+      const value = dice.pick([
+        ...FLOATS,
+        ...SMALL_FLOATS,
+        anyFloat(dice, 4),
+        anyFloat(dice, 4),
+        dice.between(-1e6, 1e6) / 100,
+        2 ** dice.between(-149, 127),
+      ]);
       return Object.is(value, -0) ? '-0e0' : value.toExponential();
     },
     // A FLOAT by itself is shown with six digits; the double that it is, is shown with all of them.
@@ -114,7 +161,15 @@ export function doubleColumn(dice: Dice): ColumnType {
   return {
     sql: `DOUBLE${decimals === null ? '' : `(${dice.between(Math.max(1, decimals), 30)},${decimals})`}${dice.oneIn(5) ? ' UNSIGNED' : ''}`,
     value: (dice) => {
-      const value = dice.pick([...FLOATS, 0.1 + 0.2, 1.797_693_134_862_315_7e308, 2.225_073_858_507_201_4e-308, anyFloat(dice, 8), anyFloat(dice, 8), dice.between(-1e9, 1e9) / 1000]);
+      const value = dice.pick([
+        ...FLOATS,
+        0.1 + 0.2,
+        1.797_693_134_862_315_7e308,
+        2.225_073_858_507_201_4e-308,
+        anyFloat(dice, 8),
+        anyFloat(dice, 8),
+        dice.between(-1e9, 1e9) / 1000,
+      ]);
       return Object.is(value, -0) ? '-0e0' : value.toExponential();
     },
     select: (column) => (decimals === null ? column : `CAST(${column} AS DOUBLE)`),

@@ -8,7 +8,11 @@ function jsonDocument(dice: Dice, depth: number): unknown {
   if (kind === 1) return dice.between(-70_000, 70_000);
   if (kind === 2) return dice.pick([0.5, -1.25e-7, 1e300, 123_456_789_012]);
   if (kind <= 5) return randomText(dice, dice.pick([0, 1, 5, 130])).replaceAll('\u0000', '');
-  if (kind <= 7) return Object.fromEntries(dice.list(dice.between(0, 5), (i) => [randomText(dice, 2) + String(i), jsonDocument(dice, depth + 1)]));
+  if (kind <= 7) {
+    return Object.fromEntries(
+      dice.list(dice.between(0, 5), (i) => [randomText(dice, 2) + String(i), jsonDocument(dice, depth + 1)]),
+    );
+  }
   return dice.list(dice.between(0, 4), () => jsonDocument(dice, depth + 1));
 }
 
@@ -19,7 +23,7 @@ export function jsonColumn(): ColumnType {
     value: (dice) => {
       if (dice.oneIn(6)) {
         return dice.pick([
-          "JSON_ARRAY(18446744073709551615, -9223372036854775808, 1.50, 1e3)",
+          'JSON_ARRAY(18446744073709551615, -9223372036854775808, 1.50, 1e3)',
           "CAST(CAST('2026-11-20 09:15:02.123456' AS DATETIME(6)) AS JSON)",
           "JSON_OBJECT('d', CAST('12.340' AS DECIMAL(10,3)), 't', CAST('-10:00:00.5' AS TIME(1)), 'x', x'00ff')",
           "JSON_OBJECT('a', JSON_ARRAY(), 'b', JSON_OBJECT(), '', 1)",
@@ -29,11 +33,20 @@ export function jsonColumn(): ColumnType {
     },
     // What PARTIAL_JSON logs as differences.
     change: (column, dice) => {
-      const value = dice.pick(['1', "'x'", 'NULL', 'true', "JSON_ARRAY(1, 'two')", `CAST(${textLiteral(JSON.stringify(jsonDocument(dice, 2)))} AS JSON)`]);
+      const value = dice.pick([
+        '1',
+        "'x'",
+        'NULL',
+        'true',
+        "JSON_ARRAY(1, 'two')",
+        `CAST(${textLiteral(JSON.stringify(jsonDocument(dice, 2)))} AS JSON)`,
+      ]);
       const path = dice.pick(["'$.added'", "'$[0]'", "'$[1]'", "'$.a'", "'$.b.c'", "'$[2].x'", "'$'"]);
       const call = dice.pick(['JSON_SET', 'JSON_REPLACE', 'JSON_SET']);
       const changed = `${call}(${column}, ${path}, ${value})`;
-      return dice.oneIn(3) ? `JSON_REMOVE(${changed}, ${dice.pick(["'$.a'", "'$[0]'", "'$[1]'", "'$.added'"])})` : changed;
+      return dice.oneIn(3)
+        ? `JSON_REMOVE(${changed}, ${dice.pick(["'$.a'", "'$[0]'", "'$[1]'", "'$.added'"])})`
+        : changed;
     },
     select: plain,
     expected: utf8,
@@ -105,8 +118,16 @@ export function uuidColumn(): ColumnType {
   return {
     sql: 'UUID',
     value: (dice) => {
-      const hex = dice.pick(['0'.repeat(32), 'f'.repeat(32), dice.bytes(16).toString('hex'), dice.bytes(16).toString('hex')]);
-      const version = dice.pick([hex, `${hex.slice(0, 12)}${dice.between(1, 8)}${hex.slice(13, 16)}${dice.pick(['8', 'b', '0', 'c'])}${hex.slice(17)}`]);
+      const hex = dice.pick([
+        '0'.repeat(32),
+        'f'.repeat(32),
+        dice.bytes(16).toString('hex'),
+        dice.bytes(16).toString('hex'),
+      ]);
+      const version = dice.pick([
+        hex,
+        `${hex.slice(0, 12)}${dice.between(1, 8)}${hex.slice(13, 16)}${dice.pick(['8', 'b', '0', 'c'])}${hex.slice(17)}`,
+      ]);
       const zeros = dice.oneIn(4) ? version.slice(0, 20) + '0'.repeat(12) : version;
       return `'${zeros.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')}'`;
     },
@@ -120,7 +141,8 @@ export function uuidColumn(): ColumnType {
 export function inet4Column(): ColumnType {
   return {
     sql: 'INET4',
-    value: (dice) => `'${dice.pick(['0.0.0.0', '255.255.255.255', '10.0.0.0', '192.0.2.1', [...dice.bytes(4)].join('.')])}'`,
+    value: (dice) =>
+      `'${dice.pick(['0.0.0.0', '255.255.255.255', '10.0.0.0', '192.0.2.1', [...dice.bytes(4)].join('.')])}'`,
     select: plain,
     expected: ascii,
     key: 'whole',
@@ -128,7 +150,25 @@ export function inet4Column(): ColumnType {
   };
 }
 
-const INET6 = ['::', '::1', '::ffff:192.0.2.1', '::ffff:0.0.0.0', '::192.0.2.1', '::0.0.1.0', '::1:0', '2001:db8::', '2001:db8::1', 'fe80::1:0:0:1', '1:0:0:2:0:0:0:3', '1:0:0:2:0:0:3:4', '0:1::', '1::', '::ffff:0:0:0', '::fffe:1.2.3.4', '0:0:0:0:0:ffff:0:0'];
+const INET6 = [
+  '::',
+  '::1',
+  '::ffff:192.0.2.1',
+  '::ffff:0.0.0.0',
+  '::192.0.2.1',
+  '::0.0.1.0',
+  '::1:0',
+  '2001:db8::',
+  '2001:db8::1',
+  'fe80::1:0:0:1',
+  '1:0:0:2:0:0:0:3',
+  '1:0:0:2:0:0:3:4',
+  '0:1::',
+  '1::',
+  '::ffff:0:0:0',
+  '::fffe:1.2.3.4',
+  '0:0:0:0:0:ffff:0:0',
+];
 
 export function inet6Column(): ColumnType {
   return {

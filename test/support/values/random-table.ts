@@ -1,9 +1,26 @@
 import type { ColumnType, ServerFacts } from './column-spec.ts';
 import type { Dice } from './dice.ts';
 import { bitColumn, decimalColumn, doubleColumn, floatColumn, integerColumn, yearColumn } from './number-columns.ts';
-import { geometryColumn, inet4Column, inet6Column, jsonAliasColumn, jsonColumn, uuidColumn, vectorColumn } from './other-columns.ts';
+import {
+  geometryColumn,
+  inet4Column,
+  inet6Column,
+  jsonAliasColumn,
+  jsonColumn,
+  uuidColumn,
+  vectorColumn,
+} from './other-columns.ts';
 import { dateColumn, datetimeColumn, timeColumn, timestampColumn } from './temporal-columns.ts';
-import { binaryColumn, blobColumn, charColumn, enumColumn, setColumn, textColumn, varbinaryColumn, varcharColumn } from './text-columns.ts';
+import {
+  binaryColumn,
+  blobColumn,
+  charColumn,
+  enumColumn,
+  setColumn,
+  textColumn,
+  varbinaryColumn,
+  varcharColumn,
+} from './text-columns.ts';
 import { quoteName, randomText } from './texts.ts';
 
 /** A column of a random table. */
@@ -40,7 +57,12 @@ const INTEGER: ColumnType = {
   key: 'whole',
   rowBytes: 4,
 };
-const GENERATED_TEXT: ColumnType = { ...INTEGER, sql: 'VARCHAR(40)', expected: (raw) => raw.toString('utf8'), rowBytes: 160 };
+const GENERATED_TEXT: ColumnType = {
+  ...INTEGER,
+  sql: 'VARCHAR(40)',
+  expected: (raw) => raw.toString('utf8'),
+  rowBytes: 160,
+};
 
 const INVISIBLE_KEY: TableColumn = {
   name: 'my_row_id',
@@ -55,7 +77,12 @@ export interface TableOptions {
   readonly invisibleKeys?: boolean;
 }
 
-export function randomTable(dice: Dice, facts: ServerFacts, name: string, { invisibleKeys = false }: TableOptions = {}): RandomTable {
+export function randomTable(
+  dice: Dice,
+  facts: ServerFacts,
+  name: string,
+  { invisibleKeys = false }: TableOptions = {},
+): RandomTable {
   const count = dice.oneIn(12) ? dice.pick([64, 65, 255, 256, 300]) : dice.pick([1, 2, 3, 5, 7, 8, 9, 12, 16, 17, 30]);
   let rowBytes = 100;
   let columns: TableColumn[] = [];
@@ -95,7 +122,13 @@ export function randomColumn(dice: Dice, facts: ServerFacts, name: string): Tabl
   const invisible = dice.oneIn(12) ? ' INVISIBLE' : '';
   // An invisible column that is NOT NULL must have a default, which MariaDB insists on.
   const isNullable = nullable || invisible !== '';
-  return { name, type, nullable: isNullable, generated: null, definition: `${type.sql}${isNullable ? ' NULL' : ' NOT NULL'}${invisible}` };
+  return {
+    name,
+    type,
+    nullable: isNullable,
+    generated: null,
+    definition: `${type.sql}${isNullable ? ' NULL' : ' NOT NULL'}${invisible}`,
+  };
 }
 
 function plainColumn(name: string, type: ColumnType): TableColumn {
@@ -121,10 +154,16 @@ function generatedColumns(dice: Dice): TableColumn[] {
 }
 
 function randomKey(dice: Dice, columns: readonly TableColumn[]): { name: string; part: string }[] {
-  const able = columns.filter(({ type, generated, definition }) => type.key !== 'no' && generated === null && !definition.includes('INVISIBLE') && type.nullableOnly !== true);
+  const able = columns.filter(
+    ({ type, generated, definition }) =>
+      type.key !== 'no' && generated === null && !definition.includes('INVISIBLE') && type.nullableOnly !== true,
+  );
   const some = dice.shuffled(able).slice(0, dice.pick([1, 1, 2, 3, 5]));
   // Without the row id rows may collide, and some of them are never stored: that is fine now and then.
-  const chosen = dice.oneIn(4) || some.some(({ name }) => name === ROW_ID) ? some : [...some, ...columns.filter(({ name }) => name === ROW_ID)];
+  const chosen =
+    dice.oneIn(4) || some.some(({ name }) => name === ROW_ID)
+      ? some
+      : [...some, ...columns.filter(({ name }) => name === ROW_ID)];
   let bytes = 0;
   const key: { name: string; part: string }[] = [];
   for (const { name, type } of dice.shuffled(chosen)) {
@@ -138,7 +177,20 @@ function randomKey(dice: Dice, columns: readonly TableColumn[]): { name: string;
 
 function columnName(dice: Dice, index: number): string {
   if (index === 0 && dice.oneIn(10)) return '__proto__';
-  const odd = dice.pick(['', '', '', '', 'a`b', "it's", '"q"', 'back\\slash', 'with space ', '名', 'constructor', randomText(dice, 3).replaceAll(/[\p{Cc}\u{10000}-\u{10ffff}\ufeff\u2028]/gu, '')]);
+  const odd = dice.pick([
+    '',
+    '',
+    '',
+    '',
+    'a`b',
+    "it's",
+    '"q"',
+    'back\\slash',
+    'with space ',
+    '名',
+    'constructor',
+    randomText(dice, 3).replaceAll(/[\p{Cc}\u{10000}-\u{10ffff}\ufeff\u2028]/gu, ''),
+  ]);
   return `${odd}c${index}`;
 }
 
@@ -187,14 +239,22 @@ export function withColumns(
   name: string,
 ): { sql: string; result: RandomTable } {
   const alter = `ALTER TABLE ${quoteName(table.name)}`;
-  const droppable = table.columns.filter((column) => !table.key.includes(column.name) && column.name !== ROW_ID && column.name !== BUMP);
+  const droppable = table.columns.filter(
+    (column) => !table.key.includes(column.name) && column.name !== ROW_ID && column.name !== BUMP,
+  );
   if (dice.oneIn(3) && droppable.length > 1) {
     const gone = dice.pick(droppable);
-    return { sql: `${alter} DROP COLUMN ${quoteName(gone.name)}`, result: { ...table, columns: table.columns.filter((column) => column !== gone) } };
+    return {
+      sql: `${alter} DROP COLUMN ${quoteName(gone.name)}`,
+      result: { ...table, columns: table.columns.filter((column) => column !== gone) },
+    };
   }
   const added = make(name);
   // In front of a generated key nobody knows what FIRST means.
   const behind = dice.oneIn(3) && table.columns[0]?.name !== INVISIBLE_KEY.name ? null : dice.pick(table.columns);
   const where = dice.oneIn(3) ? '' : behind === null ? ' FIRST' : ` AFTER ${quoteName(behind.name)}`;
-  return { sql: `${alter} ADD COLUMN ${quoteName(name)} ${added.definition}${where}`, result: { ...table, columns: [...table.columns, added] } };
+  return {
+    sql: `${alter} ADD COLUMN ${quoteName(name)} ${added.definition}${where}`,
+    result: { ...table, columns: [...table.columns, added] },
+  };
 }

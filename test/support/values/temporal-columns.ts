@@ -11,7 +11,16 @@ function fraction(dice: Dice): string {
 function day(dice: Dice): string {
   const any = `${pad(dice.between(0, 9999), 4)}-${pad(dice.between(1, 12))}-${pad(dice.between(1, 28))}`;
   // Zero, partial and impossible dates: whether one is stored or becomes zero is up to the sql_mode.
-  const odd = ['0000-00-00', '2026-00-10', '2026-05-00', '0000-01-01', '0000-00-01', '2026-02-31', '2025-02-29', '0001-01-01'];
+  const odd = [
+    '0000-00-00',
+    '2026-00-10',
+    '2026-05-00',
+    '0000-01-01',
+    '0000-00-01',
+    '2026-02-31',
+    '2025-02-29',
+    '0001-01-01',
+  ];
   return dice.pick([any, any, any, '1000-01-01', '9999-12-31', '2024-02-29', '1970-01-01', ...odd]);
 }
 
@@ -47,8 +56,16 @@ export function timestampColumn(dice: Dice): ColumnType {
   return {
     sql: declared('TIMESTAMP', digits),
     value: (dice) => {
-      const edges = ['0000-00-00 00:00:00', '2038-01-19 03:14:07', '2038-01-19 03:14:06', '1970-01-01 00:00:01', '1970-01-01 00:00:00'];
-      if (dice.oneIn(4)) return `'${dice.pick([...edges, `${day(dice)} ${clock(dice)}`])}${dice.oneIn(2) ? '' : `.${fraction(dice)}`}'`;
+      const edges = [
+        '0000-00-00 00:00:00',
+        '2038-01-19 03:14:07',
+        '2038-01-19 03:14:06',
+        '1970-01-01 00:00:01',
+        '1970-01-01 00:00:00',
+      ];
+      if (dice.oneIn(4)) {
+        return `'${dice.pick([...edges, `${day(dice)} ${clock(dice)}`])}${dice.oneIn(2) ? '' : `.${fraction(dice)}`}'`;
+      }
       // In the session's time zone; what would fall out of the range there becomes zero.
       return `FROM_UNIXTIME(${dice.between(dice.pick([0, 1, 1_000_000_000]), SECONDS_2038)}.${fraction(dice)})`;
     },
@@ -66,7 +83,18 @@ export function timeColumn(dice: Dice): ColumnType {
     value: (dice) => {
       const any = `${pad(dice.between(0, 838))}:${pad(dice.between(0, 59))}:${pad(dice.between(0, 59))}.${fraction(dice)}`;
       const small = `00:00:${pad(dice.between(0, 2))}.${fraction(dice)}`;
-      const text = dice.pick([any, any, small, small, '838:59:59.999999', '838:59:59', '00:00:00', '23:59:59.999999', '99:59:59', '100:00:00']);
+      const text = dice.pick([
+        any,
+        any,
+        small,
+        small,
+        '838:59:59.999999',
+        '838:59:59',
+        '00:00:00',
+        '23:59:59.999999',
+        '99:59:59',
+        '100:00:00',
+      ]);
       return `'${dice.oneIn(2) ? '-' : ''}${text}'`;
     },
     select: plain,

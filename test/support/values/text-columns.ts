@@ -15,7 +15,10 @@ function charsetOf(dice: Dice, facts: ServerFacts): { name: string; bytesMax: nu
   const charset = dice.oneIn(2)
     ? (facts.charsets.find(({ name }) => name === 'utf8mb4') ?? dice.pick(facts.charsets))
     : dice.pick(facts.charsets);
-  return { ...charset, sql: ` CHARACTER SET ${charset.name}${dice.oneIn(4) && charset.name !== 'filename' ? ` COLLATE ${charset.name}_bin` : ''}` };
+  return {
+    ...charset,
+    sql: ` CHARACTER SET ${charset.name}${dice.oneIn(4) && charset.name !== 'filename' ? ` COLLATE ${charset.name}_bin` : ''}`,
+  };
 }
 
 function memberCharset(dice: Dice, facts: ServerFacts): { name: string; sql: string } {
@@ -142,7 +145,8 @@ export function setColumn(dice: Dice, facts: ServerFacts): ColumnType {
   const all = (1n << BigInt(count)) - 1n;
   return {
     sql: `SET(${members.join(',')})${charset.sql}`,
-    value: (dice) => String(dice.pick([0n, 1n, all, 1n << BigInt(count - 1), dice.u64() & all, dice.u64() & dice.u64() & all])),
+    value: (dice) =>
+      String(dice.pick([0n, 1n, all, 1n << BigInt(count - 1), dice.u64() & all, dice.u64() & dice.u64() & all])),
     select: plain,
     expected: charset.name === 'binary' ? ascii : utf8,
     key: 'whole',
@@ -158,11 +162,17 @@ function member(
 ): string {
   // In `swe7` some of ASCII's own signs are something else, or nothing.
   const digitsOnly = !facts.members.lossy && charset === 'swe7';
-  const odd = digitsOnly ? '' : dice.pick(["it''s", 'a\\\\b', 'with space', '"', '%_', '', '', forbidden === ',' ? ';' : ',']);
-  const letters = charset === 'binary' || digitsOnly || dice.oneIn(2) ? '' : randomText(dice, 2).replaceAll(/[,'"\\\s\p{Cc}\ufeff\u{fffd}\u2028?]/gu, '');
+  const odd = digitsOnly
+    ? ''
+    : dice.pick(["it''s", 'a\\\\b', 'with space', '"', '%_', '', '', forbidden === ',' ? ';' : ',']);
+  const letters =
+    charset === 'binary' || digitsOnly || dice.oneIn(2)
+      ? ''
+      : randomText(dice, 2).replaceAll(/[,'"\\\s\p{Cc}\ufeff\u{fffd}\u2028?]/gu, '');
   const allowed = Array.from(letters).filter(
     (letter) =>
-      (facts.members.astral || letter.length === 1) && (facts.members.lossy || isAscii(letter) || encodes(charset, letter, facts.flavour)),
+      (facts.members.astral || letter.length === 1) &&
+      (facts.members.lossy || isAscii(letter) || encodes(charset, letter, facts.flavour)),
   );
   return `'${allowed.join('')}${odd}${number}'`;
 }

@@ -32,7 +32,10 @@ export function randomText(dice: Dice, characters: number): string {
 
 /** How many characters a value of a column of `max` characters has: none, one, all, around 255 and 256, anything. */
 export function randomLength(dice: Dice, max: number): number {
-  return Math.min(max, dice.pick([0, 1, 2, 5, max, max, max - 1, 255, 256, 257, 85, dice.between(0, Math.min(max, 40))]));
+  return Math.min(
+    max,
+    dice.pick([0, 1, 2, 5, max, max, max - 1, 255, 256, 257, 85, dice.between(0, Math.min(max, 40))]),
+  );
 }
 
 /** As a literal that means the same on every connection and in every sql_mode. */

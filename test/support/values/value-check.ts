@@ -47,7 +47,10 @@ export class ValueCheck {
         continue;
       }
       const change = changes[i];
-      if (!isDeepStrictEqual(change?.before, before?.[i] ?? null) || !isDeepStrictEqual(change?.after, after?.[i] ?? null)) {
+      if (
+        !isDeepStrictEqual(change?.before, before?.[i] ?? null) ||
+        !isDeepStrictEqual(change?.after, after?.[i] ?? null)
+      ) {
         this.#differ(batch, 'rows() and changes() differ');
       }
       this.#image(batch, { name: 'before', expected, shown: expected.before, row: before?.[i] ?? null });
@@ -58,26 +61,43 @@ export class ValueCheck {
 
   #image(
     batch: RowBatch,
-    { name, expected, shown, row }: { name: 'before' | 'after'; expected: ExpectedChange; shown: ShownRow | null; row: Row | null },
+    {
+      name,
+      expected,
+      shown,
+      row,
+    }: { name: 'before' | 'after'; expected: ExpectedChange; shown: ShownRow | null; row: Row | null },
   ): void {
     if (shown === null || row === null) {
       if (shown !== row) this.#differ(batch, `${name} is ${row === null ? 'missing' : 'there'}`);
       return;
     }
-    for (const column of Object.keys(row)) if (!shown.has(column)) this.#differ(batch, `${name} has a column ${column}`);
+    for (const column of Object.keys(row)) {
+      if (!shown.has(column)) this.#differ(batch, `${name} has a column ${column}`);
+    }
     for (const [column, value] of shown) {
       if (!Object.hasOwn(row, column)) {
         this.absent++;
-        if (mustBeLogged(expected, name, column)) this.#differ(batch, `${name}.${column} is absent`, { expected, column });
+        if (mustBeLogged(expected, name, column)) {
+          this.#differ(batch, `${name}.${column} is absent`, { expected, column });
+        }
         continue;
       }
       this.values++;
       if (this.#same(row[column], value, batch, column)) continue;
-      this.#differ(batch, `${name}.${column} (${expected.image}) is ${described(row[column])}, SELECT shows ${described(value)}`, { expected, column });
+      this.#differ(
+        batch,
+        `${name}.${column} (${expected.image}) is ${described(row[column])}, SELECT shows ${described(value)}`,
+        { expected, column },
+      );
     }
   }
 
-  #key(batch: RowBatch, expected: ExpectedChange, { key, row }: { key: Value | readonly Value[] | null; row: Row | null }): void {
+  #key(
+    batch: RowBatch,
+    expected: ExpectedChange,
+    { key, row }: { key: Value | readonly Value[] | null; row: Row | null },
+  ): void {
     const { key: names } = expected.table;
     const shown = expected.after ?? expected.before;
     if (names.length === 0) {
@@ -88,15 +108,24 @@ export class ValueCheck {
     for (const [i, name] of names.entries()) {
       const value = shown?.get(name) as Value;
       if (!this.#same(values[i], value, batch, name)) {
-        this.#differ(batch, `key ${name} is ${described(values[i])}, SELECT shows ${described(value)}`, { expected, column: name });
+        this.#differ(batch, `key ${name} is ${described(values[i])}, SELECT shows ${described(value)}`, {
+          expected,
+          column: name,
+        });
       }
     }
     const pairs = Object.fromEntries(names.map((name, i) => [name, values[i]]));
-    if (row === null || !isDeepStrictEqual(Object.entries(row), Object.entries(pairs))) this.#differ(batch, 'change.key is not the key');
+    if (row === null || !isDeepStrictEqual(Object.entries(row), Object.entries(pairs))) {
+      this.#differ(batch, 'change.key is not the key');
+    }
   }
 
   #same(actual: Value | undefined, shown: Value, batch: RowBatch, name: string): boolean {
-    if (this.#json === 'parsed' && typeof shown === 'string' && batch.table.columns.some((column) => column.name === name && column.type === 'json')) {
+    if (
+      this.#json === 'parsed' &&
+      typeof shown === 'string' &&
+      batch.table.columns.some((column) => column.name === name && column.type === 'json')
+    ) {
       return isDeepStrictEqual(actual, JSON.parse(shown));
     }
     if (shown instanceof Uint8Array || shown instanceof Float32Array) return isDeepStrictEqual(actual, shown);
@@ -105,13 +134,21 @@ export class ValueCheck {
 
   #differ(batch: RowBatch, message: string, where?: { expected: ExpectedChange; column: string }): void {
     if (this.differences.length >= DIFFERENCES_MAX) return;
-    const definition = where?.expected.table.columns.find(({ name }) => name === where.column)?.definition.slice(0, 200);
-    this.differences.push(`${batch.table.name} ${batch.kind}, row ${this.rows}: ${message}${definition === undefined ? '' : ` [${definition}]`}`);
+    const definition = where?.expected.table.columns
+      .find(({ name }) => name === where.column)
+      ?.definition.slice(0, 200);
+    this.differences.push(
+      `${batch.table.name} ${batch.kind}, row ${this.rows}: ${message}${definition === undefined ? '' : ` [${definition}]`}`,
+    );
   }
 }
 
 /** What an image can never leave out, whatever the server's reasons to leave out other columns. */
-function mustBeLogged({ table, kind, image, before, after }: ExpectedChange, name: 'before' | 'after', column: string): boolean {
+function mustBeLogged(
+  { table, kind, image, before, after }: ExpectedChange,
+  name: 'before' | 'after',
+  column: string,
+): boolean {
   const found = table.columns.find((each) => each.name === column);
   if (image === 'FULL') return true;
   const changed = kind === 'update' && !isDeepStrictEqual(before?.get(column), after?.get(column));

@@ -20,7 +20,15 @@ export interface ExpectedChange {
 export type RowImage = 'FULL' | 'MINIMAL' | 'NOBLOB';
 
 /** Modes that differ in what they let into a column, or how they read a literal's text. */
-const SQL_MODES = ['', '', 'ALLOW_INVALID_DATES', 'STRICT_ALL_TABLES', 'NO_ZERO_DATE,NO_ZERO_IN_DATE', 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', 'ALLOW_INVALID_DATES,STRICT_TRANS_TABLES'];
+const SQL_MODES = [
+  '',
+  '',
+  'ALLOW_INVALID_DATES',
+  'STRICT_ALL_TABLES',
+  'NO_ZERO_DATE,NO_ZERO_IN_DATE',
+  'ANSI_QUOTES,NO_BACKSLASH_ESCAPES',
+  'ALLOW_INVALID_DATES,STRICT_TRANS_TABLES',
+];
 const TIME_ZONES = ['+00:00', '+05:45', '-11:00', '+13:00', 'SYSTEM'];
 
 /**
@@ -45,7 +53,12 @@ export class ValueLoad implements AsyncDisposable {
 
   static async open(server: TestServer, dice: Dice, database: string): Promise<ValueLoad> {
     const writer = await server.connection({ charset: 'utf8mb4', database });
-    const reader = await server.connection({ charset: 'utf8mb4', database, typeCast: (field) => field.buffer(), rowsAsArray: true });
+    const reader = await server.connection({
+      charset: 'utf8mb4',
+      database,
+      typeCast: (field) => field.buffer(),
+      rowsAsArray: true,
+    });
     await reader.query("SET SESSION time_zone = '+00:00', sql_mode = ''");
     return new ValueLoad(dice, writer, reader);
   }
@@ -65,10 +78,15 @@ export class ValueLoad implements AsyncDisposable {
   }
 
   /** Inserts, updates one by one and all at once, and (unless `keep`) deletes again. */
-  async fill(table: RandomTable, { rows, image, firstId, keep }: { rows: number; image: RowImage; firstId: number; keep: boolean }): Promise<void> {
+  async fill(
+    table: RandomTable,
+    { rows, image, firstId, keep }: { rows: number; image: RowImage; firstId: number; keep: boolean },
+  ): Promise<void> {
     const dice = this.#dice;
     const literal = "''";
-    await this.set(`SET SESSION binlog_row_image = ${image}, time_zone = '${dice.pick(TIME_ZONES)}', sql_mode = ${literal}`);
+    await this.set(
+      `SET SESSION binlog_row_image = ${image}, time_zone = '${dice.pick(TIME_ZONES)}', sql_mode = ${literal}`,
+    );
     await this.set(`SET SESSION sql_mode = '${dice.pick(SQL_MODES)}'`);
     const none = await this.#select(table);
     for (let id = firstId; id < firstId + rows;) {
@@ -78,17 +96,27 @@ export class ValueLoad implements AsyncDisposable {
       id += count;
     }
     const inserted = await this.#select(table);
-    this.#note(table, { kind: 'insert', image, from: none, to: inserted, ids: [...inserted.keys()].filter((id) => !none.has(id)) });
+    this.#note(table, {
+      kind: 'insert',
+      image,
+      from: none,
+      to: inserted,
+      ids: [...inserted.keys()].filter((id) => !none.has(id)),
+    });
 
     const single = dice.shuffled([...inserted.keys()]).slice(0, rows);
     for (const id of single) {
       // oxlint-disable-next-line no-await-in-loop
-      await this.run(`UPDATE IGNORE ${quoteName(table.name)} SET ${this.#assignments(table)} WHERE ${quoteName(ROW_ID)} = ${id}`);
+      await this.run(
+        `UPDATE IGNORE ${quoteName(table.name)} SET ${this.#assignments(table)} WHERE ${quoteName(ROW_ID)} = ${id}`,
+      );
     }
     const updated = await this.#select(table);
     this.#note(table, { kind: 'update', image, from: inserted, to: updated, ids: single });
 
-    await this.run(`UPDATE IGNORE ${quoteName(table.name)} SET ${this.#assignments(table)} ORDER BY ${quoteName(ROW_ID)}`);
+    await this.run(
+      `UPDATE IGNORE ${quoteName(table.name)} SET ${this.#assignments(table)} ORDER BY ${quoteName(ROW_ID)}`,
+    );
     const again = await this.#select(table);
     this.#note(table, { kind: 'update', image, from: updated, to: again, ids: [...again.keys()] });
 
@@ -120,7 +148,13 @@ export class ValueLoad implements AsyncDisposable {
 
   #note(
     table: RandomTable,
-    { kind, image, from, to, ids }: { kind: 'insert' | 'update' | 'delete'; image: RowImage; from: Shown; to: Shown; ids: readonly number[] },
+    {
+      kind,
+      image,
+      from,
+      to,
+      ids,
+    }: { kind: 'insert' | 'update' | 'delete'; image: RowImage; from: Shown; to: Shown; ids: readonly number[] },
   ): void {
     for (const id of ids) {
       const before = kind === 'insert' ? null : (from.get(id) ?? null);
@@ -137,7 +171,11 @@ export class ValueLoad implements AsyncDisposable {
     const columns = writable(table).filter(
       ({ name }) => !some || name === ROW_ID || name === BUMP || table.key.includes(name) || dice.oneIn(2),
     );
-    const rows = dice.list(count, (i) => `(${columns.map((column) => (column.name === ROW_ID ? String(from + i) : this.#value(column, table))).join(', ')})`);
+    const rows = dice.list(
+      count,
+      (i) =>
+        `(${columns.map((column) => (column.name === ROW_ID ? String(from + i) : this.#value(column, table))).join(', ')})`,
+    );
     return `INSERT IGNORE INTO ${quoteName(table.name)} (${columns.map(({ name }) => quoteName(name)).join(', ')}) VALUES ${rows.join(', ')}`;
   }
 

@@ -74,7 +74,10 @@ export async function runRound(
   }
   const tables: RandomTable[] = [];
   // With generated invisible keys MySQL logs the statement as SHOW CREATE TABLE prints it, in utf8mb3.
-  const members = { astral: (round.readsDdl && !round.invisibleKeys) || round.global.includes('binlog_row_metadata = FULL'), lossy: !round.readsDdl };
+  const members = {
+    astral: (round.readsDdl && !round.invisibleKeys) || round.global.includes('binlog_row_metadata = FULL'),
+    lossy: !round.readsDdl,
+  };
   for (let i = 0; i < TABLES_PER_ROUND; i++) {
     const table = randomTable(dice, { ...facts, members }, `t${i}`, { invisibleKeys: round.invisibleKeys });
     // oxlint-disable-next-line no-await-in-loop
@@ -92,7 +95,13 @@ export async function runRound(
     await load.fill(altered, { rows: ROWS_PER_TABLE >> 1, image, firstId: 1000, keep: false });
   }
   const check = new ValueCheck(load.changes, round.json);
-  const source = new MysqlSource({ url: server.url, tables: [`${database}.*`], from: start, until: 'now', json: round.json });
+  const source = new MysqlSource({
+    url: server.url,
+    tables: [`${database}.*`],
+    from: start,
+    until: 'now',
+    json: round.json,
+  });
   try {
     for await (const batch of source.batches()) {
       for (const { entries } of batch.parts) for (const entry of entries) if (entry.type === 'rows') check.take(entry);
@@ -107,7 +116,11 @@ export async function runRound(
 }
 
 /** Adds or drops columns, instantly where the server can. */
-async function alter(load: ValueLoad, table: RandomTable, { dice, facts }: { dice: Dice; facts: ServerFacts }): Promise<RandomTable> {
+async function alter(
+  load: ValueLoad,
+  table: RandomTable,
+  { dice, facts }: { dice: Dice; facts: ServerFacts },
+): Promise<RandomTable> {
   let altered = table;
   // Some modes change what a literal in the statement means.
   await load.set("SET SESSION sql_mode = ''");
@@ -120,11 +133,15 @@ async function alter(load: ValueLoad, table: RandomTable, { dice, facts }: { dic
 }
 
 async function place(server: TestServer): Promise<string> {
-  const [row] = await server.query<{ File: string; Position: number }>(server.flavour === 'mysql' ? 'SHOW BINARY LOG STATUS' : 'SHOW MASTER STATUS');
+  const [row] = await server.query<{ File: string; Position: number }>(
+    server.flavour === 'mysql' ? 'SHOW BINARY LOG STATUS' : 'SHOW MASTER STATUS',
+  );
   return `${row?.File}:${row?.Position}`;
 }
 
 /** The definitions of the tables that something is wrong with. */
 export function tablesOf(check: ValueCheck, tables: readonly RandomTable[]): string[] {
-  return tables.filter(({ name }) => check.differences.some((text) => text.startsWith(`${name} `))).map(({ create }) => create.replaceAll(/(ENUM|SET)\((.{60}).*?\) CHARACTER/g, '$1($2…) CHARACTER').slice(0, 3000));
+  return tables
+    .filter(({ name }) => check.differences.some((text) => text.startsWith(`${name} `)))
+    .map(({ create }) => create.replaceAll(/(ENUM|SET)\((.{60}).*?\) CHARACTER/g, '$1($2…) CHARACTER').slice(0, 3000));
 }

@@ -70,7 +70,17 @@ describe('TABLE_MAP', () => {
       [T.SET, 8, 0],
       [T.STRING, 30, 0],
     ]);
-    expect(event.columns.map(({ nullable }) => nullable)).toEqual([false, true, false, false, false, false, false, false, true]);
+    expect(event.columns.map(({ nullable }) => nullable)).toEqual([
+      false,
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+      true,
+    ]);
   });
 
   test.each([
@@ -81,12 +91,27 @@ describe('TABLE_MAP', () => {
     [765, [0xde, 0xfd]], // utf8mb3 × 255
     [1020, [0xce, 0xfc]], // utf8mb4 × 255
   ])('a CHAR of %i bytes is a STRING whatever its length does to the type', (size, metadata) => {
-    expect(decode({ types: [T.STRING], metadata }).columns).toEqual([{ type: T.STRING, size, scale: 0, nullable: false }]);
+    expect(decode({ types: [T.STRING], metadata }).columns).toEqual([
+      { type: T.STRING, size, scale: 0, nullable: false },
+    ]);
   });
 
   test('has more than 250 columns', () => {
     const types = Array.from({ length: 300 }, () => T.TINY);
-    const wide = frame([1, 0, 0, 0, 0, 0], u16(1), u8(1), 'd', u8(0), u8(1), 't', u8(0), [0xfc, ...u16(300)], types, u8(0), Buffer.alloc(38, 0xff));
+    const wide = frame(
+      [1, 0, 0, 0, 0, 0],
+      u16(1),
+      u8(1),
+      'd',
+      u8(0),
+      u8(1),
+      't',
+      u8(0),
+      [0xfc, ...u16(300)],
+      types,
+      u8(0),
+      Buffer.alloc(38, 0xff),
+    );
     expect(decodeTableMapEvent(wide, 'mariadb').columns).toHaveLength(300);
   });
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { createConnection, type Connection, type ConnectionOptions } from 'mysql2';
 import { TidingsError } from '../../../core/errors.ts';
 import { type ByteIntake, SocketIntake, StreamIntake } from './byte-intake.ts';
@@ -38,6 +39,7 @@ export type ResultRow = Readonly<Record<string, unknown>>;
 export class QueryConnection {
   readonly #connection: Connection;
   readonly #timeoutMs: number;
+  readonly #waiting = new Set<(error: unknown, rows: unknown) => void>();
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.close();
 
@@ -50,7 +52,7 @@ export class QueryConnection {
 
   /** The signal closes the connection, also while a query runs. */
   static async open(address: ServerAddress, signal?: AbortSignal): Promise<QueryConnection> {
-    const connection = await authenticate(address, {});
+    const connection = await authenticate(address, driverSocket(address));
     const queries = new QueryConnection(connection, address, signal);
     if (signal?.aborted === true) queries.close();
     return queries;
@@ -61,19 +63,31 @@ export class QueryConnection {
     return this.#connection.threadId;
   }
 
-  /** @throws TidingsError by the server's error number; CONNECTION_LOST when no answer comes */
+  /** @throws TidingsError by the server's error number; CONNECTION_LOST when no answer comes, or the connection is closed before */
   query(sql: string): Promise<readonly ResultRow[]> {
     return new Promise((resolve, reject) => {
-      this.#connection.query({ sql, timeout: this.#timeoutMs }, (error, rows) => {
+      const settle = (error: unknown, rows: unknown): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(settle);
         if (error === null) resolve(Array.isArray(rows) ? (rows as ResultRow[]) : []);
         else reject(driverError(error, statementName(sql)));
-      });
+      };
+      const timer = setTimeout(() => {
+        settle(new TidingsError('CONNECTION_LOST', `${statementName(sql)}: no answer for ${this.#timeoutMs} ms`), null);
+        this.close();
+      }, this.#timeoutMs);
+      // The driver forgets whoever waits when its connection is destroyed.
+      this.#waiting.add(settle);
+      this.#connection.query(sql, settle);
     });
   }
 
   close(): void {
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#connection.destroy();
+    for (const settle of this.#waiting) {
+      settle(new TidingsError('CONNECTION_LOST', 'the connection was closed by Tidings'), null);
+    }
   }
 }
 
@@ -96,6 +110,7 @@ export class DumpConnection {
     const socket = new SocketIntake(
       address.socketPath === null ? { host: address.host, port: address.port } : { path: address.socketPath },
     );
+    nameForTls(socket.socket, address);
     const abandon = (): void => socket.destroy();
     signal?.addEventListener('abort', abandon);
     try {
@@ -124,9 +139,23 @@ export class DumpConnection {
   }
 
   close(): void {
-    this.#connection.destroy();
+    this.queries.close();
     this.#socket.destroy();
   }
+}
+
+/** What a query connection is made over: left to the driver, but for what it gets wrong. */
+function driverSocket(address: ServerAddress): Pick<ConnectionOptions, 'stream'> {
+  if (address.tls?.mode !== 'verify' || address.socketPath !== null || isIP(address.host) === 0) return {};
+  return { stream: () => nameForTls(connectTcp({ host: address.host, port: address.port }), address) };
+}
+
+/**
+ * For an IP address the driver gives Node no name to check the certificate for, and Node then checks it for "localhost". It takes the
+ * name of the socket underneath before it falls back to that; there is no documented way through the driver.
+ */
+function nameForTls(socket: Socket, { host, socketPath }: ServerAddress): Socket {
+  return socketPath === null ? Object.assign(socket, { _host: host }) : socket;
 }
 
 function authenticate(address: ServerAddress, extra: Pick<ConnectionOptions, 'stream'>): Promise<Connection> {

@@ -45,7 +45,6 @@ const BY_CODE: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ['ECONNRESET', 'CONNECTION_LOST'],
   ['EPIPE', 'CONNECTION_LOST'],
   ['PROTOCOL_CONNECTION_LOST', 'CONNECTION_LOST'],
-  ['PROTOCOL_SEQUENCE_TIMEOUT', 'CONNECTION_LOST'], // no answer to a query for too long
   ['HANDSHAKE_NO_SSL_SUPPORT', 'TLS_FAILED'],
   ['HANDSHAKE_SSL_ERROR', 'TLS_FAILED'],
   ['AUTH_SWITCH_PLUGIN_ERROR', 'ACCESS_DENIED'],
@@ -88,9 +87,11 @@ export function driverError(error: unknown, doing: string): TidingsError {
     return classified(fields.errno, `${doing}: ${fields.sqlMessage}`, error);
   }
   const message = error instanceof Error ? error.message : String(error);
+  // The driver calls whatever ends a TLS handshake by one code, be it a certificate or a connection that broke.
+  const broke = code === 'HANDSHAKE_SSL_ERROR' && /disconnected before|ECONNRESET|EPIPE/.test(message);
   const tls =
     code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT') || code.includes('SIGNATURE');
-  const known = tls ? 'TLS_FAILED' : (BY_CODE.get(code) ?? 'SERVER_ERROR');
+  const known = broke ? 'CONNECTION_LOST' : tls ? 'TLS_FAILED' : (BY_CODE.get(code) ?? 'SERVER_ERROR');
   return new TidingsError(known, `${doing}: ${message || code}`, {
     cause: error,
     details: code === '' ? {} : { code },

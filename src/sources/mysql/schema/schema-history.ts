@@ -114,7 +114,8 @@ export class SchemaHistory {
 
   /** Columns to be decoded whose members the server could not show without loss, nor does the event have them. */
   #doubtful({ schema, doubtfulMembers }: TableDefinition, { metadata }: TableMapEvent): string[] {
-    if (doubtfulMembers.length === 0 || metadata?.names != null) return [];
+    const tellsMembers = (metadata?.names ?? null) !== null;
+    if (doubtfulMembers.length === 0 || tellsMembers) return [];
     const wanted = this.#options.selection.columns(schema);
     return schema.columns
       .filter(({ name }, i) => wanted[i] === true && doubtfulMembers.includes(name))
@@ -145,7 +146,7 @@ export class SchemaHistory {
       for (const [database, charset] of databases) {
         if (between.everything || between.databases.has(database)) continue;
         if (this.catalog.lookupDatabase(database) === 'unknown')
-          this.catalog.apply({ op: 'define-database', database, charset });
+          {this.catalog.apply({ op: 'define-database', database, charset });}
       }
       let visible = false;
       for (const definition of definitions) {
@@ -155,7 +156,7 @@ export class SchemaHistory {
         if (isTouched(database, name) || !selection.watches(database, name)) continue;
         // What the stream's DDL says stands, unless this very table is in doubt.
         if (isAsked || this.catalog.lookup(database, name) === 'unknown')
-          this.catalog.apply({ op: 'define', definition });
+          {this.catalog.apply({ op: 'define', definition });}
       }
       const reason = unreadable.find(
         ({ database, table }) => database === asked?.database && table === asked.name,

@@ -10,7 +10,11 @@ import { wireMismatch } from './wire-check.ts';
 const T = COLUMN_TYPE;
 type Wire = Partial<WireColumn> & Pick<WireColumn, 'type'>;
 
-function event(wires: readonly Wire[], metadata: Partial<RowMetadata> | null = null, flavour: Flavour = 'mariadb'): TableMapEvent {
+function event(
+  wires: readonly Wire[],
+  metadata: Partial<RowMetadata> | null = null,
+  flavour: Flavour = 'mariadb',
+): TableMapEvent {
   const nothing = {
     unsigned: null,
     charsets: null,
@@ -37,7 +41,9 @@ function mismatch(definition: Column, wire: Wire, metadata: Partial<RowMetadata>
 }
 
 const members = (count: number): string[] => Array.from({ length: count }, (_, i) => `m${i}`);
-const charsets = (collation: number): Partial<RowMetadata> => ({ charsets: { kind: 'default', collation, exceptions: new Map() } });
+const charsets = (collation: number): Partial<RowMetadata> => ({
+  charsets: { kind: 'default', collation, exceptions: new Map() },
+});
 const LATIN1 = 8;
 const BINARY = 63;
 
@@ -46,7 +52,11 @@ describe('a definition', () => {
     ['CHAR(64) in utf8mb4', column('v', 'char', { length: 64, charset: 'utf8mb4' }), { type: T.STRING, size: 256 }],
     ['CHAR(0)', column('v', 'char', { length: 0, charset: 'latin1' }), { type: T.STRING, size: 0 }],
     ['VARCHAR(10) in ucs2', column('v', 'varchar', { length: 10, charset: 'ucs2' }), { type: T.VARCHAR, size: 20 }],
-    ['VARCHAR(10) COMPRESSED', column('v', 'varchar', { length: 10, charset: 'latin1' }), { type: T.VARCHAR_COMPRESSED, size: 11 }],
+    [
+      'VARCHAR(10) COMPRESSED',
+      column('v', 'varchar', { length: 10, charset: 'latin1' }),
+      { type: T.VARCHAR_COMPRESSED, size: 11 },
+    ],
     ['ENUM of 255', column('v', 'enum', { members: members(255), charset: 'latin1' }), { type: T.ENUM, size: 1 }],
     ['ENUM of 256', column('v', 'enum', { members: members(256), charset: 'latin1' }), { type: T.ENUM, size: 2 }],
     ['SET of 24', column('v', 'set', { members: members(24), charset: 'latin1' }), { type: T.SET, size: 3 }],
@@ -67,11 +77,31 @@ describe('a definition', () => {
     ['another type', column('v', 'int'), { type: T.LONGLONG }, null],
     ['another length', column('v', 'char', { length: 63, charset: 'utf8mb4' }), { type: T.STRING, size: 256 }, null],
     ['other digits', column('v', 'time', { length: 2 }), { type: T.TIME2, size: 3 }, null],
-    ['another scale', column('v', 'decimal', { length: 10, scale: 2 }), { type: T.NEWDECIMAL, size: 10, scale: 3 }, null],
-    ['too many members', column('v', 'enum', { members: members(256), charset: 'latin1' }), { type: T.ENUM, size: 1 }, null],
+    [
+      'another scale',
+      column('v', 'decimal', { length: 10, scale: 2 }),
+      { type: T.NEWDECIMAL, size: 10, scale: 3 },
+      null,
+    ],
+    [
+      'too many members',
+      column('v', 'enum', { members: members(256), charset: 'latin1' }),
+      { type: T.ENUM, size: 1 },
+      null,
+    ],
     ['another sign', column('v', 'int'), { type: T.LONG }, { unsigned: [true] }],
-    ['another character set', column('v', 'varchar', { length: 10, charset: 'latin2' }), { type: T.VARCHAR, size: 10 }, charsets(LATIN1)],
-    ['text where bytes are', column('v', 'varchar', { length: 10, charset: 'latin1' }), { type: T.VARCHAR, size: 10 }, charsets(BINARY)],
+    [
+      'another character set',
+      column('v', 'varchar', { length: 10, charset: 'latin2' }),
+      { type: T.VARCHAR, size: 10 },
+      charsets(LATIN1),
+    ],
+    [
+      'text where bytes are',
+      column('v', 'varchar', { length: 10, charset: 'latin1' }),
+      { type: T.VARCHAR, size: 10 },
+      charsets(BINARY),
+    ],
     ['bytes where text is', column('v', 'varbinary', { length: 10 }), { type: T.VARCHAR, size: 10 }, charsets(LATIN1)],
     ['a UUID where text is', column('v', 'uuid'), { type: T.STRING, size: 16 }, charsets(LATIN1)],
     ['another name', column('v', 'int'), { type: T.LONG }, { names: ['w'] }],

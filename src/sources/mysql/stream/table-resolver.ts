@@ -93,7 +93,7 @@ export class TableResolver {
         // A statement maps every table that it locks for writing, also those in which it changes nothing: only rows need the
         // definition.
         if (!isTidingsError(error) || (error.code !== 'SCHEMA_UNKNOWN' && error.code !== 'SCHEMA_MISMATCH'))
-          throw error;
+          {throw error;}
         this.#keep(tableId, MappedTable.undecodable(eventLength, error));
         return null;
       },

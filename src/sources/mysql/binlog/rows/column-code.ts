@@ -188,12 +188,14 @@ function temporalCode(bound: BoundColumn, target: string): string {
     case COLUMN_TYPE.TIMESTAMP2:
       return `${target} = r.timestamp2(v.getUint32(p), ${digits === 0 ? '0' : bigEndian(bytes, 4)}, ${digits}); p += ${4 + bytes};`;
     case COLUMN_TYPE.TIME:
-      if (declared > 0)
+      if (declared > 0) {
         return `${target} = r.timeHires(${bigEndianBig(HIRES_BYTES.time[declared])}, ${declared}); p += ${HIRES_BYTES.time[declared]};`;
+      }
       return `${target} = r.time1(b[p] | b[p + 1] << 8 | v.getInt8(p + 2) << 16); p += 3;`;
     case COLUMN_TYPE.DATETIME:
-      if (declared > 0)
+      if (declared > 0) {
         return `${target} = r.datetimeHires(${bigEndianBig(HIRES_BYTES.datetime[declared])}, ${declared}); p += ${HIRES_BYTES.datetime[declared]};`;
+      }
       return `${target} = r.datetime1(v.getUint32(p + 4, true) * 4294967296 + v.getUint32(p, true)); p += 8;`;
     default: {
       if (declared > 0) {

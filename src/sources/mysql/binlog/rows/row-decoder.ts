@@ -207,8 +207,9 @@ class Generator {
     const plain = wanted ? valueCode(bound, variable(image, index), this.#context) : skipCode(bound);
     if (!this.#layout.partial || bound.wire.type !== COLUMN_TYPE.JSON) return plain;
     // A diff applies to the document of the before image: remember where that lies.
-    if (image === 'before')
+    if (image === 'before') {
       return `const d = p; ${skipCode(bound)} js${index} = d + ${bound.wire.size}; je${index} = p; p = d; ${plain}`;
+    }
     const bit = this.#jsonOrdinal(index);
     const patch = wanted
       ? `l = v.getUint32(p, true); p += 4; if (l > end - p) r.short(end); ${variable(image, index)} = r.patch(b, { start: js${index}, end: je${index} }, { start: p, end: p + l }, ${JSON.stringify(this.#context.json)}); p += l;`

@@ -162,7 +162,9 @@ describe("MariaDB's types of mysql56_temporal_format=OFF", () => {
     [3, [0, 0, 0, 0, 0, 0], 0n, '0000-00-00 00:00:00.000'],
     [4, [2026, 0, 31, 0, 0, 0], 1n, '2026-00-31 00:00:00.0001'],
   ] as const)('DATETIME(%i) %j and %i is %s', (digits, [year, month, day, hour, minute, second], ticks, text) => {
-    const seconds = ((((BigInt(year) * 13n + BigInt(month)) * 32n + BigInt(day)) * 24n + BigInt(hour)) * 60n + BigInt(minute)) * 60n + BigInt(second);
+    const seconds =
+      ((((BigInt(year) * 13n + BigInt(month)) * 32n + BigInt(day)) * 24n + BigInt(hour)) * 60n + BigInt(minute)) * 60n +
+      BigInt(second);
     expect(datetimeHires(seconds * 10n ** BigInt(digits) + ticks, digits)).toBe(text);
   });
 });

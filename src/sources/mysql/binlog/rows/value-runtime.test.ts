@@ -21,9 +21,12 @@ const corrupt = expect.objectContaining({ code: 'BINLOG_CORRUPT' }) as Error;
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
 describe('FLOAT', () => {
-  test.each([0.1, 1.5, -2.25, 3.402_823_5e38, 1e-45, 3e-45, 1.175_494_4e-38, 16_777_216, 123_456.79])('%d keeps its decimal', (value) => {
-    expect(float32(Math.fround(value))).toBe(value);
-  });
+  test.each([0.1, 1.5, -2.25, 3.402_823_5e38, 1e-45, 3e-45, 1.175_494_4e-38, 16_777_216, 123_456.79])(
+    '%d keeps its decimal',
+    (value) => {
+      expect(float32(Math.fround(value))).toBe(value);
+    },
+  );
 
   test('of every power of two there is no shorter decimal', () => {
     for (let exponent = -149; exponent <= 127; exponent++) {
@@ -97,7 +100,8 @@ describe('ENUM and SET', () => {
 
   test('members by their bits, over all eight bytes', () => {
     const members = Array.from({ length: 64 }, (_, i) => `m${i}`);
-    const set = (bits: string, length: number): string => setMembers(hex(bits), 0, { length, members, cache: new Map() });
+    const set = (bits: string, length: number): string =>
+      setMembers(hex(bits), 0, { length, members, cache: new Map() });
     expect(set('05', 1)).toBe('m0,m2');
     expect(set('00', 1)).toBe('');
     expect(set('000080', 3)).toBe('m23');

@@ -107,8 +107,9 @@ export function setMembers(
 
 /** VECTOR: float32 values, little-endian, as many as fit. */
 export function vector(bytes: Buffer, start: number, end: number): Float32Array {
-  if ((end - start) % 4 !== 0)
+  if ((end - start) % 4 !== 0) {
     throw corrupt('a VECTOR value is not a whole number of float32', { length: end - start });
+  }
   const values = new Float32Array((end - start) / 4);
   for (let i = 0; i < values.length; i++) values[i] = bytes.readFloatLE(start + i * 4);
   return values;
