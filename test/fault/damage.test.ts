@@ -164,12 +164,16 @@ describeServers(
 
     test('an event that ends before its fields do, with a checksum that fits, stops the source', async () => {
       const data = await stretch(6);
-      for (const kind of [(type: number) => type === EVENT.TABLE_MAP, isRows, (type: number) => type === gtidType]) {
-        // No whole rows: an event with fewer of them is as good as any.
-        for (const bytes of [1, 3, 8]) {
-          // A GTID event's end is padding or optional fields: only its front must be there.
-          const missing = kind(gtidType) ? 12 + bytes : bytes;
-          const edit = once(kind, 3, (event) => shortened(event.bytes, Math.min(missing, event.bytes.length - 24)));
+      // Sizes that leave no whole row and no whole field of metadata out: an event with fewer of them is as good as any. A GTID
+      // event's end is padding or optional: of it only the front must be there.
+      const cuts: readonly (readonly [(type: number) => boolean, readonly number[]])[] = [
+        [(type) => type === EVENT.TABLE_MAP, [1, 5, 8]],
+        [isRows, [1, 3, 8]],
+        [(type) => type === gtidType, [13, 17, 20]],
+      ];
+      for (const [kind, missing] of cuts) {
+        for (const bytes of missing) {
+          const edit = once(kind, 3, (event) => shortened(event.bytes, Math.min(bytes, event.bytes.length - 24)));
           // oxlint-disable-next-line no-await-in-loop
           const { error } = await readDamaged(data, edit);
           expect(['BINLOG_CORRUPT', 'BINLOG_TRUNCATED', 'SCHEMA_MISMATCH']).toContain(error.code);

@@ -96,8 +96,9 @@ function collationOverrides(flavour: Flavour, settings: ReadonlyMap<string, stri
   // MariaDB 11.2: "utf8mb4=uca1400_ai_ci,ucs2=…", the collation without its character set's name.
   for (const pair of (settings.get('character_set_collations') ?? '').split(',')) {
     const [charset, collation] = pair.split('=').map((part) => part.trim());
-    if (charset && collation)
-      {overrides.set(charset, collation.startsWith(charset) ? collation : `${charset}_${collation}`);}
+    if (charset && collation) {
+      overrides.set(charset, collation.startsWith(charset) ? collation : `${charset}_${collation}`);
+    }
   }
   return overrides;
 }

@@ -254,7 +254,9 @@ async function checkMariadbGtids(position: MariadbGtidPosition, queries: QueryCo
   const unknown = position.gtids().filter(({ domain, server, sequence }) => {
     const own = known.filter((gtid) => gtid.domain === domain);
     // A domain may be unknown to a server that has others. One that knows none at all was reset, or is new.
-    return known.length === 0 || (own.length > 0 && !own.some((gtid) => gtid.server === server && gtid.sequence >= sequence));
+    return (
+      known.length === 0 || (own.length > 0 && !own.some((gtid) => gtid.server === server && gtid.sequence >= sequence))
+    );
   });
   if (unknown.length === 0) return;
   const shown = unknown.map(formatMariadbGtid).join(',');

@@ -89,7 +89,7 @@ export class Reading {
   }
 }
 
-export function lineOf({ kind, key, after }: Change): string {
+function lineOf({ kind, key, after }: Change): string {
   const id = textOf(key?.['id']);
   return kind === 'delete' ? `delete ${id}` : `${kind} ${id} ${textOf(after?.['note'])}`;
 }
@@ -100,7 +100,7 @@ function textOf(value: Value | undefined): string {
     : `(${typeof value})`;
 }
 
-export async function within<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
+async function within<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
   const timeout = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => timeout.reject(new assert.AssertionError({ message: `${what} did not come within ${timeoutMs} ms` })),

@@ -4,7 +4,7 @@ import { MARIADB_GTID_EXTRA } from './mariadb-gtid-flags.ts';
 
 /** The session a statement ran in, as far as its event tells. What was not logged is absent. */
 export interface QueryStatusVariables {
-  /** Bits of `QUERY_FLAG2`. */
+  /** Session options (MySQL source, sql/query_options.h). */
   readonly flags2?: number;
   /** The servers' bits differ from 2^32 on. */
   readonly sqlMode?: bigint;
@@ -40,14 +40,6 @@ export interface QueryStatusVariables {
   /** The first code that is not known here. It and what follows was left unread, as the servers do. */
   readonly unknownCode?: number;
 }
-
-/** Session options in `flags2` (MySQL source, sql/query_options.h). */
-export const QUERY_FLAG2 = {
-  AUTO_IS_NULL: 0x4000,
-  NOT_AUTOCOMMIT: 0x8_0000,
-  NO_FOREIGN_KEY_CHECKS: 0x400_0000,
-  RELAXED_UNIQUE_CHECKS: 0x800_0000,
-} as const;
 
 /** More databases than this are not listed. */
 const UPDATED_DATABASES_MAX = 16;

@@ -33,7 +33,14 @@ export interface RowsEvent {
  * Source: MySQL, libs/mysql/binlog/event/rows_event.cpp, Rows_event::Rows_event().
  */
 // oxlint-disable-next-line max-params -- called for every rows event; fills a target that is used again
-export function readRowsEventInto(bytes: Buffer, start: number, end: number, version: 1 | 2, update: boolean, target: RowsEvent): void {
+export function readRowsEventInto(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  version: 1 | 2,
+  update: boolean,
+  target: RowsEvent,
+): void {
   let p = start + 8;
   if (p + (version === 2 ? 3 : 1) > end) throw tooShort();
   target.tableId = bytes.readUInt32LE(start) + bytes.readUInt16LE(start + 4) * 0x1_0000_0000;
@@ -63,7 +70,15 @@ export function readRowsEventInto(bytes: Buffer, start: number, end: number, ver
 }
 
 export function emptyRowsEvent(): RowsEvent {
-  return { tableId: 0, endsStatement: false, columnCount: 0, firstBitmap: 0, secondBitmap: 0, rowsStart: 0, rowsEnd: 0 };
+  return {
+    tableId: 0,
+    endsStatement: false,
+    columnCount: 0,
+    firstBitmap: 0,
+    secondBitmap: 0,
+    rowsStart: 0,
+    rowsEnd: 0,
+  };
 }
 
 /** Update events have two bitmaps. */

@@ -90,7 +90,10 @@ export function decodeTableMapEvent(body: Buffer, flavour: BinlogFlavour): Table
     const optional = decodeOptionalMetadata(cursor);
     const stray = optional?.primaryKey?.find((index) => index >= count);
     if (stray !== undefined) {
-      throw corrupt(`${database}.${table} has column ${stray + 1} in its key, and ${count} columns`, { event: 'TABLE_MAP', count });
+      throw corrupt(`${database}.${table} has column ${stray + 1} in its key, and ${count} columns`, {
+        event: 'TABLE_MAP',
+        count,
+      });
     }
     return { flavour, tableId, database, table, columns, metadata: optional };
   });
@@ -280,8 +283,9 @@ function members(value: ByteCursor): Buffer[][] {
   return list(value, () => {
     const count = value.lengthEncoded('member count');
     const names: Buffer[] = [];
-    for (let i = 0; i < count; i++)
-      {names.push(Buffer.from(value.bytes(value.lengthEncoded('member length'), 'member')));}
+    for (let i = 0; i < count; i++) {
+      names.push(Buffer.from(value.bytes(value.lengthEncoded('member length'), 'member')));
+    }
     return names;
   });
 }

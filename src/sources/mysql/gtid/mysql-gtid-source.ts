@@ -5,7 +5,7 @@
  */
 export type MysqlGtidSource = string;
 
-export const UUID_TEXT_LENGTH = 36;
+const UUID_TEXT_LENGTH = 36;
 
 export function gtidSource(uuid: string, tag: string): MysqlGtidSource {
   return tag === '' ? uuid : `${uuid}:${tag}`;

@@ -1,6 +1,7 @@
 import { crc32 } from '../../../base/crc32.ts';
 import { TidingsError } from '../../../core/errors.ts';
 import { decodeFormatDescriptionEvent, type FormatDescriptionEvent } from '../binlog/format-description-event.ts';
+import { EVENT_CHECKSUM_LENGTH, EVENT_HEADER_LENGTH } from '../binlog/event-header.ts';
 import { EVENT, eventTypeName } from '../binlog/event-types.ts';
 import { corrupt } from '../binlog/frame-errors.ts';
 import type { MariadbGtidPosition } from '../gtid/mariadb-gtid.ts';
@@ -32,9 +33,6 @@ export interface SessionOptions {
 
 /** How long the server may wait for us to read on. */
 const WRITE_TIMEOUT_S = 24 * 3600;
-
-const HEADER_LENGTH = 19;
-const CHECKSUM_LENGTH = 4;
 
 /** The replication stream of one connection: events with verified checksums. */
 export class BinlogSession implements EventSource {
@@ -124,7 +122,7 @@ export class BinlogSession implements EventSource {
     const packets = this.#packets;
     if (!packets.next()) return false;
     const { bytes, view, start, end } = packets;
-    if (end - start < HEADER_LENGTH) {
+    if (end - start < EVENT_HEADER_LENGTH) {
       throw new TidingsError('BINLOG_TRUNCATED', `an event of ${end - start} bytes is shorter than its header`, {
         details: { length: end - start },
       });
@@ -168,32 +166,33 @@ export class BinlogSession implements EventSource {
     { bytes, view, start, end }: { bytes: Buffer; view: DataView; start: number; end: number },
   ): number {
     if (type === EVENT.FORMAT_DESCRIPTION) {
-      const format = decodeFormatDescriptionEvent(bytes.subarray(start + HEADER_LENGTH, end));
+      const format = decodeFormatDescriptionEvent(bytes.subarray(start + EVENT_HEADER_LENGTH, end));
       this.format = format;
       this.#checksums = format.checksum === 'crc32';
       if (this.#checksums) this.#verify(type, { bytes, view, start, end });
-      return end - CHECKSUM_LENGTH;
+      return end - EVENT_CHECKSUM_LENGTH;
     }
     const inFile = type === EVENT.ROTATE && view.getUint32(start + 13, true) !== 0;
     if (!inFile && (type === EVENT.ROTATE || type === EVENT.HEARTBEAT || type === EVENT.HEARTBEAT_V2)) {
       // The server makes these up for the connection, and which checksum setting it applies to them differs by version and by
       // the file it is about to open: they have one exactly when it fits.
-      const summed = end - CHECKSUM_LENGTH;
-      return summed >= start + HEADER_LENGTH && crc32(bytes, view, start, summed) === view.getInt32(summed, true)
+      const summed = end - EVENT_CHECKSUM_LENGTH;
+      return summed >= start + EVENT_HEADER_LENGTH && crc32(bytes, view, start, summed) === view.getInt32(summed, true)
         ? summed
         : end;
     }
     if (!this.#checksums) return end;
     this.#verify(type, { bytes, view, start, end });
-    return end - CHECKSUM_LENGTH;
+    return end - EVENT_CHECKSUM_LENGTH;
   }
 
   #verify(
     type: number,
     { bytes, view, start, end }: { bytes: Buffer; view: DataView; start: number; end: number },
   ): void {
-    const summed = end - CHECKSUM_LENGTH;
-    if (summed >= start + HEADER_LENGTH && crc32(bytes, view, start, summed) === view.getInt32(summed, true)) return;
+    const summed = end - EVENT_CHECKSUM_LENGTH;
+    if (summed >= start + EVENT_HEADER_LENGTH && crc32(bytes, view, start, summed) === view.getInt32(summed, true))
+      return;
     const name = eventTypeName(type, this.format?.flavour ?? 'mysql');
     const nextPosition = view.getUint32(start + 13, true);
     throw new TidingsError(

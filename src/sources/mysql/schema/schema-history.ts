@@ -145,8 +145,9 @@ export class SchemaHistory {
         between.everything || between.databases.has(database) || between.tables.has(`${database}.${name}`);
       for (const [database, charset] of databases) {
         if (between.everything || between.databases.has(database)) continue;
-        if (this.catalog.lookupDatabase(database) === 'unknown')
-          {this.catalog.apply({ op: 'define-database', database, charset });}
+        if (this.catalog.lookupDatabase(database) === 'unknown') {
+          this.catalog.apply({ op: 'define-database', database, charset });
+        }
       }
       let visible = false;
       for (const definition of definitions) {
@@ -155,8 +156,9 @@ export class SchemaHistory {
         if (isAsked) visible = true;
         if (isTouched(database, name) || !selection.watches(database, name)) continue;
         // What the stream's DDL says stands, unless this very table is in doubt.
-        if (isAsked || this.catalog.lookup(database, name) === 'unknown')
-          {this.catalog.apply({ op: 'define', definition });}
+        if (isAsked || this.catalog.lookup(database, name) === 'unknown') {
+          this.catalog.apply({ op: 'define', definition });
+        }
       }
       const reason = unreadable.find(
         ({ database, table }) => database === asked?.database && table === asked.name,

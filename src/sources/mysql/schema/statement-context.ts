@@ -1,6 +1,11 @@
 import type { QueryEvent } from '../binlog/query-event.ts';
 import { charsetByName } from '../charset/charset.ts';
-import { charsetOfCollation, charsetOfCollationName, collationName, defaultCollationOf } from '../charset/collations.ts';
+import {
+  charsetOfCollation,
+  charsetOfCollationName,
+  collationName,
+  defaultCollationOf,
+} from '../charset/collations.ts';
 import type { Catalog } from '../ddl/catalog.ts';
 import type { DdlContext } from '../ddl/effect.ts';
 import { parseVersion, type Server } from '../server.ts';
@@ -83,7 +88,8 @@ function charsetAndCollation(id: number | undefined, flavour: 'mysql' | 'mariadb
 
 /** The statement's text; null when its bytes are not in the character set that the event says. */
 export function statementText({ query, variables }: QueryEvent, flavour: 'mysql' | 'mariadb'): string | null {
-  const name = variables.clientCollation === undefined ? 'utf8mb4' : charsetOfCollation(variables.clientCollation, flavour);
+  const name =
+    variables.clientCollation === undefined ? 'utf8mb4' : charsetOfCollation(variables.clientCollation, flavour);
   // A client that declares `binary` sends whatever it likes; UTF-8 is what nearly all of them mean.
   const charset = charsetByName(name === null || name === 'binary' ? 'utf8mb4' : name, flavour);
   try {

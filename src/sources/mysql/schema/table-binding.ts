@@ -58,12 +58,21 @@ export function schemaFromMetadata(event: TableMapEvent, flavour: Flavour, known
   const details = metadataColumns(event);
   const columns = event.columns.map((wire, i): Column => {
     const name = metadata.names?.[i] ?? '';
-    const { unsigned, collation, members, dimensions } = details[i] ?? { unsigned: false, collation: null, members: null, dimensions: null };
+    const { unsigned, collation, members, dimensions } = details[i] ?? {
+      unsigned: false,
+      collation: null,
+      members: null,
+      dimensions: null,
+    };
     const charset = collation === null ? null : charsetOfCollation(collation, flavour);
     if (collation !== null && charset === null) {
-      throw new TidingsError('COLUMN_TYPE_UNSUPPORTED', `${event.database}.${event.table}.${name} has collation ${collation}, which is not known`, {
-        details: { table: `${event.database}.${event.table}`, column: name, collation },
-      });
+      throw new TidingsError(
+        'COLUMN_TYPE_UNSUPPORTED',
+        `${event.database}.${event.table}.${name} has collation ${collation}, which is not known`,
+        {
+          details: { table: `${event.database}.${event.table}`, column: name, collation },
+        },
+      );
     }
     const before = known?.columns[i];
     const type = typeOf(wire, { charset, known: before?.name === name ? before : undefined });
@@ -100,9 +109,13 @@ export function bindTable(event: TableMapEvent, schema: TableSchema, { flavour, 
     const wire = event.columns[i] as WireColumn;
     const charset = column.charset === null ? null : charsetByName(column.charset, flavour);
     if (column.charset !== null && charset === null) {
-      throw new TidingsError('COLUMN_TYPE_UNSUPPORTED', `${table}.${column.name} has character set ${column.charset}, which is not known`, {
-        details: { table, column: column.name, charset: column.charset },
-      });
+      throw new TidingsError(
+        'COLUMN_TYPE_UNSUPPORTED',
+        `${table}.${column.name} has character set ${column.charset}, which is not known`,
+        {
+          details: { table, column: column.name, charset: column.charset },
+        },
+      );
     }
     return { column, wire, charset, selected: wanted[i] === true };
   });
@@ -110,7 +123,10 @@ export function bindTable(event: TableMapEvent, schema: TableSchema, { flavour, 
 }
 
 /** What a column's values are, from its bytes' layout and character set; `known` decides where these leave it open. */
-function typeOf(wire: WireColumn, { charset, known }: { charset: string | null; known: Column | undefined }): ColumnType {
+function typeOf(
+  wire: WireColumn,
+  { charset, known }: { charset: string | null; known: Column | undefined },
+): ColumnType {
   const binary = charset === 'binary';
   switch (wire.type) {
     case COLUMN_TYPE.TINY:
@@ -184,7 +200,13 @@ function lengthOf(
     flavour,
     dimensions,
     known,
-  }: { type: ColumnType; charset: string | null; flavour: Flavour; dimensions: number | null; known: Column | undefined },
+  }: {
+    type: ColumnType;
+    charset: string | null;
+    flavour: Flavour;
+    dimensions: number | null;
+    known: Column | undefined;
+  },
 ): number | null {
   const perCharacter = charset === null ? 1 : (charsetByName(charset, flavour)?.bytesPerCharMax ?? 1);
   switch (type) {

@@ -23,7 +23,9 @@ export function wireMismatch(event: TableMapEvent, schema: TableSchema, flavour:
       return `column ${column.name} is known as ${column.type}${column.length === null ? '' : `(${column.length})`}, the rows hold ${columnTypeName(wire.type)} of size ${wire.size}`;
     }
     const name = event.metadata?.names?.[i];
-    if (name !== undefined && name !== column.name) return `column ${i + 1} is known as ${column.name}, the rows call it ${name}`;
+    if (name !== undefined && name !== column.name) {
+      return `column ${i + 1} is known as ${column.name}, the rows call it ${name}`;
+    }
     const { unsigned, collation } = metadata[i] ?? { unsigned: false, collation: null };
     if ((event.metadata?.unsigned ?? null) !== null && isInteger(column) && unsigned !== column.unsigned) {
       return `column ${column.name} is ${unsigned ? '' : 'not '}unsigned in the rows`;
@@ -31,7 +33,11 @@ export function wireMismatch(event: TableMapEvent, schema: TableSchema, flavour:
     if (collation !== null && isBytes(column) && collation !== BINARY_COLLATION) {
       return `column ${column.name} is known as ${column.type}, the rows hold text`;
     }
-    if (collation !== null && column.charset !== null && charsetOfCollation(collation, flavour) !== canonical(column.charset)) {
+    if (
+      collation !== null &&
+      column.charset !== null &&
+      charsetOfCollation(collation, flavour) !== canonical(column.charset)
+    ) {
       return `column ${column.name} is known in ${column.charset}, the rows are in ${charsetOfCollation(collation, flavour) ?? `collation ${collation}`}`;
     }
   }
@@ -83,7 +89,9 @@ function fits(wire: WireColumn, column: Column, flavour: Flavour): boolean {
     case 'datetime':
       return wire.type === COLUMN_TYPE.DATETIME || (wire.type === COLUMN_TYPE.DATETIME2 && wire.size === (length ?? 0));
     case 'timestamp':
-      return wire.type === COLUMN_TYPE.TIMESTAMP || (wire.type === COLUMN_TYPE.TIMESTAMP2 && wire.size === (length ?? 0));
+      return (
+        wire.type === COLUMN_TYPE.TIMESTAMP || (wire.type === COLUMN_TYPE.TIMESTAMP2 && wire.size === (length ?? 0))
+      );
     case 'char':
       return wire.type === COLUMN_TYPE.STRING && wire.size === (length ?? 0) * perCharacter;
     case 'binary':
@@ -91,10 +99,15 @@ function fits(wire: WireColumn, column: Column, flavour: Flavour): boolean {
     case 'varchar':
     case 'varbinary':
       if (wire.type === COLUMN_TYPE.VARCHAR_COMPRESSED) return wire.size === (length ?? 0) * perCharacter + 1;
-      return (wire.type === COLUMN_TYPE.VARCHAR || wire.type === COLUMN_TYPE.VAR_STRING) && wire.size === (length ?? 0) * perCharacter;
+      return (
+        (wire.type === COLUMN_TYPE.VARCHAR || wire.type === COLUMN_TYPE.VAR_STRING) &&
+        wire.size === (length ?? 0) * perCharacter
+      );
     case 'text':
     case 'blob':
-      return (wire.type === COLUMN_TYPE.BLOB || wire.type === COLUMN_TYPE.BLOB_COMPRESSED) && 256 ** wire.size - 1 === length;
+      return (
+        (wire.type === COLUMN_TYPE.BLOB || wire.type === COLUMN_TYPE.BLOB_COMPRESSED) && 256 ** wire.size - 1 === length
+      );
     case 'enum':
       return wire.type === COLUMN_TYPE.ENUM && wire.size === ((column.members?.length ?? 0) < 256 ? 1 : 2);
     case 'set':

@@ -2,6 +2,7 @@ import type { SchemaChange, Truncation } from '../../../core/change.ts';
 import { TidingsError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ChangeBatch, TransactionPart } from '../../../core/source.ts';
+import { EVENT_FLAG, EVENT_HEADER_LENGTH } from '../binlog/event-header.ts';
 import { EVENT, eventTypeName, isKnownEventType } from '../binlog/event-types.ts';
 import type { FormatDescriptionEvent } from '../binlog/format-description-event.ts';
 import { corrupt } from '../binlog/frame-errors.ts';
@@ -27,6 +28,7 @@ import { emptyRowsEvent, isUpdate, readRowsEventInto, type RowsEvent } from '../
 import { decodeTransactionPayloadEvent } from '../binlog/transaction-payload-event.ts';
 import { uncompressEventData } from '../binlog/uncompress-event.ts';
 import { formatXaId } from '../binlog/xa-id.ts';
+import { checkXidEvent } from '../binlog/xid-event.ts';
 import { decodeXaPrepareEvent } from '../binlog/xa-prepare-event.ts';
 import { GtidTrail } from '../gtid/gtid-trail.ts';
 import { MariadbGtidPosition } from '../gtid/mariadb-gtid.ts';
@@ -45,12 +47,6 @@ import { StreamPosition } from './stream-position.ts';
 import type { MappedTable } from './table-maps.ts';
 import { TableResolver } from './table-resolver.ts';
 import type { XaTransactions } from './xa-transactions.ts';
-
-const HEADER_LENGTH = 19;
-/** LOG_EVENT_IGNORABLE_F: whoever does not know the event may pass over it. */
-const IGNORABLE = 0x80;
-/** LOG_EVENT_ARTIFICIAL_F: made up for the connection, in no file. */
-const ARTIFICIAL = 0x20;
 
 export interface AssemblerOptions {
   readonly server: Server;
@@ -154,7 +150,7 @@ export class Assembler {
   accept(event: EventSource): Demand {
     const { bytes, view, start, end } = event;
     const type = bytes[start + 4] as number;
-    const body = start + HEADER_LENGTH;
+    const body = start + EVENT_HEADER_LENGTH;
     this.#options.xa.keep(type, event);
     switch (type) {
       case EVENT.MARIADB_GTID:
@@ -205,6 +201,7 @@ export class Assembler {
         this.#statement = new LoggedStatement(bytes, Math.min(body + 1, end), end);
         return null;
       case EVENT.XID:
+        checkXidEvent(body, end);
         this.#position.advance(view, start);
         this.#commit();
         return null;
@@ -230,7 +227,7 @@ export class Assembler {
   /** Everything that does not come with every transaction. */
   #rare(type: number, { bytes, view, start, end }: EventSource): Demand {
     const { server, log } = this.#options;
-    const frame = bytes.subarray(start + HEADER_LENGTH, end);
+    const frame = bytes.subarray(start + EVENT_HEADER_LENGTH, end);
     const nextPosition = view.getUint32(start + 13, true);
     const flags = view.getUint16(start + 17, true);
     switch (type) {
@@ -243,7 +240,7 @@ export class Assembler {
         // Table ids start anew with each server run, and a file never depends on one before it.
         this.#tables.forget();
         this.#options.fileBegins({ file: this.#position.file, beganAtS: view.getUint32(start, true) });
-        if (nextPosition !== 0 && (flags & ARTIFICIAL) === 0) this.#position.advance(view, start);
+        if (nextPosition !== 0 && (flags & EVENT_FLAG.ARTIFICIAL) === 0) this.#position.advance(view, start);
         return null;
       case EVENT.HEARTBEAT:
       case EVENT.HEARTBEAT_V2: {
@@ -256,7 +253,7 @@ export class Assembler {
       }
       case EVENT.GTID_TAGGED:
         this.#position.advance(view, start);
-        readMysqlTaggedGtidInto(bytes, start + HEADER_LENGTH, end, this.#mysqlGtid);
+        readMysqlTaggedGtidInto(bytes, start + EVENT_HEADER_LENGTH, end, this.#mysqlGtid);
         this.#mysqlBegins(view, start, false);
         return null;
       case EVENT.PREVIOUS_GTIDS:
@@ -315,7 +312,7 @@ export class Assembler {
         return null;
       default: {
         const name = eventTypeName(type, server.flavour);
-        if (!isKnownEventType(type, server.flavour) && (flags & IGNORABLE) !== 0) {
+        if (!isKnownEventType(type, server.flavour) && (flags & EVENT_FLAG.IGNORABLE) !== 0) {
           log.warn(
             { eventType: type, file: this.#position.file, offset: this.#position.offset },
             'event passed over: unknown, and marked as ignorable by the server',
@@ -355,7 +352,7 @@ export class Assembler {
 
   // oxlint-disable-next-line max-params -- called for every transaction
   #mariadbBegins(bytes: Buffer, view: DataView, start: number, end: number): void {
-    const body = start + HEADER_LENGTH;
+    const body = start + EVENT_HEADER_LENGTH;
     const gtid = this.#mariadbGtid;
     readMariadbGtidInto(bytes, body, end, gtid);
     const committedAtUs = view.getUint32(start, true) * 1_000_000;

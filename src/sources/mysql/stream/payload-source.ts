@@ -1,5 +1,6 @@
 import { createZstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { TidingsError } from '../../../core/errors.ts';
+import { EVENT_HEADER_LENGTH } from '../binlog/event-header.ts';
 import { corrupt } from '../binlog/frame-errors.ts';
 import type { TransactionPayloadEvent } from '../binlog/transaction-payload-event.ts';
 import type { EventSource } from './event-source.ts';
@@ -8,7 +9,6 @@ import type { EventSource } from './event-source.ts';
 const WHOLE_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes that come out of the decompressor at a time: each is a batch. */
 const PIECE_BYTES = 256 * 1024;
-const HEADER_LENGTH = 19;
 
 /**
  * The events inside a TRANSACTION_PAYLOAD: one behind the other, each with its header, none with a checksum (the outer event's
@@ -42,9 +42,9 @@ export class PayloadSource implements EventSource {
 
   next(): boolean {
     const available = this.bytes.length - this.#from;
-    if (available < HEADER_LENGTH) return false;
+    if (available < EVENT_HEADER_LENGTH) return false;
     const length = this.view.getUint32(this.#from + 9, true);
-    if (length < HEADER_LENGTH || length > this.#eventBytesMax) throw badLength(length);
+    if (length < EVENT_HEADER_LENGTH || length > this.#eventBytesMax) throw badLength(length);
     if (available < length) return false;
     this.start = this.#from;
     this.end = this.#from + length;
@@ -65,7 +65,7 @@ export class PayloadSource implements EventSource {
       }
       parts.push(piece);
       length += piece.length;
-      if (wanted <= HEADER_LENGTH) {
+      if (wanted <= EVENT_HEADER_LENGTH) {
         parts = [Buffer.concat(parts)];
         wanted = this.#wanted(parts[0]);
       }
@@ -81,9 +81,9 @@ export class PayloadSource implements EventSource {
 
   /** How many bytes it takes to have the event that begins here: all of it, or its header to begin with. */
   #wanted(bytes: Buffer | undefined): number {
-    if (bytes === undefined || bytes.length < HEADER_LENGTH) return HEADER_LENGTH;
+    if (bytes === undefined || bytes.length < EVENT_HEADER_LENGTH) return EVENT_HEADER_LENGTH;
     const length = bytes.readUInt32LE(9);
-    if (length < HEADER_LENGTH || length > this.#eventBytesMax) throw badLength(length);
+    if (length < EVENT_HEADER_LENGTH || length > this.#eventBytesMax) throw badLength(length);
     return length;
   }
 

@@ -5,6 +5,7 @@ import {
   isCommitQuery,
   type QueryEvent,
 } from '../binlog/query-event.ts';
+import { EVENT_HEADER_LENGTH } from '../binlog/event-header.ts';
 import { EVENT } from '../binlog/event-types.ts';
 import { decodeMariadbGtidEvent } from '../binlog/mariadb-gtid-event.ts';
 import { MARIADB_GTID_FLAG } from '../binlog/mariadb-gtid-flags.ts';
@@ -22,8 +23,6 @@ import { statementContext, statementText } from '../schema/statement-context.ts'
 import { binlogFiles, type BinlogPlace, comparePlaces, type Server } from '../server.ts';
 import type { EventSource } from './event-source.ts';
 import { classifyControl } from './statements.ts';
-
-const HEADER_LENGTH = 19;
 
 /** Where and how to open further replication streams beside the main one. */
 export interface SideOptions {
@@ -73,7 +72,7 @@ class PlaceTracker {
   see({ bytes, view, start, end }: EventSource): void {
     const type = bytes[start + 4];
     if (type === EVENT.ROTATE) {
-      const { file, position } = decodeRotateEvent(bytes.subarray(start + HEADER_LENGTH, end));
+      const { file, position } = decodeRotateEvent(bytes.subarray(start + EVENT_HEADER_LENGTH, end));
       this.file = file;
       this.offset = position;
       return;
@@ -138,7 +137,7 @@ export async function scanDdl(options: SideOptions, from: BinlogPlace, to: Binlo
     for (;;) {
       while (session.next()) {
         const { bytes, view, start, end } = session;
-        const body = start + HEADER_LENGTH;
+        const body = start + EVENT_HEADER_LENGTH;
         place.see(session);
         const type = bytes[start + 4];
         const flags = view.getUint16(start + 17, true);
@@ -239,7 +238,7 @@ class PreparedSource implements EventSource {
       const type = bytes[start + 4] as number;
       this.#place.see(session);
       if (!this.#inside) {
-        this.#inside = this.#begins(type, bytes.subarray(start + HEADER_LENGTH, end));
+        this.#inside = this.#begins(type, bytes.subarray(start + EVENT_HEADER_LENGTH, end));
         if (!this.#inside && comparePlaces(this.#place, this.#before) >= 0) throw this.#lost();
         continue;
       }

@@ -1,10 +1,9 @@
+import { EVENT_FLAG } from '../binlog/event-header.ts';
 import { GtidTrail } from '../gtid/gtid-trail.ts';
 import { MysqlPosition } from '../mysql-position.ts';
 import type { BinlogPlace } from '../server.ts';
 import type { BinlogTransaction } from './open-transaction.ts';
 
-/** LOG_EVENT_ARTIFICIAL_F: the event was made up for the connection and is in no file. */
-const ARTIFICIAL = 0x20;
 const FOUR_GIB = 0x1_0000_0000;
 
 /**
@@ -45,7 +44,8 @@ export class StreamPosition {
     if (this.#detours > 0) return;
     const next = view.getUint32(start + 13, true);
     if (next === 0) {
-      if ((view.getUint16(start + 17, true) & ARTIFICIAL) === 0) this.offset += view.getUint32(start + 9, true);
+      if ((view.getUint16(start + 17, true) & EVENT_FLAG.ARTIFICIAL) === 0)
+        this.offset += view.getUint32(start + 9, true);
       return;
     }
     const low = this.offset % FOUR_GIB;

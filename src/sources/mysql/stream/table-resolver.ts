@@ -92,8 +92,9 @@ export class TableResolver {
       (error: unknown) => {
         // A statement maps every table that it locks for writing, also those in which it changes nothing: only rows need the
         // definition.
-        if (!isTidingsError(error) || (error.code !== 'SCHEMA_UNKNOWN' && error.code !== 'SCHEMA_MISMATCH'))
-          {throw error;}
+        if (!isTidingsError(error) || (error.code !== 'SCHEMA_UNKNOWN' && error.code !== 'SCHEMA_MISMATCH')) {
+          throw error;
+        }
         this.#keep(tableId, MappedTable.undecodable(eventLength, error));
         return null;
       },

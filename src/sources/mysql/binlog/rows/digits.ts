@@ -7,7 +7,7 @@ function padded(count: number, width: number): readonly string[] {
 /** `00` … `99`, and on to `127`, so that any seven bits have an entry. */
 export const TWO_DIGITS: readonly string[] = padded(128, 2);
 /** `000` … `999`, and on to `1023`. */
-export const THREE_DIGITS: readonly string[] = padded(1024, 3);
+const THREE_DIGITS: readonly string[] = padded(1024, 3);
 /** `0000` … `16383`: any fourteen bits. */
 export const FOUR_DIGITS: readonly string[] = padded(16_384, 4);
 

@@ -75,7 +75,7 @@ export function fraction(stored: number, digits: number): string {
 }
 
 /** TIMESTAMP: seconds since 1970 UTC. 0 is MySQL's zero timestamp, which is no moment: the caller handles it. */
-export function utcSeconds(seconds: number): string {
+function utcSeconds(seconds: number): string {
   const day = (seconds / 86_400) | 0;
   const second = seconds - day * 86_400;
   let date = UTC_DAY[day];

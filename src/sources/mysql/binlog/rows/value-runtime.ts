@@ -154,14 +154,6 @@ export function uncompressColumn(bytes: Buffer, start: number, end: number): Buf
   return value;
 }
 
-/** Text in any character set, without the ASCII shortcut. */
-export function charsetText(
-  bytes: Buffer,
-  { start, end, charset }: { start: number; end: number; charset: Charset },
-): string {
-  return charset.decode(bytes, start, end);
-}
-
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, '0'));
 
 function hex(bytes: Buffer, start: number, end: number): string {
