@@ -191,8 +191,9 @@ export class BinlogSession implements EventSource {
     { bytes, view, start, end }: { bytes: Buffer; view: DataView; start: number; end: number },
   ): void {
     const summed = end - EVENT_CHECKSUM_LENGTH;
-    if (summed >= start + EVENT_HEADER_LENGTH && crc32(bytes, view, start, summed) === view.getInt32(summed, true))
+    if (summed >= start + EVENT_HEADER_LENGTH && crc32(bytes, view, start, summed) === view.getInt32(summed, true)) {
       return;
+    }
     const name = eventTypeName(type, this.format?.flavour ?? 'mysql');
     const nextPosition = view.getUint32(start + 13, true);
     throw new TidingsError(

@@ -44,8 +44,9 @@ export class StreamPosition {
     if (this.#detours > 0) return;
     const next = view.getUint32(start + 13, true);
     if (next === 0) {
-      if ((view.getUint16(start + 17, true) & EVENT_FLAG.ARTIFICIAL) === 0)
+      if ((view.getUint16(start + 17, true) & EVENT_FLAG.ARTIFICIAL) === 0) {
         this.offset += view.getUint32(start + 9, true);
+      }
       return;
     }
     const low = this.offset % FOUR_GIB;

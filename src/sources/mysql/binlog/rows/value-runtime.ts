@@ -1,5 +1,4 @@
 import { inflateRawSync, inflateSync } from 'node:zlib';
-import type { Charset } from '../../charset/charset.ts';
 import { corrupt } from '../frame-errors.ts';
 
 /** Functions that generated row decoders call for the types whose values take more than reading an integer. */
