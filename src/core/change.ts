@@ -27,7 +27,7 @@ export interface Change {
   readonly table: TableSchema;
   /** System change number; null until a relay has given it one. */
   readonly scn: number | null;
-  /** The primary key after the change (before it, for a delete), in key order; null when the table has none. */
+  /** The primary key after the change (before it, for a delete), in key order; null when the table has none, or it was not logged. */
   readonly key: Row | null;
   /** As far as the source logged it; null for an insert. */
   readonly before: Row | null;

@@ -68,7 +68,8 @@ export interface RowBatch {
   rows(): DecodedRows;
   /**
    * The primary key of each row after the change (before it, for a delete): the bare value of a single-column key, a tuple in key
-   * order of a composite one. Null when the table has no primary key. Nothing but the key is decoded.
+   * order of a composite one. Null when the table has no primary key, or when the source did not log it (MariaDB's row image MINIMAL
+   * leaves out a key that is its column's default). Nothing but the key is decoded.
    */
   keys(): readonly (Value | readonly Value[])[] | null;
   /** All rows as changes, for consumers that handle them one by one. */
