@@ -174,6 +174,8 @@ class Tail {
     for await (const batch of source.batches()) {
       try {
         for (const part of batch.parts) {
+          // Told to stop while it waited: what begins now might not end any more.
+          if (this.#isDone()) return;
           this.#encode(part);
           if (this.#isDone()) return;
           // oxlint-disable-next-line no-await-in-loop -- in order, and no faster than the reader

@@ -1,7 +1,5 @@
-import type { SchemaChange, Truncation } from '../../../core/change.ts';
 import { TidingsError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
-import type { ChangeBatch, TransactionPart } from '../../../core/source.ts';
 import { EVENT_FLAG, EVENT_HEADER_LENGTH } from '../binlog/event-header.ts';
 import { EVENT, eventTypeName, isKnownEventType } from '../binlog/event-types.ts';
 import type { FormatDescriptionEvent } from '../binlog/format-description-event.ts';
@@ -39,13 +37,14 @@ import type { BinlogPlace, Server } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
 import type { EventSource } from './event-source.ts';
 import { LoggedStatement } from './logged-statement.ts';
-import { BinlogTransaction, OpenTransaction, type TransactionFailure } from './open-transaction.ts';
+import { BinlogTransaction, type OpenTransaction } from './open-transaction.ts';
 import { PayloadSource } from './payload-source.ts';
 import type { BinlogFileSeen } from './reset-check.ts';
 import { applyStatement, classifyControl } from './statements.ts';
 import { StreamPosition } from './stream-position.ts';
 import type { MappedTable } from './table-maps.ts';
 import { TableResolver } from './table-resolver.ts';
+import { TransactionBuilder } from './transaction-builder.ts';
 import type { XaTransactions } from './xa-transactions.ts';
 
 export interface AssemblerOptions {
@@ -73,24 +72,12 @@ export type Demand = EventSource | Promise<EventSource | null> | null;
  * It keeps the position (I2): `end` moves when a transaction's last event has been seen, and never in between.
  */
 export class Assembler {
-  /** Transactions that committed before this are passed over; null once the first later one came. µs since 1970 UTC. */
-  skipBeforeUs: number | null = null;
-
   readonly #options: AssemblerOptions;
   readonly #position: StreamPosition;
   readonly #tables: TableResolver;
-  #open: OpenTransaction | null = null;
-  #reused: OpenTransaction | null = null;
-  #last: BinlogTransaction | null = null;
-  #parts: TransactionPart[] = [];
-  #statement: LoggedStatement | null = null;
-  #expectRestart: boolean;
+  /** The transactions in the making. */
+  readonly transactions: TransactionBuilder;
   readonly #rowsEvent: RowsEvent = emptyRowsEvent();
-  /** Where the open transaction's first event stands. Made once: it is passed along with every TABLE_MAP. */
-  readonly #transactionPlace = (): BinlogPlace => {
-    const { atFile, atOffset } = this.#opened();
-    return { file: atFile, offset: atOffset };
-  };
   readonly #mysqlGtid = emptyMysqlGtidTarget();
   readonly #mariadbGtid = emptyMariadbGtidTarget();
 
@@ -98,7 +85,7 @@ export class Assembler {
     this.#options = options;
     this.#position = new StreamPosition(start);
     this.#tables = new TableResolver(options);
-    this.#expectRestart = expectRestart;
+    this.transactions = new TransactionBuilder(this.#position, expectRestart);
   }
 
   /** The end of the last complete transaction. */
@@ -106,45 +93,9 @@ export class Assembler {
     return this.#position.end;
   }
 
-  /** The transaction that ended last. */
-  get last(): BinlogTransaction | null {
-    return this.#last;
-  }
-
   /** Where the stream is, inside a transaction or not. */
   get place(): BinlogPlace {
     return this.#position.place;
-  }
-
-  get inTransaction(): boolean {
-    return this.#open !== null;
-  }
-
-  /** A part of the open transaction was handed over: after a reconnect it comes again. */
-  get openWasHandedOver(): boolean {
-    // Or it was before an earlier reconnect, and nothing of it has come since.
-    return this.#expectRestart || this.#open?.handedOver === true;
-  }
-
-  get hasParts(): boolean {
-    return this.#parts.length > 0 || (this.#open !== null && this.#open.entries.length > 0);
-  }
-
-  /** Takes what is there; call before the bytes behind it go. */
-  takeBatch(bytes: number): ChangeBatch {
-    const open = this.#open;
-    if (open !== null && open.entries.length > 0) this.#pushPart(open, null);
-    const parts = this.#parts;
-    this.#parts = [];
-    this.#statement?.settle();
-    return { parts, position: this.end, bytes };
-  }
-
-  /** Takes the complete transactions only: the rest of the stream will not come. */
-  takeComplete(bytes: number): ChangeBatch {
-    const parts = this.#parts;
-    this.#parts = [];
-    return { parts, position: this.end, bytes };
   }
 
   accept(event: EventSource): Demand {
@@ -165,7 +116,7 @@ export class Assembler {
         return null;
       case EVENT.TABLE_MAP:
         this.#position.advance(view, start);
-        return this.#tables.map(bytes, body, end, this.#transactionPlace);
+        return this.#tables.map(bytes, body, end, this.transactions.beginning);
       case EVENT.WRITE_ROWS_V1:
       case EVENT.UPDATE_ROWS_V1:
       case EVENT.DELETE_ROWS_V1:
@@ -193,26 +144,26 @@ export class Assembler {
         return null;
       case EVENT.ANNOTATE_ROWS:
         this.#position.advance(view, start);
-        this.#statement = new LoggedStatement(bytes, body, end);
+        this.transactions.statement = new LoggedStatement(bytes, body, end);
         return null;
       case EVENT.ROWS_QUERY:
         this.#position.advance(view, start);
         // A length byte that only holds 255 comes first.
-        this.#statement = new LoggedStatement(bytes, Math.min(body + 1, end), end);
+        this.transactions.statement = new LoggedStatement(bytes, Math.min(body + 1, end), end);
         return null;
       case EVENT.XID:
         checkXidEvent(body, end);
         this.#position.advance(view, start);
-        this.#commit();
+        this.transactions.finish();
         return null;
       case EVENT.QUERY:
         this.#position.advance(view, start);
         if (isBeginQuery(bytes, body, end)) {
-          this.#opened().grouped = true;
+          this.transactions.opened().grouped = true;
           return null;
         }
         if (isCommitQuery(bytes, body, end)) {
-          this.#commit();
+          this.transactions.finish();
           return null;
         }
         return this.#query(decodeQueryEvent(bytes.subarray(body, end)), view.getUint16(start + 17, true));
@@ -233,7 +184,7 @@ export class Assembler {
     switch (type) {
       case EVENT.ROTATE: {
         const { file, position } = decodeRotateEvent(frame);
-        this.#position.rotate(file, position, this.#open === null);
+        this.#position.rotate(file, position, this.transactions.open === null);
         return null;
       }
       case EVENT.FORMAT_DESCRIPTION:
@@ -248,7 +199,7 @@ export class Assembler {
           type === EVENT.HEARTBEAT
             ? decodeHeartbeatEvent(frame, { hasPosition: nextPosition === 0 && server.flavour === 'mariadb' })
             : decodeHeartbeatV2Event(frame);
-        if (this.#open === null) this.#position.heartbeat(beat.file, beat.position ?? nextPosition);
+        if (this.transactions.open === null) this.#position.heartbeat(beat.file, beat.position ?? nextPosition);
         return null;
       }
       case EVENT.GTID_TAGGED:
@@ -258,13 +209,13 @@ export class Assembler {
         return null;
       case EVENT.PREVIOUS_GTIDS:
         this.#position.advance(view, start);
-        if (server.gtid && this.end.gtids === null && this.#open === null) {
+        if (server.gtid && this.end.gtids === null && this.transactions.open === null) {
           this.#position.settle(GtidTrail.from(decodePreviousGtidsEvent(frame).executed));
         }
         return null;
       case EVENT.GTID_LIST:
         this.#position.advance(view, start);
-        if (this.end.gtids === null && this.#open === null) {
+        if (this.end.gtids === null && this.transactions.open === null) {
           this.#position.settle(MariadbGtidPosition.of(decodeGtidListEvent(frame).gtids));
         }
         return null;
@@ -308,7 +259,7 @@ export class Assembler {
       case EVENT.START_ENCRYPTION:
         // They prepare statements or describe the log. Whether a statement matters is decided when it comes.
         this.#position.advance(view, start);
-        if (this.#open === null) this.#position.settle();
+        if (this.transactions.open === null) this.#position.settle();
         return null;
       default: {
         const name = eventTypeName(type, server.flavour);
@@ -343,7 +294,8 @@ export class Assembler {
   #mysqlBegins(view: DataView, start: number, anonymous: boolean): void {
     const { source, gno, originalCommitUs, immediateCommitUs } = this.#mysqlGtid;
     const committedAtUs = originalCommitUs || immediateCommitUs || view.getUint32(start, true) * 1_000_000;
-    this.#begin(
+    this.#tables.trim();
+    this.transactions.begin(
       new BinlogTransaction(this.end, view.getUint32(start + 5, true), committedAtUs, anonymous ? null : source, gno),
       false,
       view.getUint32(start + 9, true),
@@ -357,84 +309,18 @@ export class Assembler {
     readMariadbGtidInto(bytes, body, end, gtid);
     const committedAtUs = view.getUint32(start, true) * 1_000_000;
     const grouped = (gtid.flags & MARIADB_GTID_FLAG.STANDALONE) === 0;
-    this.#begin(
+    this.#tables.trim();
+    this.transactions.begin(
       new BinlogTransaction(this.end, view.getUint32(start + 5, true), committedAtUs, gtid.domain, gtid.sequence),
       grouped,
       view.getUint32(start + 9, true),
     );
     // The rest of the event matters only to XA and to two-phase ALTER TABLE, which are told by flags.
     if ((gtid.flags & (MARIADB_GTID_FLAG.PREPARED_XA | MARIADB_GTID_FLAG.DDL)) === 0) return;
-    const open = this.#opened();
+    const open = this.transactions.opened();
     const { xid, flagsExtra, flags } = decodeMariadbGtidEvent(bytes.subarray(body, end));
     if ((flags & MARIADB_GTID_FLAG.PREPARED_XA) !== 0 && xid !== null) this.#xaBegins(open, formatXaId(xid));
     open.alterWithoutEffect = (flagsExtra & (MARIADB_GTID_EXTRA.START_ALTER | MARIADB_GTID_EXTRA.ROLLBACK_ALTER)) !== 0;
-  }
-
-  #begin(info: BinlogTransaction, grouped: boolean, eventLength: number): void {
-    if (this.#open !== null) {
-      throw corrupt(
-        `a transaction begins in ${this.#position.file} at ${this.#position.offset} before the one before has ended`,
-        {
-          file: this.#position.file,
-          offset: this.#position.offset,
-        },
-      );
-    }
-    this.#tables.trim();
-    let skipped = false;
-    if (this.skipBeforeUs !== null) {
-      skipped = info.committedAtUs < this.skipBeforeUs;
-      if (!skipped) this.skipBeforeUs = null;
-    }
-    this.#reused ??= new OpenTransaction(info);
-    const open = this.#reused;
-    open.begin(info, grouped, skipped);
-    // The position may lag: a dump by GTIDs begins with the file that holds them. The event itself tells where it stands.
-    open.atFile = this.#position.file;
-    open.atOffset = this.#position.offset - eventLength;
-    this.#open = open;
-  }
-
-  #opened(): OpenTransaction {
-    if (this.#open === null) {
-      throw new TidingsError(
-        'POSITION_INVALID',
-        `${this.#position.file}:${this.#position.offset} lies inside a transaction`,
-        {
-          hint: 'Start at a transaction’s end: the positions that Tidings prints always are.',
-          details: { file: this.#position.file, offset: this.#position.offset },
-        },
-      );
-    }
-    return this.#open;
-  }
-
-  #commit(): void {
-    this.#finish(this.#opened());
-  }
-
-  /** The transaction is complete: the position moves behind it. */
-  #finish(open: OpenTransaction): void {
-    if (open.failure !== null) throw this.#failed(open, open.failure);
-    this.#position.commit(open.info);
-    this.#open = null;
-    this.#last = open.info;
-    this.#statement = null;
-    if (open.entries.length > 0 || open.handedOver) this.#pushPart(open, this.end);
-  }
-
-  #pushPart(open: OpenTransaction, end: MysqlPosition | null): void {
-    const begins = !open.handedOver;
-    this.#parts.push({
-      transaction: open.info,
-      begins,
-      restarted: begins && this.#expectRestart,
-      entries: open.entries,
-      end,
-    });
-    this.#expectRestart = false;
-    open.handedOver = true;
-    open.entries = [];
   }
 
   // Called for every rows event: positional, and into a target that is used again.
@@ -444,7 +330,7 @@ export class Assembler {
     readRowsEventInto(bytes, body, end, version, isUpdate(type), event);
     const table = this.#mapped(event, type);
     if (table !== null) this.#addRows(bytes, view, type, event, table);
-    if (event.endsStatement) this.#statement = null;
+    if (event.endsStatement) this.transactions.statement = null;
   }
 
   #compressedRows(
@@ -468,12 +354,12 @@ export class Assembler {
       };
       this.#addRows(whole, new DataView(whole.buffer, whole.byteOffset, whole.byteLength), type, moved, table);
     }
-    if (event.endsStatement) this.#statement = null;
+    if (event.endsStatement) this.transactions.statement = null;
   }
 
   /** Null when nobody watches the table, or the transaction is passed over. */
   #mapped(event: RowsEvent, type: number): MappedTable | null {
-    const open = this.#opened();
+    const open = this.transactions.opened();
     const table = this.#tables.find(event.tableId);
     if (table === null) {
       // An empty rows event with a made-up table id only marks a statement's end.
@@ -493,34 +379,36 @@ export class Assembler {
 
   // oxlint-disable-next-line max-params -- called for every rows event
   #addRows(bytes: Buffer, view: DataView, type: number, event: RowsEvent, table: MappedTable): void {
-    const open = this.#open as OpenTransaction;
+    const open = this.transactions.opened();
     open.watchedRows++;
     // Until XA COMMIT nobody knows whether the rows count; they are kept by XaTransactions.
     if (open.xid !== null) return;
-    open.entries.push(new BinlogRowBatch(bytes, view, event, table.views(bytes, type, event), this.#statement));
+    open.entries.push(
+      new BinlogRowBatch(bytes, view, event, table.views(bytes, type, event), this.transactions.statement),
+    );
   }
 
   #query(event: QueryEvent, flags: number): Demand {
     const control = classifyControl(event.query);
-    const open = this.#opened();
+    const open = this.transactions.opened();
     const where = { file: this.#position.file, offset: this.#position.offset };
     switch (control.kind) {
       case 'begin':
         open.grouped = true;
         return null;
       case 'commit':
-        this.#finish(open);
+        this.transactions.finish();
         return null;
       case 'rollback':
         // Written when the rows cannot be taken back out of the log: tables without transactions took part.
-        if (open.watchedRows > 0) this.#rolledBack(open);
-        this.#finish(open);
+        if (open.watchedRows > 0) this.#rolledBack();
+        this.transactions.finish();
         return null;
       case 'savepoint':
         open.savepoints.set(control.name, open.watchedRows);
         return null;
       case 'rollback-to':
-        if (open.watchedRows > (open.savepoints.get(control.name) ?? 0)) this.#rolledBack(open);
+        if (open.watchedRows > (open.savepoints.get(control.name) ?? 0)) this.#rolledBack();
         return null;
       case 'xa-start':
         this.#xaBegins(open, control.xid);
@@ -528,10 +416,10 @@ export class Assembler {
       case 'xa-end':
         return null;
       case 'xa-commit':
-        return this.#options.xa.committed(control.xid, where, () => this.#finish(open));
+        return this.#options.xa.committed(control.xid, where, () => this.transactions.finish());
       case 'xa-rollback':
         this.#options.xa.forget(control.xid);
-        this.#finish(open);
+        this.transactions.finish();
         return null;
       case 'statement':
         this.#applyStatement(event, flags, open);
@@ -553,12 +441,12 @@ export class Assembler {
       if (outcome.changesSchema) this.#tables.forget();
       if (outcome.rowsWithoutEvents !== null && !open.skipped) {
         const message = `${outcome.rowsWithoutEvents} in ${this.#position.file} before ${this.#position.offset}, and the binlog has no rows for it`;
-        if (statementChanges === 'stop') this.#fail(open, { code: 'STATEMENT_CHANGE', message });
+        if (statementChanges === 'stop') this.transactions.fail({ code: 'STATEMENT_CHANGE', message });
         else log.warn({ file: this.#position.file, offset: this.#position.offset }, message);
       }
-      if (!open.skipped) open.entries.push(...(outcome.entries as (SchemaChange | Truncation)[]));
+      this.transactions.add(outcome.entries);
     }
-    if (!open.grouped) this.#finish(open);
+    if (!open.grouped) this.transactions.finish();
   }
 
   #xaBegins(open: OpenTransaction, xid: string): void {
@@ -569,33 +457,20 @@ export class Assembler {
 
   #xaPrepared(frame: Buffer): Demand {
     const { onePhase, xid } = decodeXaPrepareEvent(frame);
-    const open = this.#opened();
+    const open = this.transactions.opened();
     const { xa } = this.#options;
     if (!onePhase) {
       xa.prepared(formatXaId(xid));
-      this.#finish(open);
+      this.transactions.finish();
       return null;
     }
     // XA COMMIT … ONE PHASE: what the group holds counts after all, and this event is its commit.
     open.xid = null;
-    return xa.committedOnePhase(formatXaId(xid), this.place, () => this.#finish(open));
+    return xa.committedOnePhase(formatXaId(xid), this.place, () => this.transactions.finish());
   }
 
-  #rolledBack(open: OpenTransaction): void {
+  #rolledBack(): void {
     const message = `a transaction in ${this.#position.file} holds rows of watched tables and then rolls back`;
-    this.#fail(open, { code: 'ROLLBACK_IN_BINLOG', message });
-  }
-
-  /** From here on nothing of the transaction is handed over; at its end the source stops. */
-  #fail(open: OpenTransaction, failure: TransactionFailure): void {
-    open.failure ??= failure;
-    open.skipped = true;
-  }
-
-  #failed({ info }: OpenTransaction, { code, message }: TransactionFailure): TidingsError {
-    const { file, offset } = this.#position;
-    return new TidingsError(code, message, {
-      details: { file, offset, resumeAt: `${file}:${offset}`, transaction: info.id ?? '' },
-    });
+    this.transactions.fail({ code: 'ROLLBACK_IN_BINLOG', message });
   }
 }

@@ -127,7 +127,7 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
     resume.position,
     { expectRestart: resume.partHandedOver },
   );
-  assembler.skipBeforeUs = resume.skipBeforeUs;
+  assembler.transactions.skipBeforeUs = resume.skipBeforeUs;
   const sources: EventSource[] = [session];
   const stream: OpenStream = {
     session,
@@ -143,8 +143,8 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
     close() {
       // What was read in full stands, whatever was handed over: a new connection goes on from there.
       resume.position = assembler.end;
-      resume.partHandedOver = assembler.openWasHandedOver;
-      resume.skipBeforeUs = assembler.skipBeforeUs;
+      resume.partHandedOver = assembler.transactions.openWasHandedOver;
+      resume.skipBeforeUs = assembler.transactions.skipBeforeUs;
       resume.stream = null;
       for (const source of sources) source.close();
     },

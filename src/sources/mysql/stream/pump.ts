@@ -17,7 +17,7 @@ export async function pump(stream: OpenStream, signal: AbortSignal): Promise<Cha
   for (;;) {
     if (reached(stream)) {
       stream.ended = true;
-      return stream.assembler.hasParts ? take(stream) : null;
+      return stream.assembler.transactions.hasParts ? take(stream) : null;
     }
     try {
       // oxlint-disable-next-line no-await-in-loop -- the stream is read in order
@@ -25,12 +25,12 @@ export async function pump(stream: OpenStream, signal: AbortSignal): Promise<Cha
       if (!more) continue;
     } catch (error) {
       // The transactions before the failure are complete: they must not be lost to it.
-      const batch = stream.assembler.takeComplete(progress(stream));
+      const batch = stream.assembler.transactions.takeComplete(progress(stream));
       if (batch.parts.length === 0) throw error;
       stream.failure = { error };
       return batch;
     }
-    if (stream.assembler.hasParts || positionIsStale(stream)) return take(stream);
+    if (stream.assembler.transactions.hasParts || positionIsStale(stream)) return take(stream);
     // oxlint-disable-next-line no-await-in-loop -- one read at a time is the backpressure
     await fill(stream);
     signal.throwIfAborted();
@@ -70,14 +70,14 @@ async function fill(stream: OpenStream): Promise<void> {
 }
 
 function reached({ until, assembler, sources }: OpenStream): boolean {
-  if (until === null || assembler.inTransaction || sources.length > 1) return false;
-  return until.reached(assembler.end, assembler.place, assembler.last);
+  if (until === null || assembler.transactions.open !== null || sources.length > 1) return false;
+  return until.reached(assembler.end, assembler.place, assembler.transactions.last);
 }
 
 function take(stream: OpenStream): ChangeBatch {
   stream.takenAtMs = performance.now();
   stream.takenPosition = stream.assembler.end;
-  return stream.assembler.takeBatch(progress(stream));
+  return stream.assembler.transactions.takeBatch(progress(stream));
 }
 
 function progress(stream: OpenStream): number {
