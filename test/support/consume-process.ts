@@ -14,6 +14,8 @@ export interface Consumed {
   readonly batches: number;
   /** The largest resident set of the process, in bytes. */
   readonly peakRssBytes: number;
+  /** The largest that V8's heap was, and what lay outside of it then, looked at after every batch. In bytes. */
+  readonly heap: { readonly total: number; readonly external: number };
 }
 
 /** Reads in a process of its own, so that its memory can be told from everyone else's. */
@@ -28,9 +30,12 @@ async function consume(url: string, from: string): Promise<Consumed> {
   let wrong = 0;
   let transactions = 0;
   let batches = 0;
+  let heap = { total: 0, external: 0 };
   const source = new MysqlSource({ url, from, until: 'now', tables: ['big.*'] });
   for await (const batch of source.batches()) {
     batches++;
+    const { heapTotal, external } = process.memoryUsage();
+    if (heapTotal > heap.total) heap = { total: heapTotal, external };
     for (const part of batch.parts) {
       if (part.begins) transactions++;
       for (const entry of part.entries) {
@@ -51,7 +56,7 @@ async function consume(url: string, from: string): Promise<Consumed> {
     }
   }
   const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
-  return { rows, padBytes, wrong, transactions, batches, peakRssBytes: Number(peak) * 1024 };
+  return { rows, padBytes, wrong, transactions, batches, peakRssBytes: Number(peak) * 1024, heap };
 }
 
 if (import.meta.main) {
