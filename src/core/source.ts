@@ -1,5 +1,7 @@
 import type { Change, ChangeKind, Row, SchemaChange, TransactionInfo, Truncation, Value } from './change.ts';
 import type { Position } from './position.ts';
+import type { RowShape } from './rows/row-shape.ts';
+import type { RowTarget } from './rows/row-target.ts';
 import type { TableSchema } from './table-schema.ts';
 
 /**
@@ -74,6 +76,10 @@ export interface RowBatch {
   keys(): readonly (Value | readonly Value[])[] | null;
   /** All rows as changes, for consumers that handle them one by one. */
   changes(): Change[];
+  /** What the bytes that `writeTo` writes mean. The same object for all batches of a table version with the same columns. */
+  readonly shape: RowShape;
+  /** Writes all rows in the log's form, straight from the source's bytes where it has such. @throws TidingsError ROW_TOO_LARGE */
+  writeTo(target: RowTarget): void;
 }
 
 export interface DecodedRows {

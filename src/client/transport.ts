@@ -1,0 +1,68 @@
+import type { ChangeKind } from '../core/change.ts';
+import type { StartAt } from '../core/consumer.ts';
+import type { Assignment, CommitRequest, CommitResult, Heartbeat } from '../core/group.ts';
+
+/**
+ * How a consumer reaches one stream: over HTTP, or within the relay's own process. Both hand over the same bytes, so that a consumer
+ * behaves alike wherever it runs.
+ */
+export interface Transport {
+  /**
+   * Changes for a plain reader.
+   *
+   * @throws TidingsError SCN_PURGED, SCN_UNKNOWN, STREAM_UNKNOWN, CONFIG_INVALID (a filter that cannot be), CONNECTION_LOST, UNAUTHORIZED
+   */
+  read(request: ReadRequest, signal: AbortSignal): Promise<FrameReader>;
+  /** Changes of the partitions that the member has, as they come and go. @throws as `read`, and GROUP_MEMBER_UNKNOWN */
+  readAsMember(member: MemberName, request: FilterRequest, signal: AbortSignal): Promise<FrameReader>;
+  /** @throws TidingsError GROUP_INVALID when the group is paused for good or the request does not fit it */
+  join(member: MemberName, options: JoinOptions): Promise<Assignment>;
+  /** @throws TidingsError GROUP_MEMBER_UNKNOWN when the member is out: it must join again */
+  heartbeat(member: MemberName, beat: Heartbeat): Promise<Assignment>;
+  /** Resolves when the checkpoints are durable. @throws TidingsError GROUP_MEMBER_UNKNOWN */
+  commit(member: MemberName, request: CommitRequest): Promise<CommitResult>;
+  /** Gives all partitions back. Does not fail when the member is out already. */
+  leave(member: MemberName): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface MemberName {
+  readonly group: string;
+  readonly member: string;
+}
+
+export interface JoinOptions {
+  /** Where the group begins that has no checkpoint yet. @default latest */
+  readonly from?: StartAt;
+  readonly sessionTimeoutMs?: number;
+}
+
+export interface FilterRequest {
+  readonly tables?: readonly string[];
+  readonly ops?: readonly ChangeKind[];
+  readonly columns?: Readonly<Record<string, readonly string[]>>;
+  readonly where?: Readonly<Record<string, string>>;
+}
+
+export interface ReadRequest extends FilterRequest {
+  readonly from: StartAt;
+  /** Only these slices of the keys. */
+  readonly partitions?: readonly number[];
+  /** Wait for more at the end, instead of ending there. */
+  readonly follow: boolean;
+}
+
+/** Whole batches and control frames, in the layout of `formats/log/batch-layout.ts`. */
+export interface FrameReader {
+  /** Null at the end of a reading that does not follow. @throws TidingsError CONNECTION_LOST, and what an error frame says */
+  next(): Promise<FrameChunk | null>;
+  close(): void;
+}
+
+/** Bytes `start` to `end` are whole frames. They stay as they are until `release` is called. */
+export interface FrameChunk {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  release(): void;
+}

@@ -1,0 +1,211 @@
+import type { Value } from '../change.ts';
+import type { Column, TableSchema } from '../table-schema.ts';
+
+/**
+ * The hash that puts a key into a partition: `hash % partitions`. It is part of the log's format, so it never changes.
+ *
+ *     h = table seed
+ *     for each column of the key, in key order: h = mix of h and the value
+ *     hash = finish(h), an unsigned 32-bit number
+ *
+ * The table seed is FNV-1a over the UTF-8 bytes of `database`, one zero byte, `table`. `mix` is FNV-1a's step over:
+ *
+ * - integers, YEAR, BIT: the 8 bytes of the number as a 64-bit integer, little-endian, in two steps of 32 bits;
+ * - FLOAT, DOUBLE: the 8 bytes of the double, -0 as 0, in two steps;
+ * - BINARY, VARBINARY, BLOB, GEOMETRY: the bytes, without the zero bytes at their end;
+ * - all others: the UTF-8 bytes of the text, folded as below, then the byte 0xff, so that ('a', 'bc') and ('ab', 'c') differ.
+ *
+ * Two keys that the database holds for the same must fall into the same partition (I3), whatever its collation calls equal. So text of
+ * a collation that is not binary is folded, coarser than any collation: see `foldText`. Coarser only costs spread, never order.
+ *
+ * A table without a primary key, and a row whose key was not logged, has the hash of its table: all its rows share one partition.
+ */
+const FNV_PRIME = 0x0100_0193;
+const FNV_BASIS = 0x811c_9dc5;
+
+const scratch = new DataView(new ArrayBuffer(8));
+const encoder = new TextEncoder();
+
+const seeds = new WeakMap<TableSchema, number>();
+
+export function tableSeed(table: TableSchema): number {
+  let seed = seeds.get(table);
+  if (seed === undefined) {
+    seed = mixBytes(FNV_BASIS, encoder.encode(`${table.database}\0${table.name}`));
+    seeds.set(table, seed);
+  }
+  return seed;
+}
+
+/** The hash of a table's rows that have no key. */
+export function tableHash(table: TableSchema): number {
+  return finish(tableSeed(table));
+}
+
+/** The hash of a key: its values in key order. */
+export function keyHash(table: TableSchema, values: readonly Value[]): number {
+  let h = tableSeed(table);
+  table.key.forEach((index, at) => {
+    h = mixValue(h, table.columns[index] as Column, values[at] ?? null);
+  });
+  return finish(h);
+}
+
+export function mixValue(h: number, column: Column, value: Value): number {
+  switch (hashKind(column)) {
+    case 'integer':
+      return typeof value === 'bigint' ? mixBig(h, value) : mixInteger(h, value as number);
+    case 'double':
+      return mixDouble(h, value as number);
+    case 'bytes':
+      return mixBytes(h, withoutZeros(value as Uint8Array));
+    case 'text':
+      return mixText(h, value as string);
+    case 'folded':
+      return mixFolded(h, value as string);
+  }
+}
+
+export type HashKind = 'integer' | 'double' | 'bytes' | 'text' | 'folded';
+
+/** How a column's values are mixed in. */
+export function hashKind(column: Column): HashKind {
+  switch (column.type) {
+    case 'tinyint':
+    case 'smallint':
+    case 'mediumint':
+    case 'int':
+    case 'bigint':
+    case 'year':
+    case 'bit':
+      return 'integer';
+    case 'float':
+    case 'double':
+      return 'double';
+    case 'binary':
+    case 'varbinary':
+    case 'blob':
+    case 'geometry':
+    case 'vector':
+      return 'bytes';
+    case 'char':
+    case 'varchar':
+    case 'text':
+      return 'folded';
+    case 'enum':
+    case 'set':
+    case 'decimal':
+    case 'date':
+    case 'datetime':
+    case 'timestamp':
+    case 'time':
+    case 'json':
+    case 'uuid':
+    case 'inet4':
+    case 'inet6':
+      return 'text';
+  }
+}
+
+/** One step over 32 bits. Exported for generated code. */
+export function mix32(h: number, word: number): number {
+  return Math.imul(h ^ word, FNV_PRIME);
+}
+
+/** @param value a safe integer */
+export function mixInteger(h: number, value: number): number {
+  // ToInt32 takes a number modulo 2^32, which is the low half also of a negative one.
+  return mix32(mix32(h, value | 0), Math.floor(value / 4_294_967_296) | 0);
+}
+
+export function mixBig(h: number, value: bigint): number {
+  return mix32(mix32(h, Number(BigInt.asIntN(32, value))), Number(BigInt.asIntN(32, value >> 32n)));
+}
+
+export function mixDouble(h: number, value: number): number {
+  scratch.setFloat64(0, value === 0 ? 0 : value, true);
+  return mix32(mix32(h, scratch.getInt32(0, true)), scratch.getInt32(4, true));
+}
+
+export function mixBytes(h: number, bytes: Uint8Array): number {
+  let mixed = h;
+  for (let i = 0; i < bytes.length; i++) mixed = Math.imul(mixed ^ (bytes[i] as number), FNV_PRIME);
+  return mixed;
+}
+
+/** Text of digits and letters that is compared as it is. */
+export function mixText(h: number, text: string): number {
+  return mix32(mixUtf8(h, text), 0xff);
+}
+
+export function mixFolded(h: number, text: string): number {
+  return mix32(mixUtf8(h, foldText(text)), 0xff);
+}
+
+function mixUtf8(h: number, text: string): number {
+  let mixed = h;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return mixBytes(h, encoder.encode(text));
+    mixed = Math.imul(mixed ^ code, FNV_PRIME);
+  }
+  return mixed;
+}
+
+const NOT_ASCII = /[^\0-\x7f]/;
+/** Letters that some collation takes for these, and that have no decomposition. */
+const LETTERS: Readonly<Record<string, string>> = {
+  Æ: 'AE',
+  Œ: 'OE',
+  Ø: 'O',
+  Ł: 'L',
+  Đ: 'D',
+  Ð: 'D',
+  Þ: 'TH',
+  Ħ: 'H',
+  Ŧ: 'T',
+};
+const SMALL_KANA = 'ぁぃぅぇぉっゃゅょゎゕゖ';
+const PLAIN_KANA = 'あいうえおつやゆよわかけ';
+
+/**
+ * Coarser than the servers' collations: what one of them holds for equal folds to the same text. Upper case; without accents,
+ * controls and spaces; compatibility characters as the plain ones, katakana as hiragana, digits of all scripts as ASCII's, and all
+ * characters above U+FFFF as one, which older collations do not tell apart.
+ */
+export function foldText(text: string): string {
+  if (!NOT_ASCII.test(text)) return text.replace(/[\0-\x20\x7f]/g, '').toUpperCase();
+  return text
+    .normalize('NFKD')
+    .toUpperCase()
+    .normalize('NFKD')
+    .replace(/[\p{M}\p{C}\p{Z}\0-\x20]/gu, '')
+    .replace(/[\u{10000}-\u{10ffff}]/gu, '\ufffd')
+    .replace(/[ÆŒØŁĐÐÞĦŦ]/g, (letter) => LETTERS[letter] ?? letter)
+    .replace(/[ァ-ヶ]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) - 0x60))
+    .replace(/[ぁぃぅぇぉっゃゅょゎゕゖ]/g, (letter) => PLAIN_KANA[SMALL_KANA.indexOf(letter)] ?? letter)
+    .replace(/(?![0-9])\p{Nd}/gu, asciiDigit);
+}
+
+/** The digits of every script stand together in tens, and each ten begins with its zero. */
+function asciiDigit(digit: string): string {
+  const code = digit.charCodeAt(0);
+  let zero = code;
+  while (code - zero < 9 && /\p{Nd}/u.test(String.fromCharCode(zero - 1))) zero--;
+  return String(code - zero);
+}
+
+/** MurmurHash3's last step: every bit of the input counts for the low ones, which choose the partition. */
+export function finish(h: number): number {
+  let x = h ^ (h >>> 16);
+  x = Math.imul(x, 0x85eb_ca6b);
+  x ^= x >>> 13;
+  x = Math.imul(x, 0xc2b2_ae35);
+  return (x ^ (x >>> 16)) >>> 0;
+}
+
+function withoutZeros(bytes: Uint8Array): Uint8Array {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return bytes.subarray(0, end);
+}

@@ -1,0 +1,130 @@
+import type { Transport } from '../client/transport.ts';
+import type { StartAt } from '../core/consumer.ts';
+import type { RetryDirective } from '../core/errors.ts';
+import type { Source } from '../core/source.ts';
+import type { TableSchema } from '../core/table-schema.ts';
+import type { ChangeLog, LogStall } from './log/change-log.ts';
+
+/** What the relay is told of a stream. */
+export interface StreamDefinition {
+  /** Called at start, and again after a failure that may pass. */
+  openSource(resume: SourceResume): Promise<Source>;
+  /**
+   * Whether position `a` is at or before position `b`; both are texts of this source's positions. Without it the stream cannot be
+   * read from a position.
+   */
+  readonly covers?: (a: string, b: string) => boolean;
+  /** Into how many slices groups share it. Fixed when the stream is made. @default 64 */
+  readonly partitions?: number;
+  readonly retention?: RetentionOptions;
+  readonly log?: LogOptions;
+}
+
+export interface SourceResume {
+  /** Where the log ends; null for a new stream, which begins where the source is configured to. */
+  readonly position: string | null;
+  /** The definitions that the log knows, as of that position. */
+  readonly tables: readonly TableSchema[];
+}
+
+export interface RetentionOptions {
+  /** Segments whose latest commit is older go. @default 7 days */
+  readonly maxAgeMs?: number;
+  /** The oldest segments go while the stream has more bytes. @default 64 GiB */
+  readonly maxBytes?: number;
+  /** Up to how many bytes more are kept for groups that have not read them. @default 64 GiB */
+  readonly groupBytes?: number;
+}
+
+export interface LogOptions {
+  /** @default 256 MiB */
+  readonly segmentBytes?: number;
+  /** @default none */
+  readonly compression?: 'none' | 'zstd';
+  /** How long an fsync may wait for more to come, in ms. 0: at once when the disk is free. @default 0 */
+  readonly syncDelayMs?: number;
+  /** False: a power failure may lose the last changes, a crash of the process not. @default true */
+  readonly fsync?: boolean;
+}
+
+/** One stream of a running relay, as the server, the in-process consumers and the command see it. */
+export interface RelayStream {
+  readonly name: string;
+  readonly log: ChangeLog;
+  readonly groups: StreamGroups;
+  /** Reads and groups, as a client has them. */
+  readonly transport: Transport;
+  status(): StreamStatus;
+  /** Stops reading the source, until `resume`. Survives a restart of the relay. Resolves when it is durable. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** The SCN to read behind. @throws TidingsError SCN_PURGED, SCN_UNKNOWN */
+  seek(start: StartAt | { readonly position: string }): Promise<number>;
+}
+
+export interface StreamStatus {
+  /** `waiting`: for the source to be reachable again; `stalled`: for the disk; `failed`: for a person. */
+  readonly state: 'starting' | 'running' | 'paused' | 'waiting' | 'stalled' | 'failed' | 'closed';
+  /** What is wrong, in the last three states but `closed`. */
+  readonly error: StreamFailure | null;
+  readonly stall: LogStall | null;
+  /** When the source last handed something over, also an empty batch of an idle server; ms since 1970 UTC, null: never. */
+  readonly heardMs: number | null;
+  /** Times the source was opened since the relay started. */
+  readonly connections: number;
+  /** Since the relay started. */
+  readonly changes: number;
+  readonly transactions: number;
+  readonly sourceBytes: number;
+}
+
+export interface StreamFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly retry: RetryDirective;
+  readonly sinceMs: number;
+}
+
+/** The groups of one stream, for those who look after them. Members use the `Transport`. */
+export interface StreamGroups {
+  list(): readonly GroupStatus[];
+  /** Null when there is no such group. */
+  get(group: string): GroupStatus | null;
+  /** No changes are sent to its members until `resume`. Survives a restart. @throws TidingsError GROUP_UNKNOWN */
+  pause(group: string): Promise<void>;
+  resume(group: string): Promise<void>;
+  /**
+   * Moves the checkpoints of all partitions, or of some; makes the group when there is none. Members' commits from before it are fenced.
+   */
+  reset(group: string, scn: number, partitions?: readonly number[]): Promise<void>;
+  /** Forgets the group and its checkpoints. @throws TidingsError GROUP_UNKNOWN, GROUP_IN_USE while it has members */
+  remove(group: string): Promise<void>;
+  /** The lowest checkpoint of all groups: what retention should keep. Null without groups. */
+  lowestCheckpoint(): number | null;
+}
+
+export interface GroupStatus {
+  readonly group: string;
+  readonly paused: boolean;
+  readonly epoch: number;
+  readonly members: readonly MemberStatus[];
+  readonly partitions: readonly PartitionStatus[];
+}
+
+export interface MemberStatus {
+  readonly member: string;
+  readonly joinedMs: number;
+  readonly heardMs: number;
+  readonly partitions: readonly number[];
+  readonly revoking: readonly number[];
+}
+
+export interface PartitionStatus {
+  readonly partition: number;
+  /** Null: nobody has it. */
+  readonly member: string | null;
+  readonly checkpoint: number;
+  /** When the checkpoint last moved, ms since 1970 UTC; null: never. */
+  readonly committedMs: number | null;
+}
