@@ -20,3 +20,17 @@ export { retry, type RetryOptions } from './core/retry.ts';
 export type { BackoffLimits } from './base/backoff.ts';
 export { systemClock, type Clock } from './base/clock.ts';
 export { silentLogger, type Logger } from './core/logger.ts';
+export { defineConfig } from './config/define-config.ts';
+export type {
+  Duration,
+  HttpConfig,
+  LogConfig,
+  MysqlSourceConfig,
+  ReconnectConfig,
+  RelayConfig,
+  RetentionConfig,
+  Size,
+  StreamConfig,
+  TlsConfig,
+  TokenConfig,
+} from './config/config-types.generated.ts';

@@ -1,6 +1,8 @@
+import type { z } from 'zod';
 import type { Finding } from './core/finding.ts';
 import type { Logger } from './core/logger.ts';
 import type { Source } from './core/source.ts';
+import type { TableSchema } from './core/table-schema.ts';
 
 /** What can be asked of a source by text: on the command line, in a configuration file. */
 export interface SourceRequest {
@@ -20,12 +22,20 @@ export interface SourceRequest {
   /** Ask for the SQL statements behind the rows, where the server sends them on request only. */
   readonly statements?: boolean;
   readonly log?: Logger;
+  /** Table definitions as of the position in `from`, when somebody has kept them. */
+  readonly knownTables?: readonly TableSchema[];
+  /** Retry the very first connection, too. */
+  readonly waitForServer?: boolean;
+  /** What `configSchema` has yielded and nothing above says. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 export interface SourceType {
   /** The type name, as configuration files give it. */
   readonly type: string;
   open(request: SourceRequest): Promise<Source>;
+  /** What a configuration file may say of such a source, besides its `type`. */
+  configSchema(): Promise<z.ZodObject>;
   /** Looks at everything that reading needs, and reports all that is wrong at once. */
   preflight(request: SourceRequest): Promise<readonly Finding[]>;
 }
@@ -38,7 +48,12 @@ const mysql: SourceType = {
   type: 'mysql',
   async open(request) {
     const { MysqlSource } = await import('./sources/mysql/mysql-source.ts');
-    return new MysqlSource(request);
+    const { settings, ...options } = request;
+    return new MysqlSource({ ...settings, ...options });
+  },
+  async configSchema() {
+    const { mysqlConfigSchema } = await import('./sources/mysql/config.ts');
+    return mysqlConfigSchema;
   },
   async preflight(request) {
     const { runPreflight } = await import('./sources/mysql/preflight.ts');
@@ -50,3 +65,16 @@ export const sourceTypes: SourceTypes = new Map([
   ['mysql', mysql],
   ['mariadb', mysql],
 ]);
+
+/** What configuration files may say of each type of source. */
+export async function sourceSchemas(types: SourceTypes): Promise<ReadonlyMap<string, z.ZodObject>> {
+  const byName = new Map([...types.values()].map((type) => [type.type, type]));
+  return new Map(
+    await Promise.all([...byName].map(async ([name, type]) => [name, await type.configSchema()] as const)),
+  );
+}
+
+/** The type of that name. */
+export function sourceTypeNamed(name: string, types: SourceTypes): SourceType | undefined {
+  return [...types.values()].find(({ type }) => type === name);
+}

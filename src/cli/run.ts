@@ -1,5 +1,6 @@
+import { nearest } from '../base/nearest.ts';
 import { isTidingsError } from '../core/errors.ts';
-import { type CommandSpec, nearest, usageError } from './arguments.ts';
+import { type CommandSpec, usageError } from './arguments.ts';
 import { DOCTOR, runDoctor } from './commands/doctor.ts';
 import { runTail, TAIL } from './commands/tail.ts';
 import type { CliContext } from './context.ts';

@@ -23,30 +23,47 @@ export type ErrorCode =
   | 'BINLOG_RESET'
   | 'BINLOG_TRUNCATED'
   | 'BINLOG_UNAVAILABLE'
+  | 'CHANGE_COLUMNS_MIXED'
   | 'CHANGE_KEY_MISSING'
+  | 'CHANGE_VALUE_INVALID'
   | 'COLUMN_TYPE_UNSUPPORTED'
   | 'CONFIG_INVALID'
   | 'CONNECTION_FAILED'
   | 'CONNECTION_LOST'
   | 'DATABASE_UNKNOWN'
+  | 'DIRECTORY_IN_USE'
+  | 'DIRECTORY_UNUSABLE'
+  | 'DISK_ERROR'
+  | 'DISK_FULL'
   | 'EVENTS_STARTED_TWICE'
   | 'EVENT_HANDLER_FAILED'
   | 'EVENT_NAME_INVALID'
   | 'EVENT_TABLE_WITHOUT_KEY'
   | 'EVENT_TOO_LARGE'
   | 'EVENT_TRUNCATE_UNHEARD'
+  | 'FORBIDDEN'
   | 'FORMAT_VALUE'
+  | 'GROUP_INVALID'
+  | 'GROUP_IN_USE'
+  | 'GROUP_MEMBER_UNKNOWN'
+  | 'GROUP_UNKNOWN'
   | 'GTID_INVALID'
   | 'HOST_UNKNOWN'
+  | 'INTERNAL_ERROR'
   | 'JSON_DIFF_WITHOUT_DOCUMENT'
+  | 'LOG_DAMAGED'
+  | 'LOG_VERSION_UNKNOWN'
   | 'POSITION_INVALID'
   | 'POSITION_UNKNOWN'
   | 'PREFLIGHT_FAILED'
   | 'PRIVILEGE_MISSING'
   | 'PROTOCOL_VIOLATION'
+  | 'RELAY_CLOSING'
+  | 'REQUEST_INVALID'
   | 'ROLLBACK_IN_BINLOG'
   | 'SCHEMA_MISMATCH'
   | 'SCHEMA_UNKNOWN'
+  | 'SCN_UNKNOWN'
   | 'SERVER_BUSY'
   | 'SERVER_CHANGED'
   | 'SERVER_ERROR'
@@ -54,10 +71,14 @@ export type ErrorCode =
   | 'SERVER_UNSUPPORTED'
   | 'SOURCE_ALREADY_READING'
   | 'STATEMENT_CHANGE'
+  | 'STATE_DAMAGED'
+  | 'STATE_NEWER'
   | 'STREAM_STALLED'
+  | 'STREAM_UNKNOWN'
   | 'TEXT_UNDECODABLE'
   | 'TLS_FAILED'
   | 'TRANSACTION_RESTARTED'
+  | 'UNAUTHORIZED'
   | 'VALUE_TOO_LONG'
   | 'XA_PREPARE_LOST';
 
@@ -118,10 +139,22 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'The server cannot send its binlog.',
     remedy: "The message is the server's own. Check the binlog files on the server with `SHOW BINARY LOGS`.",
   },
+  CHANGE_COLUMNS_MIXED: {
+    retry: 'never',
+    cause: 'The rows that a source handed over together have different columns.',
+    remedy:
+      'Hand rows with different columns over as batches of their own: one batch, one set of columns for all its rows.',
+  },
   CHANGE_KEY_MISSING: {
     retry: 'never',
     cause: 'A row that a source handed over has no value for a column of its primary key.',
     remedy: 'Report it with the details of the error: a source must know the key of every change.',
+  },
+  CHANGE_VALUE_INVALID: {
+    retry: 'never',
+    cause: 'A row that a source handed over has a value that its column cannot have.',
+    remedy:
+      'Correct the source, or the definition of the table that it gives; docs/concepts/values.md says what each type takes.',
   },
   COLUMN_TYPE_UNSUPPORTED: {
     retry: 'never',
@@ -147,6 +180,26 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'operator',
     cause: 'The database that the URL names does not exist.',
     remedy: "Correct the URL's path, or leave it away.",
+  },
+  DIRECTORY_IN_USE: {
+    retry: 'operator',
+    cause: 'Another relay works on this data directory.',
+    remedy: 'End the other relay, or give this one a directory of its own.',
+  },
+  DIRECTORY_UNUSABLE: {
+    retry: 'operator',
+    cause: 'The data directory cannot be made, read or written.',
+    remedy: 'Check that it is a directory on a local disk, and that the user whom the relay runs as may write there.',
+  },
+  DISK_ERROR: {
+    retry: 'backoff',
+    cause: 'The disk reports an error when the relay reads or writes.',
+    remedy: "Check the disk and the system's log; the relay tries again by itself, and nothing was acknowledged.",
+  },
+  DISK_FULL: {
+    retry: 'backoff',
+    cause: 'There is no room on the disk, or in the quota of the user whom the relay runs as.',
+    remedy: 'Make room; the relay goes on by itself, and nothing is lost.',
   },
   EVENTS_STARTED_TWICE: {
     retry: 'operator',
@@ -181,10 +234,37 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     remedy:
       'Listen to `{table}_truncate` or `*_truncate`: no delete event is published for those rows. With a log or a `warning` listener this is a warning, else it stops the stream.',
   },
+  FORBIDDEN: {
+    retry: 'operator',
+    cause: 'The token is known, and its role does not allow the request.',
+    remedy: 'Use a token with the role that the message names (read, operate or admin).',
+  },
   FORMAT_VALUE: {
     retry: 'never',
     cause: 'A value cannot be written exactly in the output format that was chosen.',
     remedy: 'Choose another format, or leave the column out with `--columns`.',
+  },
+  GROUP_INVALID: {
+    retry: 'never',
+    cause: "A request of a group's member, or for a group, cannot be carried out.",
+    remedy: 'Correct what the message names; docs/concepts/groups.md has the limits.',
+  },
+  GROUP_IN_USE: {
+    retry: 'operator',
+    cause: 'The group still has members.',
+    remedy: 'Stop its members first, or wait until their sessions have ended.',
+  },
+  GROUP_MEMBER_UNKNOWN: {
+    retry: 'reconnect',
+    cause:
+      'The group does not know this member any more: it was not heard of for too long, another process joined under its name, or the relay was restarted.',
+    remedy: 'None is needed: a client joins again and goes on at the checkpoints.',
+  },
+  GROUP_UNKNOWN: {
+    retry: 'operator',
+    cause: 'The stream has no such group.',
+    remedy:
+      'Check the name with `tidings groups`; a group comes into being when its first member joins, or when its checkpoint is set.',
   },
   GTID_INVALID: {
     retry: 'operator',
@@ -197,11 +277,27 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'The host name of the server cannot be resolved.',
     remedy: 'Correct the host in the URL.',
   },
+  INTERNAL_ERROR: {
+    retry: 'never',
+    cause: 'The relay failed in a way that no error describes: a bug.',
+    remedy: 'Look at the log of the relay at the time of the request, and report it.',
+  },
   JSON_DIFF_WITHOUT_DOCUMENT: {
     retry: 'operator',
     cause: 'An update logs only a part of a JSON document, and not the document itself.',
     remedy:
       "Set binlog_row_value_options to '', or binlog_row_image to FULL, and start from a position behind this one.",
+  },
+  LOG_DAMAGED: {
+    retry: 'never',
+    cause: 'Bytes of a log, or of batches on their way from one, are not what was written.',
+    remedy:
+      'Nothing behind the place that the message names is served. Check the disk; restore the file from a copy, or begin a new stream with a new snapshot.',
+  },
+  LOG_VERSION_UNKNOWN: {
+    retry: 'operator',
+    cause: 'A log, or a batch on its way from one, was written by a newer version of Tidings.',
+    remedy: 'Use that version, or one after it, on both sides.',
   },
   POSITION_INVALID: {
     retry: 'operator',
@@ -232,6 +328,16 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     remedy:
       "Check that the port is a MySQL or MariaDB server's and that nothing between changes the stream; Tidings connects again.",
   },
+  RELAY_CLOSING: {
+    retry: 'reconnect',
+    cause: 'The relay is being stopped.',
+    remedy: 'None is needed: connect again when it runs.',
+  },
+  REQUEST_INVALID: {
+    retry: 'never',
+    cause: 'A request to the relay cannot be understood.',
+    remedy: 'Correct what the message and `field` name; docs/reference/http-api.md lists what each request takes.',
+  },
   ROLLBACK_IN_BINLOG: {
     retry: 'never',
     cause:
@@ -249,6 +355,11 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'The definition that a table had when a row was written is not known and cannot be established.',
     remedy:
       'Set binlog_row_metadata=FULL on the server, grant SELECT on the table, or start from a position behind its last DDL.',
+  },
+  SCN_UNKNOWN: {
+    retry: 'operator',
+    cause: 'The stream does not have this SCN yet.',
+    remedy: 'Give an SCN that the stream has reached; `tidings streams` shows its last one.',
   },
   SERVER_BUSY: {
     retry: 'backoff',
@@ -286,10 +397,26 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     remedy:
       'Set binlog_format=ROW for every session (also on replicas in the chain), take a new snapshot of the table, and start behind this position.',
   },
+  STATE_DAMAGED: {
+    retry: 'operator',
+    cause: "The file that holds the relay's checkpoints and groups is damaged, or is no such file.",
+    remedy:
+      'Restore `state.db` from a copy, or move it away with `state.db-wal`: groups then begin anew, and `tidings checkpoint set` says where.',
+  },
+  STATE_NEWER: {
+    retry: 'operator',
+    cause: "The relay's state was written by a newer version of Tidings.",
+    remedy: 'Run that version again, or one after it.',
+  },
   STREAM_STALLED: {
     retry: 'reconnect',
     cause: 'The server sent nothing for several heartbeat periods.',
     remedy: 'None is needed: Tidings connects again and resumes at its position.',
+  },
+  STREAM_UNKNOWN: {
+    retry: 'operator',
+    cause: 'The relay has no stream of this name.',
+    remedy: 'Check the name with `tidings streams`, or in the configuration of the relay.',
   },
   TEXT_UNDECODABLE: {
     retry: 'operator',
@@ -307,6 +434,11 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'reconnect',
     cause: 'The connection was lost inside a transaction that had been handed over in part.',
     remedy: 'Undo what was applied of it and read on: the next transaction is the same one, whole.',
+  },
+  UNAUTHORIZED: {
+    retry: 'operator',
+    cause: 'The relay asks for a token, and none that it knows came with the request.',
+    remedy: 'Send one of the configured tokens as `Authorization: Bearer <token>`.',
   },
   VALUE_TOO_LONG: {
     retry: 'operator',

@@ -1,5 +1,8 @@
 import type { Change, ChangeKind, Row, Value } from './change.ts';
 import { TidingsError } from './errors.ts';
+import { type RowEncoder, rowEncoderFor } from './rows/encode-rows.ts';
+import type { RowShape } from './rows/row-shape.ts';
+import type { RowTarget } from './rows/row-target.ts';
 import type { DecodedRows, RowBatch } from './source.ts';
 import type { TableSchema } from './table-schema.ts';
 
@@ -26,6 +29,9 @@ export type PlainRows = {
  *
  * The rows may be partial (a column that is not known is absent, never null), but the key's columns must be there: `keys()` and
  * `changes()` throw CHANGE_KEY_MISSING otherwise.
+ *
+ * To go into a log, all rows of a batch must have the columns of the first one (`writeTo` throws CHANGE_COLUMNS_MIXED otherwise): a
+ * source whose rows differ makes a batch for each run of rows that are alike. JSON columns hold the document's text.
  */
 export function plainRowBatch(plain: PlainRows): RowBatch {
   return new PlainRowBatch(plain);
@@ -37,6 +43,7 @@ class PlainRowBatch implements RowBatch {
   readonly table: TableSchema;
   readonly statement: string | null;
   readonly #rows: DecodedRows;
+  #encoder: RowEncoder | null = null;
 
   constructor(plain: PlainRows) {
     this.kind = plain.kind;
@@ -73,6 +80,19 @@ class PlainRowBatch implements RowBatch {
       after: after?.[i] ?? null,
       statement: this.statement,
     }));
+  }
+
+  get shape(): RowShape {
+    return this.#encoding.shape;
+  }
+
+  writeTo(target: RowTarget): void {
+    this.#encoding.write(target, this.#rows);
+  }
+
+  get #encoding(): RowEncoder {
+    this.#encoder ??= rowEncoderFor(this.table, this.#rows);
+    return this.#encoder;
   }
 
   /** The row after the change decides; a column that it does not hold was not changed and stands in the row before. */

@@ -33,6 +33,19 @@ export interface Source {
   batches(): AsyncIterableIterator<ChangeBatch, void, undefined>;
   /** Ends a running iteration, also one that waits for the server. Resolves when sockets and timers are gone. Idempotent. */
   close(): Promise<void>;
+  /** How it is, for those who watch it. A source that cannot tell leaves it out. */
+  health?(): SourceHealth;
+}
+
+export interface SourceHealth {
+  /** False while a connection is being made or was lost. */
+  readonly connected: boolean;
+  /** When anything last came from the server, a sign of life included; ms since 1970 UTC, null: not yet. */
+  readonly heardMs: number | null;
+  /** Connections made since the source was opened. */
+  readonly connections: number;
+  /** Why there is no connection, if there is none. */
+  readonly error: unknown;
 }
 
 export interface ChangeBatch {

@@ -178,6 +178,8 @@ describe('partial rows', () => {
           rows: () => selected,
           keys: () => whole.keys(),
           changes: () => [],
+          shape: whole.shape,
+          writeTo: (target) => whole.writeTo(target),
         },
       ]),
     );

@@ -1,10 +1,19 @@
 import type { Row } from '../core/change.ts';
-import type { RowBatch, TransactionPart } from '../core/source.ts';
+import type { Position } from '../core/position.ts';
+import type { Entry, RowBatch, TransactionPart } from '../core/source.ts';
 import type { Column } from '../core/table-schema.ts';
 import { base64, embeddedJson, isoMicroseconds, jsonNumber, jsonString, vectorText } from './json-text.ts';
 import { leftOutKeys } from './left-out-keys.ts';
-import { lastLineEntry, type LineEncoder, type LineSink } from './line-encoder.ts';
+import { lastLineEntry, type LineEncoder } from './line-encoder.ts';
 import { type ColumnEncoding, type TableEncoder, TableEncoders } from './row-encoder.ts';
+
+/** Takes one line, without its line end, and what it is about: an entry, and for rows which of them. */
+export type JsonLineSink = (line: string, entry: Entry, row: number) => void;
+
+export interface JsonEncoderOptions {
+  /** JSON columns as documents within the line, or as strings that hold their text. @default embedded */
+  readonly json?: 'embedded' | 'text';
+}
 
 /**
  * Tidings' own lines. docs/formats/change-event.md is the grammar.
@@ -13,9 +22,13 @@ import { type ColumnEncoding, type TableEncoder, TableEncoders } from './row-enc
  *     {"op":"schema","db":"shop","table":"orders","sql":"ALTER TABLE …","ts":"…Z","tx":"0-1-43","pos":"…"}
  */
 export class JsonEncoder implements LineEncoder {
-  readonly #tables: TableEncoders = new TableEncoders(jsonEncoding);
+  readonly #tables: TableEncoders;
 
-  encode(part: TransactionPart, emit: LineSink): void {
+  constructor({ json = 'embedded' }: JsonEncoderOptions = {}) {
+    this.#tables = new TableEncoders(json === 'embedded' ? jsonEncoding : jsonAsTextEncoding);
+  }
+
+  encode(part: TransactionPart, emit: JsonLineSink): void {
     const tails = new Tails(part);
     const last = lastLineEntry(part, () => true);
     part.entries.forEach((entry, index) => {
@@ -24,12 +37,18 @@ export class JsonEncoder implements LineEncoder {
       else {
         const table = entry.table === null ? 'null' : jsonString(entry.table);
         const head = `{"op":"${entry.type}","db":${jsonString(entry.database)},"table":${table},"sql":`;
-        emit(head + jsonString(entry.sql) + (isLast ? tails.last : tails.inside));
+        const line = head + jsonString(entry.sql) + (isLast ? tails.last : tails.inside);
+        emit(line + this.extra(entry, 0) + '}', entry, 0);
       }
     });
   }
 
-  #rows(batch: RowBatch, { isLast, tails, emit }: { isLast: boolean; tails: Tails; emit: LineSink }): void {
+  /** Members behind `pos`, each with a comma before it. */
+  protected extra(_entry: Entry, _row: number): string {
+    return '';
+  }
+
+  #rows(batch: RowBatch, { isLast, tails, emit }: { isLast: boolean; tails: Tails; emit: JsonLineSink }): void {
     const { table } = batch;
     const encoder = this.#tables.of(table);
     const head = `{"op":"${batch.kind}","db":${jsonString(table.database)},"table":${jsonString(table.name)},"key":`;
@@ -46,7 +65,11 @@ export class JsonEncoder implements LineEncoder {
           (old === null ? 'null' : encoder.object(old)) +
           ',"after":' +
           (now === null ? 'null' : encoder.object(now)) +
-          (isLast && row === count - 1 ? tails.last : tails.inside),
+          (isLast && row === count - 1 ? tails.last : tails.inside) +
+          this.extra(batch, row) +
+          '}',
+        batch,
+        row,
       );
     }
   }
@@ -68,19 +91,29 @@ class Tails {
   }
 
   get inside(): string {
-    this.#inside ??= `${this.#stamp}${jsonString(this.#part.transaction.start.toString())}}`;
+    this.#inside ??= this.#stamp + positionText(this.#part.transaction.start);
     return this.#inside;
   }
 
   /** Of the transaction's last line. */
   get last(): string {
-    return this.#part.end === null ? this.inside : `${this.#stamp}${jsonString(this.#part.end.toString())}}`;
+    return this.#part.end === null ? this.inside : this.#stamp + positionText(this.#part.end);
   }
+}
+
+/** A position whose text is empty is one that nobody knows. */
+function positionText(position: Position): string {
+  const text = position.toString();
+  return text === '' ? 'null' : jsonString(text);
 }
 
 /** After the change; a key column that an update did not log in its after image was not changed by it. */
 function keyOf(encoder: TableEncoder, row: Row, { old }: { old: Row | null }): string {
   return encoder.key(row, old ?? row);
+}
+
+function jsonAsTextEncoding(column: Column): ColumnEncoding {
+  return column.type === 'json' ? (value) => jsonString(value as string) : jsonEncoding(column);
 }
 
 /** The JSON column of the table in docs/concepts/values.md. */

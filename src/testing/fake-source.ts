@@ -1,6 +1,8 @@
 import type { Change } from '../core/change.ts';
 import { TidingsError } from '../core/errors.ts';
 import { type Key, plainRowBatch, type PlainRows } from '../core/plain-rows.ts';
+import type { RowShape } from '../core/rows/row-shape.ts';
+import type { RowTarget } from '../core/rows/row-target.ts';
 import type { ChangeBatch, DecodedRows, Entry, RowBatch, Source, TransactionPart } from '../core/source.ts';
 import {
   type FakeConnection,
@@ -243,6 +245,14 @@ class MortalRowBatch implements RowBatch {
 
   changes(): Change[] {
     return this.#alive().changes();
+  }
+
+  get shape(): RowShape {
+    return this.#rows.shape;
+  }
+
+  writeTo(target: RowTarget): void {
+    this.#alive().writeTo(target);
   }
 
   #alive(): RowBatch {

@@ -422,6 +422,8 @@ function viewsOf(rows: RowBatch): RowBatch {
     rows: () => rows.rows(),
     keys: () => rows.keys(),
     changes: () => rows.changes(),
+    shape: rows.shape,
+    writeTo: (target) => rows.writeTo(target),
   };
 }
 

@@ -20,7 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   testing: ['base', 'core'],
   config: ['base', 'core', ...MIDDLE],
   registry: ['base', 'core', ...MIDDLE],
-  index: ['base', 'core', ...MIDDLE],
+  index: ['base', 'core', ...MIDDLE, 'config'],
   cli: ['base', 'core', ...MIDDLE, 'config', 'registry'],
 };
 

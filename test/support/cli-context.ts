@@ -3,7 +3,7 @@ import type { Output } from '../../src/cli/output.ts';
 import { createRedact } from '../../src/cli/redact.ts';
 import type { Finding } from '../../src/core/finding.ts';
 import type { Source } from '../../src/core/source.ts';
-import type { SourceRequest } from '../../src/registry.ts';
+import { type SourceRequest, sourceTypes } from '../../src/registry.ts';
 
 /** Keeps what was written; writes wait while it is held back. */
 export class MemoryOutput implements Output {
@@ -80,6 +80,8 @@ export function testCli({
   const stop = new AbortController();
   const requests: SourceRequest[] = [];
   let stderr = '';
+  const mysql = sourceTypes.get('mysql');
+  if (mysql === undefined) throw new Error('there is no source type for MySQL');
   const type = {
     type: 'mysql',
     open: async (request: SourceRequest): Promise<Source> => {
@@ -91,6 +93,7 @@ export function testCli({
       requests.push(request);
       return findings;
     },
+    configSchema: () => mysql.configSchema(),
   };
   return {
     context: {

@@ -60,6 +60,23 @@ export function avroKind(column: Column): AvroKind {
   }
 }
 
+/** Whether the texts of a column are ASCII whatever its values: readers need not look for other characters. */
+export function isAsciiText({ type }: Column): boolean {
+  switch (type) {
+    case 'decimal':
+    case 'date':
+    case 'datetime':
+    case 'timestamp':
+    case 'time':
+    case 'uuid':
+    case 'inet4':
+    case 'inet6':
+      return true;
+    default:
+      return false;
+  }
+}
+
 export type AvroType = string | readonly AvroType[] | { readonly [property: string]: unknown };
 
 export function avroSchema(shape: RowShape): AvroType {

@@ -13,6 +13,7 @@ import type { Column, TableSchema } from '../table-schema.ts';
  * - integers, YEAR, BIT: the 8 bytes of the number as a 64-bit integer, little-endian, in two steps of 32 bits;
  * - FLOAT, DOUBLE: the 8 bytes of the double, -0 as 0, in two steps;
  * - BINARY, VARBINARY, BLOB, GEOMETRY: the bytes, without the zero bytes at their end;
+ * - NULL, which a key of a source without primary keys may hold: the byte 0xfe;
  * - all others: the UTF-8 bytes of the text, folded as below, then the byte 0xff, so that ('a', 'bc') and ('ab', 'c') differ.
  *
  * Two keys that the database holds for the same must fall into the same partition (I3), whatever its collation calls equal. So text of
@@ -22,6 +23,7 @@ import type { Column, TableSchema } from '../table-schema.ts';
  */
 const FNV_PRIME = 0x0100_0193;
 const FNV_BASIS = 0x811c_9dc5;
+const NULL = 0xfe;
 
 const scratch = new DataView(new ArrayBuffer(8));
 const encoder = new TextEncoder();
@@ -52,6 +54,7 @@ export function keyHash(table: TableSchema, values: readonly Value[]): number {
 }
 
 export function mixValue(h: number, column: Column, value: Value): number {
+  if (value === null) return mix32(h, NULL);
   switch (hashKind(column)) {
     case 'integer':
       return typeof value === 'bigint' ? mixBig(h, value) : mixInteger(h, value as number);

@@ -30,7 +30,7 @@ export const HEADER = {
   positionBytes: 52, // u16
   shapeCount: 54, // u16
   sourceBytes: 56, // u32: bytes of the source's log that the batch covers
-  reserved: 60, // u32: 0
+  unsynced: 60, // u32: bytes of the segment before this batch that were not known to be durable when it was written; 0 on the wire's own batches
 } as const;
 
 export const HEADER_BYTES = 64;
@@ -43,7 +43,8 @@ export const FLAG = {
   /** The body is compressed with zstd. */
   zstd: 4,
   /**
-   * Rows were left out or taken apart on the way to one reader. SCNs are those of the stored rows; never set in a segment.
+   * Rows were left out or taken apart on the way to one reader. SCNs are those of the stored rows; never set in a segment. Such a
+   * batch has no checksum: `crc` is 0 and not looked at.
    */
   filtered: 8,
 } as const;
@@ -70,6 +71,12 @@ export const ENTRY = {
   /** u8 5; u8 0; u16 0; u32 bytes; the JSON text of a row shape. Stands before the first run that uses it in a segment. No SCN. */
   shape: 5,
 } as const;
+
+/**
+ * As the `statement bytes` of a run: there is no statement text, it is that of the rows entry before it. Only in filtered batches, where
+ * one stored run may have become thousands; each with its statement would be many times what is stored.
+ */
+export const SAME_STATEMENT = 0xffff_ffff;
 
 export const TRANSACTION_BYTES = 16;
 export const RUN_BYTES = 20;

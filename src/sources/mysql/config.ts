@@ -1,7 +1,9 @@
 import { z } from 'zod';
-import { TidingsError } from '../../core/errors.ts';
+import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { Position } from '../../core/position.ts';
+import { parseMysqlUrl } from './mysql-url.ts';
+import { TableSelection } from './table-selection.ts';
 
 /** Options of a MySQL or MariaDB source. Everything but `url` may be left out. */
 export interface MysqlSourceOptions {
@@ -115,6 +117,90 @@ const schema = z.strictObject({
   signal: z.instanceof(AbortSignal).optional(),
 });
 
+const pattern = z
+  .string()
+  .superRefine((text, context) => refuse(context, () => new TableSelection({ tables: [text], database: null })));
+
+function patterns(): z.ZodOptional<z.ZodArray<typeof pattern>> {
+  return z.array(pattern).optional();
+}
+
+/**
+ * What a configuration file may say of a MySQL or MariaDB source: the options above that are its business, checked one by one so that
+ * every mistake is found at once. The `x-` notes are explained in `config/schema-model.ts`.
+ */
+export const mysqlConfigSchema: z.ZodObject = z.strictObject({
+  url: schema.shape.url
+    .superRefine((url, context) => refuse(context, () => parseMysqlUrl(url)))
+    .describe(
+      'The server: `mysql://user:password@host:3306/database?tls=verify`. docs/connectors/mysql.md has all parts.',
+    )
+    .meta({ 'x-secret': true, 'x-allowed': 'mysql://user:password@host:3306/database' }),
+  tables: patterns()
+    .describe(
+      'Which tables: `shop.orders`, `shop.*`, `orders` (of the database in the URL), `/regular expression/` over `database.table`.',
+    )
+    .meta({ 'x-default': "all tables of the URL's database; without one, of every database but the server's own" }),
+  exclude: patterns().describe('Tables to leave out again, in the same form.').meta({ 'x-default': 'none' }),
+  columns: z
+    .record(
+      pattern.meta({ 'x-allowed': 'a table pattern' }),
+      z.array(z.string().min(1)).min(1).meta({ 'x-allowed': 'a list of column names' }),
+    )
+    .optional()
+    .describe(
+      'Columns by table pattern; the others are not decoded and absent from the rows. Keys are known all the same.',
+    )
+    .meta({ 'x-key': 'table', 'x-default': 'all columns' }),
+  from: z
+    .string()
+    .min(1)
+    .default('now')
+    .describe(
+      'Where a new stream begins: `now`, `earliest`, a position (`file:offset`, GTIDs), or a time (`2026-11-20T09:00:00Z`). A stream that has changes goes on behind them.',
+    ),
+  serverId: schema.shape.serverId
+    .describe('The id under which the server knows this reader; each reader of a server needs its own.')
+    .meta({ 'x-default': 'a random one' }),
+  statements: schema.shape.statements.describe(
+    'Ask for the SQL statements behind the rows, which MariaDB sends only on request. MySQL sends what binlog_rows_query_log_events logs in any case.',
+  ),
+  statementChanges: schema.shape.statementChanges.describe(
+    'When a statement changed rows of a watched table without row events (binlog_format other than ROW, EXCHANGE PARTITION, TRUNCATE PARTITION): `stop` with STATEMENT_CHANGE, or `report` it as a schema entry and go on.',
+  ),
+  heartbeatMs: schema.shape.heartbeatMs
+    .describe(
+      'Between heartbeats of an idle server; when ten of them are missing (four, should ten be more than 10 s) the connection counts as lost.',
+    )
+    .meta({ 'x-unit': 'milliseconds' }),
+  answerTimeoutMs: schema.shape.answerTimeoutMs
+    .describe('Longest wait for an answer of the server outside the stream: for its settings, positions, definitions.')
+    .meta({ 'x-unit': 'milliseconds' }),
+  eventBytesMax: schema.shape.eventBytesMax
+    .describe('Largest event that is accepted: the largest row, roughly twice for an update.')
+    .meta({ 'x-unit': 'bytes' }),
+  reconnect: z
+    .strictObject({
+      delayMinMs: z
+        .int()
+        .min(0)
+        .max(3_600_000)
+        .default(100)
+        .describe('The first pause.')
+        .meta({ 'x-unit': 'milliseconds' }),
+      delayMaxMs: z
+        .int()
+        .min(1)
+        .max(3_600_000)
+        .default(30_000)
+        .describe('The longest.')
+        .meta({ 'x-unit': 'milliseconds' }),
+    })
+    .prefault({})
+    .describe('Pause between attempts to connect again.')
+    .meta({ 'x-name': 'ReconnectConfig' }),
+});
+
 /** @throws TidingsError CONFIG_INVALID listing everything that is wrong */
 export function parseMysqlSourceOptions(options: MysqlSourceOptions): MysqlSourceSettings {
   const result = schema.safeParse(options);
@@ -136,6 +222,15 @@ export function parseMysqlSourceOptions(options: MysqlSourceOptions): MysqlSourc
     log: log ?? silentLogger,
     signal,
   };
+}
+
+/** Reports what the parser of an option says about it. */
+function refuse(context: z.RefinementCtx, parse: () => unknown): void {
+  try {
+    parse();
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: isTidingsError(error) ? error.message : 'cannot be used' });
+  }
 }
 
 /** Far above the ids that people give to their servers. */

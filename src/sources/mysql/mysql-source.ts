@@ -3,13 +3,13 @@ import { systemClock } from '../../base/clock.ts';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Position } from '../../core/position.ts';
 import { isTransient } from '../../core/retry.ts';
-import type { ChangeBatch, Source } from '../../core/source.ts';
+import type { ChangeBatch, Source, SourceHealth } from '../../core/source.ts';
 import { type MysqlSourceOptions, type MysqlSourceSettings, parseMysqlSourceOptions } from './config.ts';
 import { type MysqlPosition, parsePositionRequest, type PositionRequest } from './mysql-position.ts';
 import { parseMysqlUrl } from './mysql-url.ts';
 import type { ServerAddress } from './protocol/connect.ts';
 import { TableSelection } from './table-selection.ts';
-import { openStream, type Resume, type StreamOptions } from './stream/open-stream.ts';
+import { type OpenStream, openStream, type Resume, type StreamOptions } from './stream/open-stream.ts';
 import { pump } from './stream/pump.ts';
 
 /**
@@ -31,6 +31,10 @@ export class MysqlSource implements Source {
   #iteration: AsyncGenerator<ChangeBatch, void, undefined> | null = null;
   #closed = false;
   readonly #former: StreamOptions['former'] = { connection: null };
+  #stream: OpenStream | null = null;
+  #heardMs: number | null = null;
+  #connections = 0;
+  #lost: unknown = null;
   readonly #started = Promise.withResolvers<Position>();
 
   /** @throws TidingsError CONFIG_INVALID, POSITION_INVALID */
@@ -52,6 +56,15 @@ export class MysqlSource implements Source {
 
   get position(): Position | null {
     return this.#position;
+  }
+
+  health(): SourceHealth {
+    return {
+      connected: this.#stream !== null,
+      heardMs: this.#stream?.heardMs ?? this.#heardMs,
+      connections: this.#connections,
+      error: this.#lost,
+    };
   }
 
   /** Resolves with the start position once it is fixed: everything committed from then on will be handed over. */
@@ -113,6 +126,9 @@ export class MysqlSource implements Source {
           signal,
           former: this.#former,
         });
+        this.#stream = stream;
+        this.#connections++;
+        this.#lost = null;
         resume = stream.resume;
         this.#position ??= stream.resume.position;
         this.#started.resolve(this.#position);
@@ -137,6 +153,7 @@ export class MysqlSource implements Source {
           this.#started.reject(error);
           throw error;
         }
+        this.#lost = error;
         const delayMs = backoff.nextDelayMs();
         log[backoff.atCeiling ? 'warn' : 'info'](
           { error, failures: backoff.failures, delayMs, position: resume === null ? null : String(resume.position) },
@@ -145,6 +162,8 @@ export class MysqlSource implements Source {
         // oxlint-disable-next-line no-await-in-loop -- the pause between two attempts
         await systemClock.sleep(delayMs, signal).catch(() => undefined);
       } finally {
+        this.#heardMs = this.#stream?.heardMs ?? this.#heardMs;
+        this.#stream = null;
         resume?.stream?.close();
       }
     }

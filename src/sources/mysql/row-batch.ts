@@ -1,15 +1,13 @@
 import type { Change, ChangeKind, Row, Value } from '../../core/change.ts';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
+import { type RowShape, rowShape } from '../../core/rows/row-shape.ts';
+import type { RowTarget } from '../../core/rows/row-target.ts';
 import type { DecodedRows, RowBatch } from '../../core/source.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 import type { RowsAction, RowsEvent } from './binlog/rows-event.ts';
-import {
-  compileKeys,
-  compileRows,
-  type ImageLayout,
-  type KeysFunction,
-  type RowsFunction,
-} from './binlog/rows/row-decoder.ts';
+import type { ImageLayout } from './binlog/rows/image-walk.ts';
+import { compileKeys, compileRows, type KeysFunction, type RowsFunction } from './binlog/rows/row-decoder.ts';
+import { compileTranscoder, type TranscodeFunction } from './binlog/rows/row-transcoder.ts';
 import { forgetWindow } from './binlog/rows/text-window.ts';
 import type { LoggedStatement } from './stream/logged-statement.ts';
 import type { TableBinding } from './schema/table-binding.ts';
@@ -22,6 +20,8 @@ export class RowViews {
   readonly #json: 'text' | 'parsed';
   #rows: RowsFunction | null = null;
   #keys: KeysFunction | null | undefined;
+  #shape: RowShape | null = null;
+  #transcode: TranscodeFunction | null = null;
 
   constructor(
     binding: TableBinding,
@@ -49,6 +49,35 @@ export class RowViews {
     }
     return this.#keys;
   }
+
+  shape(): RowShape {
+    if (this.#shape === null) {
+      const { before, after } = this.#layout;
+      const { columns } = this.binding;
+      const held = (logged: readonly boolean[] | null): readonly number[] | null =>
+        logged === null ? null : [...columns.keys()].filter((i) => logged[i] === true && columns[i]?.selected === true);
+      this.#shape = rowShape({ table: loggedTable(this.binding), before: held(before), after: held(after) });
+    }
+    return this.#shape;
+  }
+
+  transcode(): TranscodeFunction {
+    this.#transcode ??= compileTranscoder({
+      columns: this.binding.columns,
+      layout: this.#layout,
+      table: this.shape().table,
+    });
+    return this.#transcode;
+  }
+}
+
+/** The definition, with every column nullable in which the TABLE_MAP has room for NULL: a row may hold one. */
+function loggedTable({ schema, columns }: TableBinding): TableSchema {
+  if (columns.every(({ column, wire }) => column.nullable || !wire.nullable)) return schema;
+  return {
+    ...schema,
+    columns: columns.map(({ column, wire }) => (wire.nullable ? { ...column, nullable: true } : column)),
+  };
 }
 
 /** The rows of one rows event, in place: see the lifetime clause of `Source`. */
@@ -119,6 +148,20 @@ export class BinlogRowBatch implements RowBatch {
       });
     }
     return changes;
+  }
+
+  get shape(): RowShape {
+    return this.#views.shape();
+  }
+
+  writeTo(target: RowTarget): void {
+    // For what is read as a string after all.
+    forgetWindow(this.#end);
+    try {
+      this.#views.transcode()(this.#bytes, this.#view, this.#start, this.#end, target);
+    } catch (error) {
+      throw this.#explained(error);
+    }
   }
 
   #decode<Output>(

@@ -1,4 +1,5 @@
 import { TidingsError } from '../../core/errors.ts';
+import { parseTablePattern, type TablePattern } from '../../core/table-pattern.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 
 /** Schemas of the servers themselves: watched only when a pattern names one of them literally. */
@@ -14,23 +15,17 @@ export interface SelectionOptions {
   readonly database: string | null;
 }
 
-interface Pattern {
-  matches(database: string, table: string): boolean;
-  /** The database that the pattern names literally. */
-  readonly database: string | null;
-}
-
 /** Which tables and columns are watched. */
 export class TableSelection {
-  readonly #include: readonly Pattern[];
-  readonly #exclude: readonly Pattern[];
-  readonly #columns: readonly { readonly pattern: Pattern; readonly names: ReadonlySet<string> }[];
+  readonly #include: readonly TablePattern[];
+  readonly #exclude: readonly TablePattern[];
+  readonly #columns: readonly { readonly pattern: TablePattern; readonly names: ReadonlySet<string> }[];
   /** Answers by `database.table`: asked for every table map. */
   readonly #known = new Map<string, boolean>();
 
   /** @throws TidingsError CONFIG_INVALID naming the pattern */
   constructor({ tables, exclude, columns, database }: SelectionOptions) {
-    const parse = (text: string): Pattern => parsePattern(text, database);
+    const parse = (text: string): TablePattern => parseTablePattern(text, { database });
     const everything = database === null ? ['*.*'] : [`${quoted(database)}.*`];
     this.#include = (tables === undefined || tables.length === 0 ? everything : tables).map(parse);
     this.#exclude = (exclude ?? []).map(parse);
@@ -88,68 +83,4 @@ export class TableSelection {
 /** A database name as a pattern that means it literally. */
 function quoted(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``;
-}
-
-function parsePattern(text: string, database: string | null): Pattern {
-  const regular = /^\/(.*)\/([a-z]*)$/s.exec(text);
-  if (regular !== null) {
-    const expression = compile(regular[1] ?? '', regular[2] ?? '', text);
-    return { database: null, matches: (db, table) => expression.test(`${db}.${table}`) };
-  }
-  const parts = splitName(text);
-  if (parts.length === 0 || parts.length > 2 || parts.some((part) => part.text === '')) {
-    throw new TidingsError('CONFIG_INVALID', `"${text}" is no table pattern`, {
-      hint: 'Write database.table, with * for any characters (shop.*), or /regular expression/ over database.table; quote names that hold dots or stars in backticks.',
-      details: { pattern: text },
-    });
-  }
-  const [first, second] = parts;
-  const tablePart = second ?? first;
-  const databasePart =
-    second === undefined ? (database === null ? null : { text: database, literal: true }) : (first ?? null);
-  const matchDatabase = databasePart === null ? () => true : matcher(databasePart);
-  const matchTable = tablePart === undefined ? () => true : matcher(tablePart);
-  const literal =
-    databasePart !== null && (databasePart.literal || !databasePart.text.includes('*')) ? databasePart.text : null;
-  return { database: literal, matches: (db, table) => matchDatabase(db) && matchTable(table) };
-}
-
-function compile(source: string, flags: string, text: string): RegExp {
-  try {
-    return new RegExp(source, flags.replaceAll(/[gy]/g, ''));
-  } catch (error) {
-    throw new TidingsError('CONFIG_INVALID', `"${text}" is no regular expression`, {
-      cause: error,
-      details: { pattern: text },
-    });
-  }
-}
-
-interface NamePart {
-  readonly text: string;
-  /** Quoted in backticks: no wildcards in it. */
-  readonly literal: boolean;
-}
-
-function splitName(text: string): NamePart[] {
-  const parts: NamePart[] = [];
-  let rest = text.trim();
-  for (;;) {
-    const found = /^(?:`((?:[^`]|``)*)`|([^`.]*))(\.|$)/.exec(rest);
-    if (found === null) return [];
-    parts.push(
-      found[1] === undefined
-        ? { text: found[2] ?? '', literal: false }
-        : { text: found[1].replaceAll('``', '`'), literal: true },
-    );
-    rest = rest.slice(found[0].length);
-    if (found[3] === '') return parts;
-  }
-}
-
-function matcher({ text, literal }: NamePart): (name: string) => boolean {
-  if (literal || !text.includes('*')) return (name) => name === text;
-  const escaped = text.split('*').map((piece) => piece.replaceAll(/[.+?^${}()|[\]\\/]/g, String.raw`\$&`));
-  const expression = new RegExp(`^${escaped.join('.*')}$`, 's');
-  return (name) => expression.test(name);
 }

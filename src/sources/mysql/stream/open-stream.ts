@@ -43,6 +43,8 @@ export interface OpenStream {
   readonly until: Until | null;
   bytesTaken: number;
   takenAtMs: number;
+  /** When the server last sent anything, ms since 1970 UTC. */
+  heardMs: number;
   takenPosition: MysqlPosition | null;
   /** What stopped the stream, once the transactions before it are handed over. */
   failure: { readonly error: unknown } | null;
@@ -137,6 +139,7 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
     until: resume.until,
     bytesTaken: 0,
     takenAtMs: performance.now(),
+    heardMs: Date.now(),
     takenPosition: resume.position,
     failure: null,
     ended: false,

@@ -63,7 +63,9 @@ async function acceptAll(stream: OpenStream): Promise<boolean> {
 async function fill(stream: OpenStream): Promise<void> {
   const { assembler, sources } = stream;
   const source = sources.at(-1);
-  if (source === undefined || (await source.fill())) return;
+  const more = source === undefined || (await source.fill());
+  stream.heardMs = Date.now();
+  if (more) return;
   source.close();
   sources.pop();
   assembler.endDetour();

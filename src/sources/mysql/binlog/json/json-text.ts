@@ -229,8 +229,13 @@ const printer = new JsonPrinter();
  * @throws TidingsError BINLOG_TRUNCATED, BINLOG_CORRUPT, VALUE_TOO_LONG
  */
 export function decodeJsonText(bytes: Buffer, start: number, end: number): string {
+  return printJson(bytes, start, end).finish();
+}
+
+/** The same, not made a string yet: valid until the next document is printed. @throws TidingsError as `decodeJsonText` */
+export function printJson(bytes: Buffer, start: number, end: number): JsonWriter {
   const document = documentValue(bytes, start, end);
   printer.begin(document.limit - document.at);
   printer.value(document, 0);
-  return printer.writer.finish();
+  return printer.writer;
 }

@@ -147,6 +147,17 @@ export class JsonWriter {
     }
   }
 
+  /** How many bytes of UTF-8 the text takes; null when some string in it is none, which `finish` deals with. */
+  utf8Length(): number | null {
+    return this.#seen < 0x80 || isUtf8(this.#out.subarray(0, this.#length)) ? this.#length : null;
+  }
+
+  /** Copies the text, where `utf8Length` has told its length, and ends it. */
+  finishInto(target: Buffer, at: number): void {
+    this.#out.copy(target, at, 0, this.#length);
+    this.reset();
+  }
+
   #reserve(bytes: number): void {
     const needed = this.#length + bytes;
     if (needed <= this.#out.length) return;

@@ -1,5 +1,6 @@
 import { TidingsError } from '../../../../core/errors.ts';
 import { COLUMN_TYPE, columnTypeName } from '../column-types.ts';
+import type { WireColumn } from '../table-map-event.ts';
 import type { BoundColumn } from './bound-column.ts';
 import { decimalLength, groupBytes } from './decimal-text.ts';
 import { HIRES_BYTES } from './temporal-text.ts';
@@ -83,10 +84,7 @@ export function valueCode(bound: BoundColumn, target: string, context: CodeConte
       return temporalCode(bound, target);
     case COLUMN_TYPE.VARCHAR:
     case COLUMN_TYPE.VAR_STRING:
-    case COLUMN_TYPE.STRING: {
-      const head = size > 255 ? 'l = v.getUint16(p, true); p += 2;' : 'l = b[p]; p += 1;';
-      return `${head} ${CHECK_LENGTH} ${bytesCode(bound, target, context)} p += l;`;
-    }
+    case COLUMN_TYPE.STRING:
     case COLUMN_TYPE.BLOB:
     case COLUMN_TYPE.TINY_BLOB:
     case COLUMN_TYPE.MEDIUM_BLOB:
@@ -94,17 +92,11 @@ export function valueCode(bound: BoundColumn, target: string, context: CodeConte
     case COLUMN_TYPE.GEOMETRY:
     case COLUMN_TYPE.VECTOR:
     case COLUMN_TYPE.JSON:
-      return `${lengthCode(size)} ${CHECK_LENGTH} ${bytesCode(bound, target, context)} p += l;`;
+      return `${lengthCodeOf(wire)} ${CHECK_LENGTH} ${bytesCode(bound, target, context)} p += l;`;
     case COLUMN_TYPE.VARCHAR_COMPRESSED:
     case COLUMN_TYPE.BLOB_COMPRESSED: {
-      const head =
-        type === COLUMN_TYPE.BLOB_COMPRESSED
-          ? lengthCode(size)
-          : size > 255
-            ? 'l = v.getUint16(p, true); p += 2;'
-            : 'l = b[p]; p += 1;';
       const charset = bound.charset === null ? 'null' : context.constant(bound.charset);
-      return `${head} ${CHECK_LENGTH} ${target} = r.compressed(b, p, p + l, ${charset}); p += l;`;
+      return `${lengthCodeOf(wire)} ${CHECK_LENGTH} ${target} = r.compressed(b, p, p + l, ${charset}); p += l;`;
     }
     default:
       throw new TidingsError('COLUMN_TYPE_UNSUPPORTED', `${describe(bound)} cannot be decoded`, {
@@ -113,11 +105,27 @@ export function valueCode(bound: BoundColumn, target: string, context: CodeConte
   }
 }
 
-/** A length that reaches past the event must not be followed: what lies there belongs to another event. */
-const CHECK_LENGTH = 'if (l > end - p) r.short(end);';
+/**
+ * A length that reaches past the event must not be followed: what lies there belongs to another event. Not l > end - p: a length
+ * behind the buffer's last byte is no number.
+ */
+export const CHECK_LENGTH = 'if (!(l <= end - p)) r.short(end);';
+
+/** The length field of a value of variable length, into `l`. */
+export function lengthCodeOf({ type, size }: WireColumn): string {
+  switch (type) {
+    case COLUMN_TYPE.VARCHAR:
+    case COLUMN_TYPE.VAR_STRING:
+    case COLUMN_TYPE.VARCHAR_COMPRESSED:
+    case COLUMN_TYPE.STRING:
+      return size > 255 ? 'l = v.getUint16(p, true); p += 2;' : 'l = b[p]; p += 1;';
+    default:
+      return lengthCode(size);
+  }
+}
 
 /** The length field of the BLOB family: 1 to 4 bytes, into `l`. */
-function lengthCode(lengthBytes: number): string {
+export function lengthCode(lengthBytes: number): string {
   switch (lengthBytes) {
     case 1:
       return 'l = b[p]; p += 1;';
@@ -158,16 +166,21 @@ function bytesCode({ column, wire, charset }: BoundColumn, target: string, conte
 function decimalCode({ wire }: BoundColumn, target: string, context: CodeContext): string {
   const { size: precision, scale } = wire;
   const length = decimalLength(precision, scale);
-  const integer = precision - scale;
-  if (integer >= 1 && integer <= 9 && scale <= 9) {
-    const integerBytes = groupBytes(integer);
-    const fractionBytes = groupBytes(scale);
-    const integerCode = integerBytes === 4 ? 'v.getUint32(p)' : bigEndian(integerBytes);
-    const fractionCode = fractionBytes === 0 ? '0' : bigEndian(fractionBytes, integerBytes);
-    const half = 2 ** (integerBytes * 8 - 1);
-    return `${target} = r.shortDecimalText(${integerCode}, ${half}, ${fractionCode}, ${256 ** fractionBytes - 1}, ${scale}); p += ${length};`;
-  }
+  const halves = decimalHalves(precision, scale);
+  if (halves !== null) return `${target} = r.shortDecimalText(${halves}, ${scale}); p += ${length};`;
   return `${target} = r.decimalText(b, p, ${context.constant({ precision, scale })}); p += ${length};`;
+}
+
+/** The arguments of `shortDecimalText` before the scale; null for decimals of other lengths. */
+export function decimalHalves(precision: number, scale: number): string | null {
+  const integer = precision - scale;
+  if (integer < 1 || integer > 9 || scale > 9) return null;
+  const integerBytes = groupBytes(integer);
+  const fractionBytes = groupBytes(scale);
+  const integerCode = integerBytes === 4 ? 'v.getUint32(p)' : bigEndian(integerBytes);
+  const fractionCode = fractionBytes === 0 ? '0' : bigEndian(fractionBytes, integerBytes);
+  const half = 2 ** (integerBytes * 8 - 1);
+  return `${integerCode}, ${half}, ${fractionCode}, ${256 ** fractionBytes - 1}`;
 }
 
 function temporalCode(bound: BoundColumn, target: string): string {
@@ -208,7 +221,7 @@ function temporalCode(bound: BoundColumn, target: string): string {
 }
 
 /** An expression for 1 to 6 bytes big-endian at `p + from`. */
-function bigEndian(length: number, from = 0): string {
+export function bigEndian(length: number, from = 0): string {
   const terms = Array.from({ length }, (_, i) => {
     const byte = `b[p + ${from + i}]`;
     const factor = 256 ** (length - 1 - i);
@@ -266,13 +279,13 @@ function fixedLength({ wire, column }: BoundColumn): number | null {
   }
 }
 
-function known(members: readonly string[] | null, bound: BoundColumn): readonly string[] {
+export function known(members: readonly string[] | null, bound: BoundColumn): readonly string[] {
   if (members !== null) return members;
   throw new TidingsError('SCHEMA_UNKNOWN', `${describe(bound)}: its members are not known`, {
     details: { column: bound.column.name },
   });
 }
 
-function describe({ column, wire }: BoundColumn): string {
+export function describe({ column, wire }: BoundColumn): string {
   return `column ${column.name} of type ${columnTypeName(wire.type)}`;
 }

@@ -6,7 +6,8 @@ import { charsetByName } from '../../charset/charset.ts';
 import { COLUMN_TYPE } from '../column-types.ts';
 import type { WireColumn } from '../table-map-event.ts';
 import type { BoundColumn } from './bound-column.ts';
-import { compileKeys, compileRows, type ImageLayout } from './row-decoder.ts';
+import type { ImageLayout } from './image-walk.ts';
+import { compileKeys, compileRows } from './row-decoder.ts';
 import { forgetWindow } from './text-window.ts';
 
 function bound(definition: Column, wire: Partial<WireColumn> & Pick<WireColumn, 'type'>, selected = true): BoundColumn {

@@ -2,6 +2,15 @@ import type { Row, Value } from '../../../../core/change.ts';
 import { COLUMN_TYPE } from '../column-types.ts';
 import type { BoundColumn } from './bound-column.ts';
 import { type CodeContext, skipCode, valueCode } from './column-code.ts';
+import { GeneratedFunction } from './generated-functions.ts';
+import {
+  documentVariables,
+  imageCode,
+  type ImageLayout,
+  type ImageName,
+  isDiffTest,
+  isEmptyLayout,
+} from './image-walk.ts';
 import { rowRuntime } from './row-runtime.ts';
 
 /**
@@ -37,23 +46,11 @@ export type KeysFunction = (
   output: (Value | readonly Value[])[],
 ) => void;
 
-/** Which images an event has, and which columns each holds. */
-export interface ImageLayout {
-  /** Per column of the table: logged in the before image. Null for an insert. */
-  readonly before: readonly boolean[] | null;
-  /** Null for a delete. */
-  readonly after: readonly boolean[] | null;
-  /** PARTIAL_UPDATE_ROWS. */
-  readonly partial: boolean;
-}
-
 export interface DecoderOptions {
   readonly columns: readonly BoundColumn[];
   readonly layout: ImageLayout;
   readonly json: 'text' | 'parsed';
 }
-
-type ImageName = 'before' | 'after';
 
 export function compileRows({ columns, layout, json }: DecoderOptions): RowsFunction {
   const generator = new Generator(columns, layout, json);
@@ -92,76 +89,26 @@ function variable(image: ImageName, index: number): string {
   return `${image === 'before' ? 'x' : 'y'}${index}`;
 }
 
-type Factory = (...values: unknown[]) => unknown;
-
-/** So many different functions are remembered; a server with more kinds of tables compiles some of them again. */
-const FACTORIES_MAX = 4096;
-const factories = new Map<string, Factory>();
-
-/**
- * Functions of the same text are made by the same factory and so share what the engine has learned and optimised: after a
- * reconnect, a DDL, or for the next of a thousand tables of one shape, decoding is fast from its first row.
- */
-function factoryOf(names: readonly string[], source: string): Factory {
-  const key = `${names.length} ${source}`;
-  let factory = factories.get(key);
-  if (factory === undefined) {
-    // oxlint-disable-next-line typescript/no-implied-eval, no-new-func -- made of types and quoted names only, see the head of this file
-    factory = new Function('r', ...names, source) as Factory;
-    if (factories.size >= FACTORIES_MAX) factories.clear();
-    factories.set(key, factory);
-  }
-  return factory;
-}
-
 class Generator {
   readonly #columns: readonly BoundColumn[];
   readonly #layout: ImageLayout;
-  readonly #constants: unknown[] = [];
+  readonly #function = new GeneratedFunction();
   readonly #context: CodeContext;
 
   constructor(columns: readonly BoundColumn[], layout: ImageLayout, json: 'text' | 'parsed') {
     this.#columns = columns;
     this.#layout = layout;
-    this.#context = {
-      json,
-      constant: (value) => {
-        const known = this.#constants.indexOf(value);
-        const index = known >= 0 ? known : this.#constants.push(value) - 1;
-        return `k${index}`;
-      },
-    };
+    this.#context = { json, constant: (value) => this.#function.constant(value) };
   }
 
   /** Statements that walk one image, reading the wanted columns into variables and skipping the rest. */
   image(image: ImageName, wanted: readonly boolean[]): string {
-    const present = this.#layout[image];
-    if (present === null) return '';
-    const lines: string[] = [];
-    if (image === 'after' && this.#layout.partial) lines.push(this.#partialHeader());
-    const logged = this.#columns
-      .map((bound, index) => ({ bound, index }))
-      .filter(({ index }) => present[index] === true);
-    const nullBytes = (logged.length + 7) >> 3;
-    const nulls = image === 'before' ? 'm' : 'n';
-    // Columns that the TABLE_MAP calls NOT NULL are read without a test each: one test a row covers them all. That keeps their
-    // variables plain numbers and strings for the optimiser.
-    const never = Array.from({ length: nullBytes }, () => 0);
-    for (const [at, { bound }] of logged.entries()) {
-      if (!bound.wire.nullable) never[at >> 3] = (never[at >> 3] ?? 0) | (1 << (at & 7));
-    }
-    for (let i = 0; i < nullBytes; i++) lines.push(`const ${nulls}${i} = b[p + ${i}];`);
-    const impossible = never.flatMap((mask, i) => (mask === 0 ? [] : [`(${nulls}${i} & ${mask})`])).join(' | ');
-    if (impossible !== '') lines.push(`if ((${impossible}) !== 0) r.impossibleNull(p, end);`);
-    lines.push(`p += ${nullBytes};`);
-    for (const [at, { bound, index }] of logged.entries()) {
+    return imageCode(image, { columns: this.#columns, layout: this.#layout }, ({ bound, index, notNull }) => {
       const code = this.#column(image, { bound, index, wanted: wanted[index] === true });
-      const notNull = `(${nulls}${at >> 3} & ${1 << (at & 7)}) === 0`;
       const name = variable(image, index);
-      const declaration = wanted[index] === true ? (bound.wire.nullable ? `let ${name} = null;` : `let ${name};`) : '';
-      lines.push(`${declaration} ${bound.wire.nullable ? `if (${notNull}) ` : ''}{ ${code} }`);
-    }
-    return lines.join('\n');
+      const declaration = wanted[index] === true ? (notNull === null ? `let ${name};` : `let ${name} = null;`) : '';
+      return `${declaration} ${notNull === null ? '' : `if (${notNull}) `}{ ${code} }`;
+    });
   }
 
   /** An object literal of the wanted columns of an image; columns that were not logged are absent. */
@@ -177,8 +124,7 @@ class Generator {
   }
 
   compile(body: string, push: string): unknown {
-    const names = this.#constants.map((_, i) => `k${i}`);
-    if (this.#isEmpty()) return factoryOf(names, emptyRow(push))(rowRuntime, ...this.#constants);
+    if (isEmptyLayout(this.#layout)) return this.#function.make(emptyRow(push), rowRuntime);
     const source = `
       'use strict';
       return function (b, v, range, output) {
@@ -187,20 +133,14 @@ class Generator {
         let l = 0;
         let q = 0;
         while (p < end) {
-          ${this.#documents()}
+          ${documentVariables(this.#columns, this.#layout)}
           ${body}
           // Not p > end: behind the buffer's last byte there is no number, and p is none either.
           if (!(p <= end)) r.short(end);
           ${push}
         }
       };`;
-    return factoryOf(names, source)(rowRuntime, ...this.#constants);
-  }
-
-  /** MINIMAL, and a row all of whose values are defaults: not a single byte is logged of it. */
-  #isEmpty(): boolean {
-    const { before, after, partial } = this.#layout;
-    return !partial && before?.includes(true) !== true && after?.includes(true) !== true;
+    return this.#function.make(source, rowRuntime);
   }
 
   #column(image: ImageName, { bound, index, wanted }: { bound: BoundColumn; index: number; wanted: boolean }): string {
@@ -210,29 +150,10 @@ class Generator {
     if (image === 'before') {
       return `const d = p; ${skipCode(bound)} js${index} = d + ${bound.wire.size}; je${index} = p; p = d; ${plain}`;
     }
-    const bit = this.#jsonOrdinal(index);
     const patch = wanted
       ? `l = v.getUint32(p, true); p += 4; if (l > end - p) r.short(end); ${variable(image, index)} = r.patch(b, { start: js${index}, end: je${index} }, { start: p, end: p + l }, ${JSON.stringify(this.#context.json)}); p += l;`
       : 'l = v.getUint32(p, true); p += 4 + l;';
-    return `if (pb !== 0 && (b[pb + ${bit >> 3}] & ${1 << (bit & 7)}) !== 0) { ${patch} } else { ${plain} }`;
-  }
-
-  /** Where the before image's JSON documents lie, for diffs to apply to; -1: not logged, or NULL. */
-  #documents(): string {
-    if (!this.#layout.partial) return '';
-    return this.#columns
-      .map(({ wire }, i) => (wire.type === COLUMN_TYPE.JSON ? `let js${i} = -1, je${i} = -1;` : ''))
-      .join(' ');
-  }
-
-  #partialHeader(): string {
-    const count = this.#columns.filter(({ wire }) => wire.type === COLUMN_TYPE.JSON).length;
-    // Options above 0xfa would be a longer integer: no server has that many, and a changed layout must not be walked.
-    return `let pb = 0; l = b[p]; p += 1; if (l > 1) r.unknownOptions(l); if (l === 1) { pb = p; p += ${(count + 7) >> 3}; }`;
-  }
-
-  #jsonOrdinal(index: number): number {
-    return this.#columns.slice(0, index).filter(({ wire }) => wire.type === COLUMN_TYPE.JSON).length;
+    return `if (${isDiffTest(this.#columns, index)}) { ${patch} } else { ${plain} }`;
   }
 }
 

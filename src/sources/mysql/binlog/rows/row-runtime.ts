@@ -1,3 +1,4 @@
+import { float32 } from '../../../../base/float32.ts';
 import type { JsonValue } from '../../../../core/change.ts';
 import { TidingsError } from '../../../../core/errors.ts';
 import type { Charset } from '../../charset/charset.ts';
@@ -23,7 +24,6 @@ import {
   bitValue,
   blob,
   enumMember,
-  float32,
   inet4,
   inet6,
   paddedBinary,

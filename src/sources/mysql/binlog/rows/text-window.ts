@@ -1,56 +1,20 @@
+import { asciiText, forgetWindow as forget, isAscii, WINDOW_VALUE_BYTES_MAX } from '../../../../base/text-window.ts';
 import type { Charset } from '../../charset/charset.ts';
 
-/**
- * Text out of a buffer without one call into the runtime per value.
- *
- * Most text is ASCII and short. Then one call turns the next two kilobytes of the buffer into a string (the window), and each value is
- * a substring of it: a pointer into the window, made without leaving JavaScript. A value that a consumer keeps holds its
- * window with it, so the window's size bounds the waste: at most WINDOW_BYTES for each string that is kept.
- *
- * State: the window belongs to the bytes it was made from. Whoever decodes calls `forgetWindow` first, as the same buffer holds
- * other bytes after the next read of the socket.
- */
-const WINDOW_BYTES = 2048;
-/** Longer values are converted by themselves: the call's cost no longer counts. */
-const VALUE_BYTES_MAX = 128;
-
-let text = '';
-let windowStart = 0;
-let windowEnd = 0;
-let limit = 0;
-
-/** What `toString('latin1', …)` calls after its checks of arguments; part of Buffer since its first versions. */
-type Latin1Sliceable = Buffer & { latin1Slice(start: number, end: number): string };
-
-/** Forgets the window, and keeps the next ones from reaching past `end`: what lies there will not be asked for. */
+/** Called before the rows of an event are decoded: the buffer holds other bytes than before. See base/text-window.ts. */
 export function forgetWindow(end: number): void {
-  windowStart = 0;
-  windowEnd = 0;
-  limit = end;
+  forget(end);
 }
 
 /**
- * Bytes `start` to `end` as text in a character set whose bytes below 0x80 are ASCII.
+ * Bytes `start` to `end` as text in a character set whose bytes below 0x80 are ASCII. `forgetWindow` comes
+ * first.
  *
  * @throws TidingsError TEXT_UNDECODABLE when the character set does not define the bytes
  */
 export function windowText(bytes: Buffer, view: DataView, start: number, end: number, charset: Charset): string {
-  const length = end - start;
-  if (length > VALUE_BYTES_MAX) return charset.decode(bytes, start, end);
-  let all = 0;
-  let i = start;
-  for (const last = end - 16; i <= last; i += 16) {
-    all |=
-      view.getInt32(i, true) | view.getInt32(i + 4, true) | view.getInt32(i + 8, true) | view.getInt32(i + 12, true);
+  if (end - start > WINDOW_VALUE_BYTES_MAX || !isAscii(bytes, view, start, end)) {
+    return charset.decode(bytes, start, end);
   }
-  for (const last = end - 4; i <= last; i += 4) all |= view.getInt32(i, true);
-  for (; i < end; i++) all |= bytes[i] as number;
-  if ((all & 0x80808080) !== 0) return charset.decode(bytes, start, end);
-  if (length === 0) return '';
-  if (start < windowStart || end > windowEnd) {
-    windowStart = start;
-    windowEnd = Math.max(end, Math.min(start + WINDOW_BYTES, limit));
-    text = (bytes as Latin1Sliceable).latin1Slice(windowStart, windowEnd);
-  }
-  return text.substring(start - windowStart, end - windowStart);
+  return asciiText(bytes, start, end);
 }

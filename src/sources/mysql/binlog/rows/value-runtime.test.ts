@@ -1,13 +1,11 @@
 import { deflateRawSync, deflateSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { shortestFloat32 } from '../../../../../test/support/values/shortest-float32.ts';
 import {
   bigSigned,
   bitValue,
   blob,
   enumMember,
-  float32,
   inet4,
   inet6,
   paddedBinary,
@@ -19,36 +17,6 @@ import {
 
 const corrupt = expect.objectContaining({ code: 'BINLOG_CORRUPT' }) as Error;
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
-
-describe('FLOAT', () => {
-  test.each([0.1, 1.5, -2.25, 3.402_823_5e38, 1e-45, 3e-45, 1.175_494_4e-38, 16_777_216, 123_456.79])(
-    '%d keeps its decimal',
-    (value) => {
-      expect(float32(Math.fround(value))).toBe(value);
-    },
-  );
-
-  test('of every power of two there is no shorter decimal', () => {
-    for (let exponent = -149; exponent <= 127; exponent++) {
-      const value = 2 ** exponent;
-      expect(float32(value)).toBe(shortestFloat32(value));
-      expect(float32(-value)).toBe(shortestFloat32(-value));
-    }
-  });
-
-  test('of any float32 there is no shorter decimal', () => {
-    fc.assert(
-      fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
-        expect(float32(value)).toBe(shortestFloat32(value));
-      }),
-      { numRuns: 5000 },
-    );
-  });
-
-  test('-0 keeps its sign', () => {
-    expect(float32(-0)).toBe(-0);
-  });
-});
 
 describe('integers', () => {
   test('beyond 2^53 they come from their halves', () => {

@@ -1,0 +1,137 @@
+/**
+ * A consumer of `npm run bench -- relay`, in a process of its own. For each line `<stream>` on standard input it reads that stream
+ * from the beginning until it has seen the wanted number of rows, and answers with one line of JSON.
+ *
+ *     all       every column of every row as a JavaScript object
+ *     columns   the columns `id` and `body`, chosen by the reader
+ *     ndjson    lines of JSON over plain HTTP, each one parsed
+ *     latency   commit -> here: the rows carry the time at which they were sent
+ */
+import { get } from 'node:http';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { connect } from '../../src/client/connect.ts';
+import { profiledBetween } from '../support/profiler.ts';
+
+const { values } = parseArgs({
+  options: {
+    relay: { type: 'string', default: '' },
+    table: { type: 'string', default: '' },
+    mode: { type: 'string', default: 'all' },
+    'until-rows': { type: 'string', default: '0' },
+    /** Where to write a CPU profile of the last pass, the one told as `<stream> profile`. */
+    profile: { type: 'string' },
+  },
+});
+const untilRows = Number(values['until-rows']);
+
+interface Sums {
+  rows: number;
+  idSum: number;
+  bodyLength: number;
+  startMs: number;
+  readonly latencies: number[];
+}
+
+function say(message: object): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+async function readObjects(stream: string, sums: Sums): Promise<void> {
+  const client = connect(values.relay);
+  const columns = values.mode === 'columns' ? { [values.table]: ['id', 'body'] } : undefined;
+  const changes = client.stream(stream, {
+    from: 'earliest',
+    json: 'text',
+    ...(columns === undefined ? {} : { columns }),
+  });
+  for await (const batch of changes) {
+    if (sums.startMs === 0) sums.startMs = performance.now();
+    for (const part of batch.parts) {
+      for (const entry of part.entries) {
+        if (entry.type !== 'rows') continue;
+        const { count, after } = entry.rows();
+        for (const row of after ?? []) {
+          sums.idSum += row['id'] as number;
+          sums.bodyLength += (row['body'] as string).length;
+        }
+        sums.rows += count;
+      }
+    }
+    if (sums.rows >= untilRows) break;
+  }
+  await client.close();
+}
+
+async function readLatency(stream: string, sums: Sums): Promise<void> {
+  const client = connect(values.relay);
+  let probed = false;
+  for await (const batch of client.stream(stream, { from: 'earliest' })) {
+    const nowUs = Number(process.hrtime.bigint() / 1000n);
+    let last = false;
+    for (const change of batch.changes) {
+      const sent = change.after?.['sent'] as number;
+      if (sent > 0) sums.latencies.push(nowUs - sent);
+      last ||= sent < 0;
+    }
+    if (!probed) {
+      probed = true;
+      say({ event: 'streaming' });
+    }
+    if (last) break;
+  }
+  sums.rows = sums.latencies.length;
+  await client.close();
+}
+
+function readLines(stream: string, sums: Sums): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const url = `${values.relay}/v1/streams/${stream}/changes?from=earliest&follow=true`;
+  const request = get(url, { headers: { accept: 'application/x-ndjson' } }, (response) => {
+    let rest = '';
+    response.setEncoding('utf8');
+    response.on('data', (text: string) => {
+      if (sums.startMs === 0) sums.startMs = performance.now();
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        if (line === '') continue;
+        const { after } = JSON.parse(line) as { after: { id: number; body: string } | null };
+        if (after === null || after === undefined) continue;
+        sums.idSum += after.id;
+        sums.bodyLength += after.body.length;
+        sums.rows++;
+      }
+      if (sums.rows >= untilRows) {
+        request.destroy();
+        resolve();
+      }
+    });
+    response.on('error', (error) => (sums.rows >= untilRows ? resolve() : reject(error)));
+    response.on('end', () => (sums.rows >= untilRows ? resolve() : reject(new Error('the response ended early'))));
+  });
+  request.on('error', (error) => (sums.rows >= untilRows ? resolve() : reject(error)));
+  return promise;
+}
+
+function summary(latencies: readonly number[]): object | null {
+  if (latencies.length === 0) return null;
+  const sorted = Float64Array.from(latencies).sort();
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
+}
+
+const read = values.mode === 'ndjson' ? readLines : values.mode === 'latency' ? readLatency : readObjects;
+process.stdin.once('end', () => process.exit(0));
+say({ event: 'ready' });
+for await (const line of createInterface({ input: process.stdin })) {
+  const [stream = '', option] = line.split(' ');
+  const sums: Sums = { rows: 0, idSum: 0, bodyLength: 0, startMs: 0, latencies: [] };
+  const profile = option === 'profile' && values.profile !== undefined ? profiledBetween(values.profile) : null;
+  await profile?.start();
+  await read(stream, sums);
+  const seconds = (performance.now() - sums.startMs) / 1000;
+  await profile?.stop();
+  const { rows, idSum, bodyLength } = sums;
+  say({ event: 'result', rows, seconds, firstRowMs: 0, idSum, bodyLength, latenciesUs: summary(sums.latencies) });
+}

@@ -1,0 +1,115 @@
+import { ERROR_CATALOG, type ErrorCode } from '../core/error-catalog.ts';
+import { TidingsError } from '../core/errors.ts';
+
+/** What the relay says of a failure: in a problem+json answer (RFC 9457) or in a control frame. */
+export interface RelayFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  /** The parameter that is wrong. */
+  readonly field?: string;
+}
+
+/** An error of the relay, as it would be thrown in the relay's own process. A code of a newer relay is kept in the details. */
+export function failureError(failure: RelayFailure, status?: number): TidingsError {
+  const { code, message, hint, field } = failure;
+  const details = {
+    ...(field === undefined ? {} : { field }),
+    ...(status === undefined ? {} : { status }),
+    ...(isErrorCode(code) ? {} : { code }),
+  };
+  // The relay, or what stands before it, says that this will pass.
+  const passes = status !== undefined && PASSING.has(status);
+  return new TidingsError(isErrorCode(code) ? code : codeOfStatus(status), message, {
+    ...(hint === '' ? {} : { hint }),
+    ...(passes ? { retry: 'backoff' } : {}),
+    details,
+  });
+}
+
+/** The error that an answer with this status means. `body` is what it says, as far as it was read. */
+export function answerError(status: number, body: string, what: string): TidingsError {
+  const failure = parseProblem(body);
+  if (failure !== null) return failureError(failure, status);
+  return new TidingsError(codeOfStatus(status), `${what} was answered with status ${status}`, {
+    ...(status >= 500 || PASSING.has(status) ? { retry: 'backoff' } : {}),
+    details: { status },
+  });
+}
+
+/** What a socket's failure means. @param what the subject of the message: "the relay at http://…" */
+export function networkError(error: unknown, what: string, phase: 'connecting' | 'reading'): TidingsError {
+  const code = codeOf(error);
+  const details = code === '' ? {} : { code };
+  if (TLS_FAILURE.test(code)) {
+    return new TidingsError('TLS_FAILED', `the connection to ${what} could not be encrypted`, {
+      cause: error,
+      details,
+      hint: 'Check that the relay speaks TLS and that `tls.ca` names the authority that signed its certificate.',
+    });
+  }
+  // A name that does not resolve may do so in a moment: a relay that is being moved looks like this.
+  if (phase === 'connecting') {
+    return new TidingsError('CONNECTION_FAILED', `${what} cannot be reached`, {
+      cause: error,
+      details,
+      hint: 'Check the address and that the relay runs; Tidings tries again by itself.',
+    });
+  }
+  return new TidingsError('CONNECTION_LOST', `the connection to ${what} was lost`, {
+    cause: error,
+    details,
+    hint: 'None is needed: Tidings connects again and goes on behind the last change.',
+  });
+}
+
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
+const TLS_FAILURE =
+  /^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_)/;
+
+function codeOfStatus(status: number | undefined): ErrorCode {
+  switch (status) {
+    case 401:
+      return 'UNAUTHORIZED';
+    case 403:
+      return 'FORBIDDEN';
+    case 404:
+      return 'STREAM_UNKNOWN';
+    case 408:
+    case 425:
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return 'SERVER_BUSY';
+    default:
+      return 'SERVER_ERROR';
+  }
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CATALOG, code);
+}
+
+function parseProblem(body: string): RelayFailure | null {
+  let problem: unknown;
+  try {
+    problem = JSON.parse(body);
+  } catch {
+    return null;
+  }
+  if (typeof problem !== 'object' || problem === null) return null;
+  const { code, detail, hint, field } = problem as Readonly<Record<string, unknown>>;
+  if (typeof code !== 'string' || typeof detail !== 'string') return null;
+  return {
+    code,
+    message: detail,
+    hint: typeof hint === 'string' ? hint : '',
+    ...(typeof field === 'string' ? { field } : {}),
+  };
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { readonly code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}

@@ -1,0 +1,194 @@
+import { z } from 'zod';
+import type { Unit } from './schema-model.ts';
+
+/**
+ * The shape of a configuration file: keys, types, limits, defaults and descriptions, each once. The parser, its messages, the types of
+ * `defineConfig`, docs/reference/config.md and the JSON Schema for editors are all made from it.
+ *
+ * Numbers with a unit are milliseconds and bytes here: their text has been turned into them before (`coerce.ts`).
+ */
+export function relayConfigSchema(sourceSchemas: ReadonlyMap<string, z.ZodObject>): z.ZodType<ParsedConfig> {
+  const sources = [...sourceSchemas].map(([type, schema]) =>
+    z
+      .strictObject({ type: z.literal(type).describe('The kind of source.'), ...schema.shape })
+      .meta({ 'x-name': `${type.charAt(0).toUpperCase()}${type.slice(1)}SourceConfig` }),
+  );
+  const stream = z
+    .strictObject({
+      source: z
+        .discriminatedUnion('type', sources as [(typeof sources)[number], ...typeof sources])
+        .describe('What is watched.'),
+      partitions: z
+        .int()
+        .min(1)
+        .max(PARTITIONS_MAX)
+        .default(64)
+        .describe(
+          'Into how many slices, by a hash of the primary key, the members of a group share the stream. Fixed when the stream is made.',
+        ),
+      retention: retention.prefault({}).describe('How long changes are kept.'),
+      log: log.prefault({}).describe('How changes are written to disk.'),
+    })
+    .meta({ 'x-name': 'StreamConfig' });
+  return z
+    .strictObject({
+      data: z
+        .string()
+        .min(1)
+        .default('./tidings-data')
+        .describe(
+          "The directory of the streams' logs and of the groups' checkpoints, relative to the configuration file. One relay at a time uses it.",
+        ),
+      http: http.prefault({}).describe('How consumers reach the relay.'),
+      streams: z
+        .record(z.string().regex(STREAM_NAME).meta({ 'x-allowed': STREAM_NAME_TEXT }), stream)
+        .refine((streams) => Object.keys(streams).length > 0, { error: 'names no stream: a relay needs at least one' })
+        .meta({ 'x-key': 'name' })
+        .describe(`The streams by name: one for each source. A name is ${STREAM_NAME_TEXT}.`),
+    })
+    .meta({ 'x-name': 'RelayConfig' }) as unknown as z.ZodType<ParsedConfig>;
+}
+
+/** What the schema yields. Written out, as the compiler cannot follow sources that are registered at run time. */
+export interface ParsedConfig {
+  readonly data: string;
+  readonly http: ParsedHttp;
+  readonly streams: Readonly<Record<string, ParsedStream>>;
+}
+
+export interface ParsedHttp {
+  readonly host: string;
+  readonly port: number;
+  readonly tokens: readonly {
+    readonly token: string;
+    readonly role: 'read' | 'operate' | 'admin';
+    readonly name?: string;
+  }[];
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly connectionsMax: number;
+  readonly stuckAfter: number;
+  readonly heartbeat: number;
+  readonly silentAfter: number;
+}
+
+export interface ParsedStream {
+  readonly source: { readonly type: string; readonly url: string; readonly from?: string } & Readonly<
+    Record<string, unknown>
+  >;
+  readonly partitions: number;
+  readonly retention: { readonly maxAge: number; readonly maxBytes: number; readonly groupBytes: number };
+  readonly log: {
+    readonly segmentBytes: number;
+    readonly compression: 'none' | 'zstd';
+    readonly syncDelay: number;
+    readonly fsync: boolean;
+  };
+}
+
+const PARTITIONS_MAX = 1024;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const TIB = 1024 * GIB;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const STREAM_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+const STREAM_NAME_TEXT = 'letters, digits, - and _, at most 64, beginning with a letter or a digit';
+
+function quantity(unit: Unit, { min, max }: { min: number; max: number }): z.ZodInt {
+  return z.int().min(min).max(max).meta({ 'x-unit': unit });
+}
+
+const retention = z
+  .strictObject({
+    maxAge: quantity('duration', { min: MINUTE, max: 3650 * DAY })
+      .default(7 * DAY)
+      .describe('Changes that committed longer ago go.'),
+    maxBytes: quantity('bytes', { min: MIB, max: 1024 * TIB })
+      .default(64 * GIB)
+      .describe('The oldest changes go while the stream takes up more.'),
+    groupBytes: quantity('bytes', { min: 0, max: 1024 * TIB })
+      .default(64 * GIB)
+      .describe('How much more is kept for groups that have not read it, whatever its age.'),
+  })
+  .meta({ 'x-name': 'RetentionConfig' });
+
+const log = z
+  .strictObject({
+    segmentBytes: quantity('bytes', { min: MIB, max: 2 * GIB - 1 })
+      .default(256 * MIB)
+      .describe('A file of the log is full at this size. Retention removes whole files.'),
+    compression: z
+      .enum(['none', 'zstd'])
+      .default('none')
+      .describe('How batches are stored and sent: zstd takes a third of the space and more of the processor.'),
+    syncDelay: quantity('duration', { min: 0, max: SECOND })
+      .default(0)
+      .describe('How long an fsync may wait for more to come. 0: none waits when the disk is free.'),
+    fsync: z
+      .boolean()
+      .default(true)
+      .describe('false: a power failure may lose the last changes; a crash of the process does not.'),
+  })
+  .meta({ 'x-name': 'LogConfig' });
+
+const token = z
+  .strictObject({
+    token: z
+      .string()
+      .regex(/^[\x21-\x7e]+$/)
+      .describe('What a client sends as `Authorization: Bearer …`.')
+      .meta({ 'x-secret': true, 'x-allowed': 'letters, digits and punctuation of ASCII' }),
+    role: z
+      .enum(['read', 'operate', 'admin'])
+      .describe('read: consume; operate: also pause, resume and reset checkpoints; admin: also remove groups.'),
+    name: z
+      .string()
+      .min(1)
+      .max(64)
+      .optional()
+      .describe('What the log calls its bearer.')
+      .meta({ 'x-default': 'the role' }),
+  })
+  .meta({ 'x-name': 'TokenConfig' });
+
+const tls = z
+  .strictObject({
+    cert: z.string().min(1).describe('The certificate with its chain: a file in PEM form, or the PEM text itself.'),
+    key: z
+      .string()
+      .min(1)
+      .describe('Its private key: a file in PEM form, or the PEM text itself.')
+      .meta({ 'x-secret': true, 'x-allowed': 'a file in PEM form, or the PEM text' }),
+  })
+  .meta({ 'x-name': 'TlsConfig' });
+
+const http = z
+  .strictObject({
+    host: z
+      .string()
+      .min(1)
+      .default('127.0.0.1')
+      .describe('The interface to listen on. Any but the own machine needs `tokens`.'),
+    port: z.int().min(0).max(65_535).default(8400).describe('The port. 0: any free one, which the log names.'),
+    tokens: z
+      .array(token)
+      .max(1000)
+      .default([])
+      .describe('Who may do what. Without any, everybody on this machine may do everything.'),
+    tls: tls.optional().describe('Serve HTTPS.').meta({ 'x-default': 'HTTP' }),
+    connectionsMax: z.int().min(1).max(100_000).default(1000).describe('More connections at a time are refused.'),
+    stuckAfter: quantity('duration', { min: SECOND, max: DAY })
+      .default(5 * MINUTE)
+      .describe('A consumer that takes nothing for so long, though there is something for it, is disconnected.'),
+    heartbeat: quantity('duration', { min: 100, max: HOUR })
+      .default(15 * SECOND)
+      .describe('How often a response in lines of a quiet stream says that it is alive.'),
+    silentAfter: quantity('duration', { min: SECOND, max: DAY })
+      .default(MINUTE)
+      .describe('`/readyz` fails when nothing was heard of a running source for so long.'),
+  })
+  .meta({ 'x-name': 'HttpConfig' });

@@ -1,0 +1,174 @@
+import { readFileSync, statSync } from 'node:fs';
+import { basename, dirname, extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { z } from 'zod';
+import type { ParsedConfig, ParsedStream } from './config-schema.ts';
+import type { RelaySettings, StreamSettings } from './config-settings.ts';
+import type { ConfigMistake } from './mistake.ts';
+import { parseConfig } from './parse-config.ts';
+import { readYaml, type YamlTree } from './read-yaml.ts';
+import { RULES } from './rules.ts';
+
+/** The files that are looked for where none is named, first one first. */
+export const CONFIG_FILES: readonly string[] = [
+  'tidings.yaml',
+  'tidings.yml',
+  'tidings.config.ts',
+  'tidings.config.js',
+  'tidings.config.mjs',
+];
+
+export interface LoadOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What each type of source takes, from the registry. */
+  readonly sourceSchemas: ReadonlyMap<string, z.ZodObject>;
+}
+
+export type LoadedConfig =
+  | {
+      readonly settings: RelaySettings;
+      /** Values that no message may show: tokens, passwords, keys. */
+      readonly secrets: readonly string[];
+      readonly mistakes: readonly [];
+    }
+  | { readonly settings: null; readonly secrets: readonly []; readonly mistakes: readonly ConfigMistake[] };
+
+const FILE_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Reads a configuration file, YAML or a module, with everything that is wrong in it. */
+export async function loadConfig(file: string, { env, sourceSchemas }: LoadOptions): Promise<LoadedConfig> {
+  const path = resolve(file);
+  const tree = await readTree(path);
+  if (tree.mistakes.length > 0) return failed(tree.mistakes);
+  const directory = dirname(path);
+  const { config, mistakes } = parseConfig(tree.value, {
+    env,
+    directory,
+    readFile: (name) => readFileSync(name, 'utf8'),
+    sourceSchemas,
+    locate: tree.locate,
+    rules: RULES,
+  });
+  if (config === null) return failed(mistakes);
+  const pem = readPem(config, directory);
+  if (pem.mistakes.length > 0) {
+    return failed(pem.mistakes.map((mistake) => ({ ...mistake, ...(tree.locate(mistake.path) ?? NOWHERE) })));
+  }
+  return {
+    settings: settingsOf(config, { directory, tls: pem.tls }),
+    secrets: secretsOf(config, pem.tls),
+    mistakes: [],
+  };
+}
+
+const NOWHERE = { line: null, column: null } as const;
+
+function failed(mistakes: readonly ConfigMistake[]): LoadedConfig {
+  return { settings: null, secrets: [], mistakes };
+}
+
+function unreadable(message: string): YamlTree {
+  return { value: undefined, mistakes: [{ path: [], message, ...NOWHERE }], locate: () => null };
+}
+
+async function readTree(path: string): Promise<YamlTree> {
+  try {
+    if (statSync(path).size > FILE_BYTES_MAX) return unreadable('the file is too large for a configuration');
+    if (['.ts', '.mts', '.js', '.mjs'].includes(extname(path))) return await readModule(path);
+    return readYaml(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    return unreadable(code === 'ENOENT' ? 'there is no such file' : `the file cannot be read: ${code}`);
+  }
+}
+
+/** The module is run as it is: Node itself takes the types out of TypeScript. */
+async function readModule(path: string): Promise<YamlTree> {
+  let module: { readonly default?: unknown };
+  try {
+    module = (await import(pathToFileURL(path).href)) as { readonly default?: unknown };
+  } catch (error) {
+    return unreadable(`the module fails: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (module.default === undefined) {
+    return unreadable(`${basename(path)} exports nothing: write export default defineConfig({ … })`);
+  }
+  return { value: module.default, mistakes: [], locate: () => null };
+}
+
+function readPem(
+  { http }: ParsedConfig,
+  directory: string,
+): { tls: { cert: string; key: string } | undefined; mistakes: readonly ConfigMistake[] } {
+  const mistakes: ConfigMistake[] = [];
+  if (http.tls === undefined) return { tls: undefined, mistakes };
+  const read = (name: 'cert' | 'key', text: string): string => {
+    if (text.trimStart().startsWith('-----BEGIN')) return text;
+    try {
+      const pem = readFileSync(resolve(directory, text), 'utf8');
+      if (pem.includes('-----BEGIN')) return pem;
+      mistakes.push({ path: ['http', 'tls', name], message: 'is a file that is not in PEM form', ...NOWHERE });
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+      mistakes.push({ path: ['http', 'tls', name], message: `is a file that cannot be read: ${code}`, ...NOWHERE });
+    }
+    return '';
+  };
+  return { tls: { cert: read('cert', http.tls.cert), key: read('key', http.tls.key) }, mistakes };
+}
+
+function settingsOf(
+  { data, http, streams }: ParsedConfig,
+  { directory, tls }: { directory: string; tls: { cert: string; key: string } | undefined },
+): RelaySettings {
+  const { host, port, tokens, connectionsMax, stuckAfter, heartbeat, silentAfter } = http;
+  return {
+    directory: resolve(directory, data),
+    http: {
+      host,
+      port,
+      tokens,
+      ...(tls === undefined ? {} : { tls }),
+      connectionsMax,
+      stuckAfterMs: stuckAfter,
+      heartbeatMs: heartbeat,
+      silentAfterMs: silentAfter,
+    },
+    streams: new Map(Object.entries(streams).map(([name, stream]) => [name, streamSettings(stream)])),
+  };
+}
+
+function streamSettings({ source, partitions, retention, log }: ParsedStream): StreamSettings {
+  const { type, from, ...options } = source;
+  return {
+    source: { type, url: source.url, from, options },
+    partitions,
+    retention: {
+      maxAgeMs: retention.maxAge,
+      maxBytes: retention.maxBytes,
+      groupBytes: retention.groupBytes,
+    },
+    log: {
+      segmentBytes: log.segmentBytes,
+      compression: log.compression,
+      syncDelayMs: log.syncDelay,
+      fsync: log.fsync,
+    },
+  };
+}
+
+function secretsOf({ http, streams }: ParsedConfig, tls: { key: string } | undefined): readonly string[] {
+  const passwords = Object.values(streams).flatMap(({ source }) => {
+    const password = URL.parse(source.url)?.password ?? '';
+    return password === '' ? [] : [password, decoded(password)];
+  });
+  return [...http.tokens.map(({ token }) => token), ...passwords, ...(tls === undefined ? [] : [tls.key])];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // A stray percent sign stands for itself.
+  }
+}

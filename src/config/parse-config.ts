@@ -1,0 +1,70 @@
+import type { z } from 'zod';
+import { coerce } from './coerce.ts';
+import { type ParsedConfig, relayConfigSchema } from './config-schema.ts';
+import { explainIssue, wrongValue } from './explain-issue.ts';
+import { type ConfigMistake, type ConfigPath, isMap, pathKey } from './mistake.ts';
+import type { TextPlace } from './read-yaml.ts';
+import { type ReferenceWorld, resolveReferences } from './references.ts';
+import { schemaModel } from './schema-model.ts';
+
+export interface ParseOptions extends ReferenceWorld {
+  /** What each type of source takes. */
+  readonly sourceSchemas: ReadonlyMap<string, z.ZodObject>;
+  /** Where a path stands in the file, if it has lines. */
+  readonly locate: (path: ConfigPath) => TextPlace | null;
+  /** Rules that go over several keys, looked at whatever else is wrong. */
+  readonly rules: readonly ConfigRule[];
+}
+
+/** Looks at a configuration that may be wrong in any way, and says what contradicts itself in it. */
+export type ConfigRule = (tree: unknown) => readonly { readonly path: ConfigPath; readonly message: string }[];
+
+export type ParseResult =
+  | { readonly config: ParsedConfig; readonly mistakes: readonly [] }
+  | { readonly config: null; readonly mistakes: readonly ConfigMistake[] };
+
+/** From what YAML or a module says to a checked configuration with its defaults, or everything that is wrong at once. */
+export function parseConfig(tree: unknown, options: ParseOptions): ParseResult {
+  const { sourceSchemas, locate, rules } = options;
+  const mistakes = new Map<string, ConfigMistake>();
+  const add = (path: ConfigPath, message: string): void => {
+    // One mistake per place: what follows from the first only confuses.
+    const key = pathKey(path);
+    if (mistakes.has(key)) return;
+    const place = locate(path);
+    mistakes.set(key, { path, message, line: place?.line ?? null, column: place?.column ?? null });
+  };
+  if (!isMap(tree)) {
+    const found = tree === null || tree === undefined ? 'is empty' : 'is not a map of keys and values';
+    add([], `the configuration ${found}: it needs at least streams`);
+    return { config: null, mistakes: [...mistakes.values()] };
+  }
+
+  const resolved = resolveReferences(tree, options);
+  for (const { path, message } of resolved.mistakes) add(path, message);
+  for (const rule of rules) for (const { path, message } of rule(resolved.value)) add(path, message);
+
+  const schema = relayConfigSchema(sourceSchemas);
+  const root = schemaModel(schema);
+  const explained = { root, tree: resolved.value, referenced: resolved.referenced };
+  const { value, withoutUnit } = coerce(withoutSinks(resolved.value), root, resolved.referenced);
+  for (const path of withoutUnit) add(path, wrongValue(path, explained));
+  const result = schema.safeParse(value);
+  if (result.success && mistakes.size === 0) return { config: result.data, mistakes: [] };
+  for (const issue of result.error?.issues ?? []) {
+    for (const { path, message } of explainIssue(issue, explained)) add(path, message);
+  }
+  return { config: null, mistakes: [...mistakes.values()].toSorted(byPlace) };
+}
+
+/** Those of a file in the order of its lines; what has no line keeps its place. */
+function byPlace(a: ConfigMistake, b: ConfigMistake): number {
+  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
+}
+
+/** The rule for them speaks of them; as an unknown key they would be called a mistake of spelling. */
+function withoutSinks(tree: unknown): unknown {
+  if (!isMap(tree)) return tree;
+  const { sinks: _, ...rest } = tree;
+  return rest;
+}

@@ -1,0 +1,126 @@
+import type { FrameChunk, FrameReader } from '../client/transport.ts';
+import { TidingsError } from '../core/errors.ts';
+import type { BatchFilter } from '../formats/log/batch-filter.ts';
+import type { FilterLane } from '../formats/log/filter-lane.ts';
+import type { ChangeLog, LogChunk, LogReader } from './log/change-log.ts';
+import { ChunkSieve } from './chunk-sieve.ts';
+import { controlChunk } from './control-chunk.ts';
+import { WakeUp } from './wake-up.ts';
+
+export interface FeedOptions {
+  readonly log: ChangeLog;
+  /** Read behind this SCN. */
+  readonly after: number;
+  readonly filter: BatchFilter;
+  /** Only these slices of the keys; null: all. */
+  readonly partitions: readonly number[] | null;
+  /** Wait for more at the end, instead of ending there. */
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What one plain reader of a stream gets, frame by frame: a greeting, then batches as they are stored or what its filter leaves of
+ * them, and a sign of progress when there is nothing for it.
+ *
+ * It holds what the log's reader holds and one buffer of filtered bytes; whoever does not ask for the next chunk costs nothing more (I8).
+ */
+export class Feed implements FrameReader {
+  readonly #log: ChangeLog;
+  readonly #reader: LogReader;
+  readonly #sieve: ChunkSieve;
+  readonly #lane: FilterLane;
+  readonly #follow: boolean;
+  /** Where a reading that does not follow ends: what was visible when it began. */
+  readonly #last: number;
+  readonly #wakeUp: WakeUp;
+  readonly #queue: FrameChunk[] = [];
+  /** The SCN that the receiver knows to have been passed. */
+  #told: number;
+  #ended = false;
+
+  constructor({ log, after, filter, partitions, follow, signal }: FeedOptions) {
+    this.#log = log;
+    this.#lane = filter.lane({ after, partitions });
+    this.#sieve = new ChunkSieve(log, filter);
+    this.#reader = log.openReader(after);
+    this.#follow = follow;
+    this.#last = log.visible.last;
+    this.#told = after;
+    this.#wakeUp = new WakeUp(log, signal);
+    this.#queue.push(hello(log));
+  }
+
+  async next(): Promise<FrameChunk | null> {
+    for (;;) {
+      const queued = this.#queue.shift();
+      if (queued !== undefined) return queued;
+      if (this.#ended || this.#wakeUp.stopped) return this.#end();
+      const read = this.#reader.read();
+      // oxlint-disable-next-line no-await-in-loop -- a stream is read in order; no promise while the batches are in memory
+      const chunk = read instanceof Promise ? await read : read;
+      if (chunk !== null) this.#pass(chunk);
+      else if (this.#follow) {
+        // oxlint-disable-next-line no-await-in-loop -- the pause until there is more
+        const woken = await this.#wakeUp.wait(() => this.#reader.after < this.#log.visible.last);
+        if (woken === 'time') this.#progress();
+      } else this.#ended = true;
+      if (!this.#follow && this.#reader.after >= this.#last) this.#ended = true;
+      if (this.#ended) this.#progress();
+    }
+  }
+
+  close(): void {
+    this.#ended = true;
+    for (const chunk of this.#queue.splice(0)) chunk.release();
+    this.#wakeUp.close();
+    this.#reader.close();
+  }
+
+  #pass(chunk: LogChunk): void {
+    const passed = this.#sieve.pass(chunk, this.#lane, this.#queue);
+    if (passed) this.#told = this.#reader.after;
+    // A reader whose filter passes nothing must not seem stuck, nor begin far back after a lost connection.
+    else if (this.#wakeUp.progressIsDue()) this.#progress();
+  }
+
+  #progress(): void {
+    // Inside a transaction of which it has some of the changes the receiver must not be told that it is further (I2).
+    if (this.#lane.open === 'sent') return;
+    this.#told = this.#reader.after;
+    this.#wakeUp.progressed();
+    this.#queue.push(progress(this.#log, this.#told));
+  }
+
+  #end(): null {
+    this.close();
+    return null;
+  }
+}
+
+/** @throws TidingsError SCN_UNKNOWN for a place that the log does not have yet */
+export function checkPlace(log: ChangeLog, scn: number): void {
+  const { last } = log.visible;
+  if (scn <= last) return;
+  throw new TidingsError('SCN_UNKNOWN', `stream ${log.name} has no change ${scn} yet: it ends at ${last}`, {
+    details: { stream: log.name, scn, last },
+  });
+}
+
+export function hello(log: ChangeLog): FrameChunk {
+  const { after, last } = log.visible;
+  return controlChunk({
+    kind: 'hello',
+    stream: log.name,
+    created: log.createdMs,
+    partitions: log.partitions,
+    first: last > after ? after + 1 : null,
+    last: last > after ? last : null,
+  });
+}
+
+/** Says that everything up to `scn` was dealt with. */
+export function progress(log: ChangeLog, scn: number): FrameChunk {
+  const { last, lastCommitUs } = log.visible;
+  return controlChunk({ kind: 'progress', scn, time: scn === last && lastCommitUs > 0 ? lastCommitUs : null });
+}

@@ -1,0 +1,77 @@
+import type {
+  FilterRequest,
+  FrameReader,
+  JoinOptions,
+  MemberName,
+  ReadRequest,
+  Transport,
+} from '../client/transport.ts';
+import type { StartAt } from '../core/consumer.ts';
+import type { Assignment, CommitRequest, CommitResult, Heartbeat } from '../core/group.ts';
+import { BatchFilter } from '../formats/log/batch-filter.ts';
+import { Feed } from './feed.ts';
+import type { StreamGroupsService } from './groups/stream-groups.ts';
+import type { ChangeLog } from './log/change-log.ts';
+import { MemberFeed } from './member-feed.ts';
+
+export interface LocalTransportOptions {
+  readonly log: ChangeLog;
+  readonly groups: StreamGroupsService;
+  readonly seek: (start: StartAt) => Promise<number>;
+}
+
+/** A stream as consumers in the relay's own process reach it, and as the server reaches it for all others. */
+export class LocalTransport implements Transport {
+  readonly #options: LocalTransportOptions;
+
+  constructor(options: LocalTransportOptions) {
+    this.#options = options;
+  }
+
+  async read(request: ReadRequest, signal: AbortSignal): Promise<FrameReader> {
+    const { log, seek } = this.#options;
+    const filter = this.#filter(request);
+    const after = await seek(request.from);
+    const { partitions = null, follow } = request;
+    return new Feed({ log, after, filter, partitions, follow, signal });
+  }
+
+  readAsMember(member: MemberName, request: FilterRequest, signal: AbortSignal): Promise<FrameReader> {
+    const { log, groups } = this.#options;
+    return Promise.resolve(new MemberFeed({ log, groups, member, filter: this.#filter(request), signal }));
+  }
+
+  join(member: MemberName, options: JoinOptions): Promise<Assignment> {
+    return this.#options.groups.join(member, options);
+  }
+
+  heartbeat(member: MemberName, beat: Heartbeat): Promise<Assignment> {
+    return this.#options.groups.heartbeat(member, beat);
+  }
+
+  commit(member: MemberName, request: CommitRequest): Promise<CommitResult> {
+    return this.#options.groups.commit(member, request);
+  }
+
+  leave(member: MemberName): Promise<void> {
+    return this.#options.groups.leave(member);
+  }
+
+  /** What it reads belongs to the relay and stays open. */
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** @throws TidingsError CONFIG_INVALID */
+  #filter({ tables, ops, columns, where }: FilterRequest): BatchFilter {
+    const { log } = this.#options;
+    return new BatchFilter({
+      ...(tables === undefined ? {} : { tables }),
+      ...(ops === undefined ? {} : { ops }),
+      ...(columns === undefined ? {} : { columns }),
+      ...(where === undefined ? {} : { where }),
+      partitionCount: log.partitions,
+      shapes: log,
+    });
+  }
+}

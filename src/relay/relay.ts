@@ -1,0 +1,103 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { createChangeStream } from '../client/change-stream.ts';
+import type { Row } from '../core/change.ts';
+import type { ChangeStream, StreamOptions } from '../core/consumer.ts';
+import { TidingsError } from '../core/errors.ts';
+import { type Logger, silentLogger } from '../core/logger.ts';
+import type { RelayStream, StreamDefinition } from './relay-api.ts';
+import { openRelayStream, type RunningStream } from './running-stream.ts';
+import { RelayState } from './state/relay-state.ts';
+
+export interface RelayOptions {
+  /** Where the logs and the small state live. Made when it is not there. One relay at a time. */
+  readonly directory: string;
+  readonly streams: Readonly<Record<string, StreamDefinition>>;
+  readonly log?: Logger | undefined;
+  readonly clock?: Clock | undefined;
+  /** The text of TIDINGS_FAILPOINTS, for the threads that the relay starts. */
+  readonly failpoints?: string | undefined;
+}
+
+/**
+ * Runs sources, keeps their changes in durable logs, and serves those to consumers: in this process by `stream()`, to others by
+ * a server over it (`server/relay-server.ts`).
+ */
+export class Relay implements AsyncDisposable {
+  readonly #state: RelayState;
+  readonly #streams: ReadonlyMap<string, RunningStream>;
+
+  private constructor(state: RelayState, streams: ReadonlyMap<string, RunningStream>) {
+    this.#state = state;
+    this.#streams = streams;
+  }
+
+  /** @throws TidingsError DIRECTORY_IN_USE, LOG_DAMAGED, and what the file system says */
+  static async open({
+    directory,
+    streams: definitions,
+    log = silentLogger,
+    clock = systemClock,
+    failpoints,
+  }: RelayOptions): Promise<Relay> {
+    await makeDirectory(directory);
+    // The state comes first: it holds the lock on the directory, and nobody may look at the logs without it.
+    const state = await RelayState.open({ directory, log, ...(failpoints === undefined ? {} : { failpoints }) });
+    const streams = new Map<string, RunningStream>();
+    try {
+      for (const [name, definition] of Object.entries(definitions)) {
+        const options = { name, definition, directory: join(directory, 'streams', name), state, clock };
+        // oxlint-disable-next-line no-await-in-loop -- recovery reads the disk: one log after the other
+        streams.set(name, await openRelayStream({ ...options, log: log.child({ stream: name }) }));
+      }
+    } catch (error) {
+      await Promise.allSettled([...streams.values()].map((stream) => stream.close()));
+      await state.close();
+      throw error;
+    }
+    return new Relay(state, streams);
+  }
+
+  get streams(): ReadonlyMap<string, RelayStream> {
+    return this.#streams;
+  }
+
+  /**
+   * Consumes a stream within this process, as `tidings/client` does from another one.
+   *
+   * @throws TidingsError STREAM_UNKNOWN
+   */
+  stream<R = Row>(name: string, options: StreamOptions = {}): ChangeStream<R> {
+    const stream = this.#streams.get(name);
+    if (stream === undefined) {
+      const known = [...this.#streams.keys()].join(', ');
+      throw new TidingsError('STREAM_UNKNOWN', `this relay has no stream "${name}"`, {
+        hint: `The streams are: ${known}.`,
+        details: { stream: name },
+      });
+    }
+    return createChangeStream<R>(stream.transport, options);
+  }
+
+  /** Ends the sources, writes what they handed over, ends the readers, lets go of the directory. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#streams.values()].map((stream) => stream.close()));
+    await this.#state.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (error) {
+    throw new TidingsError('DIRECTORY_UNUSABLE', `the data directory ${directory} cannot be made`, {
+      cause: error,
+      details: { directory },
+    });
+  }
+}

@@ -1,0 +1,125 @@
+import type { Clock } from '../base/clock.ts';
+import type { Transport } from '../client/transport.ts';
+import type { StartAt } from '../core/consumer.ts';
+import { TidingsError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { checkPlace } from './feed.ts';
+import { openStreamGroups, type StreamGroupsService } from './groups/stream-groups.ts';
+import { LocalTransport } from './local-transport.ts';
+import type { ChangeLog } from './log/change-log.ts';
+import { FileLog } from './log/file-log.ts';
+import type { RelayStream, RetentionOptions, StreamDefinition, StreamStatus } from './relay-api.ts';
+import type { RelayState } from './state/relay-state.ts';
+import { StreamRunner } from './stream-runner.ts';
+
+export interface RunningStreamOptions {
+  readonly name: string;
+  readonly directory: string;
+  readonly definition: StreamDefinition;
+  readonly state: RelayState;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export const DEFAULT_PARTITIONS = 64;
+
+const RETENTION_EVERY_MS = 10_000;
+const DAY_MS = 86_400_000;
+const GIB = 1024 ** 3;
+const RETENTION: Required<RetentionOptions> = { maxAgeMs: 7 * DAY_MS, maxBytes: 64 * GIB, groupBytes: 64 * GIB };
+
+/** One stream with everything that belongs to it: log, source, groups, and how consumers reach it. */
+export class RunningStream implements RelayStream {
+  readonly name: string;
+  readonly log: ChangeLog;
+  readonly groups: StreamGroupsService;
+  readonly transport: Transport;
+  readonly #runner: StreamRunner;
+  readonly #state: RelayState;
+  readonly #covers: ((a: string, b: string) => boolean) | null;
+  readonly #retention: NodeJS.Timeout;
+  #closed: Promise<void> | null = null;
+
+  constructor(
+    { name, definition, state, clock, log: logger }: RunningStreamOptions,
+    { log, groups, paused }: { log: FileLog; groups: StreamGroupsService; paused: boolean },
+  ) {
+    this.name = name;
+    this.log = log;
+    this.groups = groups;
+    this.#state = state;
+    this.#covers = definition.covers ?? null;
+    this.transport = new LocalTransport({ log, groups, seek: (start) => this.seek(start) });
+    this.#runner = new StreamRunner({ log, openSource: definition.openSource, logger, clock, paused });
+    const limits = { ...RETENTION, ...definition.retention };
+    this.#retention = setInterval(() => {
+      log.retain({ ...limits, lowestCheckpoint: groups.lowestCheckpoint() }).catch((error: unknown) => {
+        logger.error({ error }, 'old segments could not be removed');
+      });
+    }, RETENTION_EVERY_MS);
+  }
+
+  status(): StreamStatus {
+    return this.#runner.status();
+  }
+
+  async pause(): Promise<void> {
+    await this.#state.setStreamPaused(this.name, true);
+    await this.#runner.pause();
+  }
+
+  async resume(): Promise<void> {
+    await this.#state.setStreamPaused(this.name, false);
+    this.#runner.resume();
+  }
+
+  async seek(start: StartAt | { readonly position: string }): Promise<number> {
+    if (start === 'earliest') return this.log.visible.after;
+    if (start === 'latest') return this.log.visible.last;
+    if (start instanceof Date) return this.log.seekTime(start.getTime() * 1000);
+    if (typeof start === 'number') {
+      checkPlace(this.log, start);
+      return start;
+    }
+    const covers = this.#covers;
+    if (covers === null) {
+      throw new TidingsError('POSITION_INVALID', `the source of ${this.name} cannot compare positions`, {
+        hint: 'Give an SCN or a time.',
+        details: { stream: this.name },
+      });
+    }
+    return this.log.seekPosition((position) => covers(position, start.position));
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#retention);
+    await this.#runner.close();
+    await this.groups.close();
+    await this.log.close();
+  }
+}
+
+/** @throws TidingsError LOG_DAMAGED, and what the file system says */
+export async function openRelayStream(options: RunningStreamOptions): Promise<RunningStream> {
+  const { name, directory, definition, state, clock, log: logger } = options;
+  const log = await FileLog.open({
+    directory,
+    name,
+    partitions: definition.partitions ?? DEFAULT_PARTITIONS,
+    options: definition.log ?? {},
+    clock,
+    log: logger,
+  });
+  try {
+    const groups = await openStreamGroups({ stream: name, log, state, clock, logger });
+    return new RunningStream(options, { log, groups, paused: await state.isStreamPaused(name) });
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}

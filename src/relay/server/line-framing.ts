@@ -1,0 +1,45 @@
+import type { Problem } from './problem.ts';
+
+/** How the lines of JSON of one media type follow each other. */
+export interface LineFraming {
+  readonly contentType: string;
+  /** What the response begins with. */
+  readonly prologue: string;
+  /** @param op of the change */
+  change(line: string, scn: number, op: string): string;
+  /** Everything up to this SCN was sent, or did not pass the filter. */
+  progress(scn: number, nowMs: number): string;
+  /** The response ends here, and is not complete. */
+  failure(problem: Problem): string;
+  /** Says that the response is alive, when there is nothing else to say; the SCN that was told last. */
+  heartbeat(scn: number, nowMs: number): string;
+}
+
+function progressJson(scn: number, nowMs: number): string {
+  return `{"op":"progress","ts":"${new Date(nowMs).toISOString()}","scn":${scn}}`;
+}
+
+function failureJson({ code, detail, hint }: Problem): string {
+  return JSON.stringify({ error: { code, message: detail, hint } });
+}
+
+/** One JSON object per line. Every line is one, also those that are no changes: parsers of JSON lines differ in what else they bear. */
+export const NDJSON: LineFraming = {
+  contentType: 'application/x-ndjson; charset=utf-8',
+  prologue: '',
+  change: (line) => `${line}\n`,
+  progress: (scn, nowMs) => `${progressJson(scn, nowMs)}\n`,
+  failure: (problem) => `${failureJson(problem)}\n`,
+  heartbeat: (scn, nowMs) => `${progressJson(scn, nowMs)}\n`,
+};
+
+/** Events as https://html.spec.whatwg.org/multipage/server-sent-events.html has them; `id` is what Last-Event-ID brings back. */
+export const SERVER_SENT_EVENTS: LineFraming = {
+  contentType: 'text/event-stream; charset=utf-8',
+  prologue: 'retry: 2000\n\n',
+  change: (line, scn, op) => `id: ${scn}\nevent: ${op}\ndata: ${line}\n\n`,
+  progress: (scn, nowMs) => `id: ${scn}\nevent: progress\ndata: ${progressJson(scn, nowMs)}\n\n`,
+  // Not "error": EventSource uses that name for lost connections.
+  failure: (problem) => `event: problem\ndata: ${failureJson(problem)}\n\n`,
+  heartbeat: () => ': alive\n\n',
+};

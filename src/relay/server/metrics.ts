@@ -1,0 +1,330 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Clock } from '../../base/clock.ts';
+import type { RelayStream, StreamStatus } from '../relay-api.ts';
+import { type LagMeter, lowestCheckpoint } from './lag.ts';
+
+export type MetricType = 'counter' | 'gauge' | 'histogram';
+
+export interface MetricDescription {
+  readonly name: string;
+  readonly type: MetricType;
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+/** Every metric of our own: docs/reference/metrics.md is generated from this. `process_*` and `nodejs_*` are prom-client's. */
+export const METRICS = {
+  streamState: {
+    name: 'tidings_stream_state',
+    type: 'gauge',
+    help: '1 for the state that the stream is in, 0 for the others.',
+    labels: ['stream', 'state'],
+  },
+  streamChanges: {
+    name: 'tidings_stream_changes_total',
+    type: 'counter',
+    help: 'Changes taken from the source since the relay started.',
+    labels: ['stream'],
+  },
+  streamTransactions: {
+    name: 'tidings_stream_transactions_total',
+    type: 'counter',
+    help: 'Transactions taken from the source since the relay started.',
+    labels: ['stream'],
+  },
+  streamSourceBytes: {
+    name: 'tidings_stream_source_bytes_total',
+    type: 'counter',
+    help: "Bytes of the source's log read since the relay started.",
+    labels: ['stream'],
+  },
+  streamConnections: {
+    name: 'tidings_stream_connections_total',
+    type: 'counter',
+    help: 'Times the source was opened since the relay started; more than one means that it was lost in between.',
+    labels: ['stream'],
+  },
+  streamHeard: {
+    name: 'tidings_stream_heard_seconds',
+    type: 'gauge',
+    help: 'Seconds since the source last handed something over, be it that there is nothing new. Absent before the first time.',
+    labels: ['stream'],
+  },
+  streamLastCommit: {
+    name: 'tidings_stream_last_commit_timestamp_seconds',
+    type: 'gauge',
+    help: 'Latest commit time that is durable in the log, seconds since 1970. Absent while the log is empty.',
+    labels: ['stream'],
+  },
+  streamDurableLag: {
+    name: 'tidings_stream_durable_lag_seconds',
+    type: 'gauge',
+    help: 'How old the latest durable commit was when it was first seen to be durable: what lies between the source and the log.',
+    labels: ['stream'],
+  },
+  streamFirstScn: {
+    name: 'tidings_stream_first_scn',
+    type: 'gauge',
+    help: 'SCN of the first change that is kept. Absent while the log is empty.',
+    labels: ['stream'],
+  },
+  streamLastScn: {
+    name: 'tidings_stream_last_scn',
+    type: 'gauge',
+    help: 'SCN of the last change that readers may see. Absent while the log is empty.',
+    labels: ['stream'],
+  },
+  streamLogBytes: {
+    name: 'tidings_stream_log_bytes',
+    type: 'gauge',
+    help: 'Bytes of the log on disk.',
+    labels: ['stream'],
+  },
+  streamWrittenBytes: {
+    name: 'tidings_stream_log_written_bytes_total',
+    type: 'counter',
+    help: 'Bytes ever written to the log.',
+    labels: ['stream'],
+  },
+  streamStalled: {
+    name: 'tidings_stream_stalled',
+    type: 'gauge',
+    help: '1 while the log cannot be written and the source waits, by reason.',
+    labels: ['stream', 'reason'],
+  },
+  readersOpen: {
+    name: 'tidings_readers_open',
+    type: 'gauge',
+    help: 'Responses with changes that are being sent now.',
+    labels: ['stream', 'format'],
+  },
+  readerBytes: {
+    name: 'tidings_reader_bytes_total',
+    type: 'counter',
+    help: 'Bytes of changes that clients took, before chunk framing and TLS.',
+    labels: ['stream', 'format'],
+  },
+  readersEnded: {
+    name: 'tidings_readers_ended_total',
+    type: 'counter',
+    help: 'Responses with changes that have ended: complete, gone (the client left), stuck (disconnected, as it took nothing), failed.',
+    labels: ['stream', 'format', 'reason'],
+  },
+  groupMembers: {
+    name: 'tidings_group_members',
+    type: 'gauge',
+    help: 'Members of the group now.',
+    labels: ['stream', 'group'],
+  },
+  groupPaused: {
+    name: 'tidings_group_paused',
+    type: 'gauge',
+    help: '1 while the group is paused.',
+    labels: ['stream', 'group'],
+  },
+  groupCheckpoint: {
+    name: 'tidings_group_checkpoint_scn',
+    type: 'gauge',
+    help: "The lowest of its partitions' checkpoints.",
+    labels: ['stream', 'group'],
+  },
+  groupLagChanges: {
+    name: 'tidings_group_lag_changes',
+    type: 'gauge',
+    help: 'Changes of all tables behind the lowest checkpoint: at most so many are still to come.',
+    labels: ['stream', 'group'],
+  },
+  groupLagBytes: {
+    name: 'tidings_group_lag_bytes',
+    type: 'gauge',
+    help: 'Bytes of the log behind the lowest checkpoint.',
+    labels: ['stream', 'group'],
+  },
+  groupLagSeconds: {
+    name: 'tidings_group_lag_seconds',
+    type: 'gauge',
+    help: 'How long ago the oldest change behind the lowest checkpoint was committed.',
+    labels: ['stream', 'group'],
+  },
+  groupCommits: {
+    name: 'tidings_group_commits_total',
+    type: 'counter',
+    help: 'Commits that the members of the group sent over HTTP.',
+    labels: ['stream', 'group'],
+  },
+  groupFenced: {
+    name: 'tidings_group_fenced_total',
+    type: 'counter',
+    help: 'Partitions in such commits that were no longer the member\'s, so that their checkpoint was not moved.',
+    labels: ['stream', 'group'],
+  },
+  httpRequests: {
+    name: 'tidings_http_requests_total',
+    type: 'counter',
+    help: 'Requests answered, by route and status; `other` is no route of the relay.',
+    labels: ['method', 'route', 'status'],
+  },
+  httpSeconds: {
+    name: 'tidings_http_request_duration_seconds',
+    type: 'histogram',
+    help: 'From a request\'s head to the end of its answer. Responses with changes are not in it: they last as long as their readers want.',
+    labels: ['method', 'route'],
+  },
+} as const satisfies Readonly<Record<string, MetricDescription>>;
+
+const STATES: readonly StreamStatus['state'][] = [
+  'starting',
+  'running',
+  'paused',
+  'waiting',
+  'stalled',
+  'failed',
+  'closed',
+];
+const STALLS = ['disk-full', 'disk-error'] as const;
+const DURATION_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60];
+
+type MetricName = keyof typeof METRICS;
+
+export interface ServerMetricsOptions {
+  readonly streams: () => Iterable<RelayStream>;
+  readonly lag: LagMeter;
+  readonly clock: Clock;
+}
+
+/** A registry of its own, so that a program that holds a relay keeps its own metrics apart. */
+export class ServerMetrics {
+  readonly registry: Registry = new Registry();
+  readonly readersOpen: Gauge;
+  readonly readerBytes: Counter;
+  readonly readersEnded: Counter;
+  readonly groupCommits: Counter;
+  readonly groupFenced: Counter;
+  readonly httpRequests: Counter;
+  readonly httpSeconds: Histogram;
+  readonly #options: ServerMetricsOptions;
+  /** What is read from the relay when somebody asks. */
+  readonly #read: ReadonlyMap<MetricName, Gauge | Counter>;
+  /** The page being made: a second one begins when it is done, as both write to the same registry. */
+  #making: Promise<unknown> = Promise.resolve();
+  readonly #seen: WeakMap<RelayStream, { readonly commitUs: number; readonly lagSeconds: number }> = new WeakMap();
+
+  constructor(options: ServerMetricsOptions) {
+    this.#options = options;
+    collectDefaultMetrics({ register: this.registry });
+    this.readersOpen = this.#gauge('readersOpen');
+    this.readerBytes = this.#counter('readerBytes');
+    this.readersEnded = this.#counter('readersEnded');
+    this.groupCommits = this.#counter('groupCommits');
+    this.groupFenced = this.#counter('groupFenced');
+    this.httpRequests = this.#counter('httpRequests');
+    const { name, help, labels } = METRICS.httpSeconds;
+    this.httpSeconds = new Histogram({
+      name,
+      help,
+      labelNames: labels,
+      buckets: DURATION_BUCKETS,
+      registers: [this.registry],
+    });
+    const own = new Set<MetricName>([
+      'readersOpen',
+      'readerBytes',
+      'readersEnded',
+      'groupCommits',
+      'groupFenced',
+      'httpRequests',
+      'httpSeconds',
+    ]);
+    const names = (Object.keys(METRICS) as MetricName[]).filter((each) => !own.has(each));
+    this.#read = new Map(
+      names.map((each) => [each, METRICS[each].type === 'counter' ? this.#counter(each) : this.#gauge(each)]),
+    );
+  }
+
+  /** The page of `/metrics`. */
+  text(): Promise<string> {
+    const page = this.#making.then(() => this.#make());
+    this.#making = page.catch(() => undefined);
+    return page;
+  }
+
+  async #make(): Promise<string> {
+    for (const metric of this.#read.values()) metric.reset();
+    for (const stream of this.#options.streams()) {
+      this.#readStream(stream);
+      // oxlint-disable-next-line no-await-in-loop -- a look into a log each: one after the other
+      await this.#readGroups(stream);
+    }
+    return this.registry.metrics();
+  }
+
+  #readStream(stream: RelayStream): void {
+    const { name, log } = stream;
+    const status = stream.status();
+    const { after, last, lastCommitUs, bytes, endOffset } = log.visible;
+    const labels = { stream: name };
+    for (const state of STATES) this.#set('streamState', { stream: name, state }, Number(state === status.state));
+    for (const reason of STALLS) {
+      this.#set('streamStalled', { stream: name, reason }, Number(status.stall?.reason === reason));
+    }
+    this.#set('streamChanges', labels, status.changes);
+    this.#set('streamTransactions', labels, status.transactions);
+    this.#set('streamSourceBytes', labels, status.sourceBytes);
+    this.#set('streamConnections', labels, status.connections);
+    this.#set('streamLogBytes', labels, bytes);
+    this.#set('streamWrittenBytes', labels, endOffset);
+    if (status.heardMs !== null) {
+      this.#set('streamHeard', labels, Math.max(0, this.#options.clock.nowMs() - status.heardMs) / 1000);
+    }
+    if (lastCommitUs > 0) {
+      this.#set('streamLastCommit', labels, lastCommitUs / 1e6);
+      this.#set('streamDurableLag', labels, this.#durableLag(stream, lastCommitUs));
+    }
+    if (last > after) {
+      this.#set('streamFirstScn', labels, after + 1);
+      this.#set('streamLastScn', labels, last);
+    }
+  }
+
+  async #readGroups(stream: RelayStream): Promise<void> {
+    for (const group of stream.groups.list()) {
+      const labels = { stream: stream.name, group: group.group };
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      const lag = await this.#options.lag.of(stream, group);
+      this.#set('groupMembers', labels, group.members.length);
+      this.#set('groupPaused', labels, Number(group.paused));
+      this.#set('groupLagChanges', labels, lag.changes);
+      this.#set('groupLagBytes', labels, lag.bytes);
+      this.#set('groupLagSeconds', labels, lag.seconds);
+      const checkpoint = lowestCheckpoint(group);
+      if (checkpoint !== null) this.#set('groupCheckpoint', labels, checkpoint);
+    }
+  }
+
+  /** An idle stream's last commit grows old without any lag: its age counts when it is new only. */
+  #durableLag(stream: RelayStream, commitUs: number): number {
+    let seen = this.#seen.get(stream);
+    if (seen?.commitUs !== commitUs) {
+      seen = { commitUs, lagSeconds: Math.max(0, this.#options.clock.nowMs() / 1000 - commitUs / 1e6) };
+      this.#seen.set(stream, seen);
+    }
+    return seen.lagSeconds;
+  }
+
+  #set(metric: MetricName, labels: Record<string, string>, value: number): void {
+    const read = this.#read.get(metric);
+    // A counter was reset before: what it counts is counted elsewhere.
+    if (read instanceof Counter) read.inc(labels, value);
+    else read?.set(labels, value);
+  }
+
+  #gauge(metric: MetricName): Gauge {
+    const { name, help, labels } = METRICS[metric];
+    return new Gauge({ name, help, labelNames: labels, registers: [this.registry] });
+  }
+
+  #counter(metric: MetricName): Counter {
+    const { name, help, labels } = METRICS[metric];
+    return new Counter({ name, help, labelNames: labels, registers: [this.registry] });
+  }
+}

@@ -1,0 +1,156 @@
+import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../core/logger.ts';
+import type { Role } from './http-options.ts';
+import type { LagMeter } from './lag.ts';
+import type { ServerMetrics } from './metrics.ts';
+import { PROBLEM_TYPE } from './problem.ts';
+import { type JsonSchema, ref } from './schemas.ts';
+import type { ServedRelay } from './served-relay.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the route asks of a token; null: none is needed. */
+    role?: Role | null;
+    /** Its answers last as long as the client wants. */
+    streams?: boolean;
+  }
+}
+
+/** What the routes share. */
+export interface RouteContext {
+  readonly app: FastifyInstance;
+  readonly relay: ServedRelay;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly lag: LagMeter;
+  readonly metrics: ServerMetrics;
+  readonly version: string;
+}
+
+export interface RouteDescription {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tags: readonly string[];
+  readonly role: Role | null;
+  readonly params?: JsonSchema;
+  readonly querystring?: JsonSchema;
+  readonly headers?: JsonSchema;
+  readonly body?: JsonSchema;
+  /** By status. */
+  readonly answers: Readonly<Record<string, AnswerDescription>>;
+  /** Statuses of the problems that it may answer with, beside those that every route has. */
+  readonly problems?: readonly number[];
+}
+
+export interface AnswerDescription {
+  readonly description: string;
+  /** By media type. None: without a body. */
+  readonly content?: Readonly<Record<string, JsonSchema>>;
+}
+
+const PROBLEMS: Readonly<Record<number, string>> = {
+  400: 'A parameter or the body is wrong; `field` names it.',
+  401: 'A token is needed, or the one sent is not known.',
+  403: "The token's role does not allow it.",
+  404: 'There is no such stream, group or member.',
+  406: 'None of the accepted media types can be sent.',
+  409: 'The request does not fit the state of things.',
+  410: 'The changes asked for are no longer kept.',
+  413: 'The body is too long.',
+  500: 'The relay failed.',
+  503: 'The relay is being stopped.',
+};
+
+/** A route's options for fastify, with the answers that every route has. */
+export function describe(route: RouteDescription): { schema: JsonSchema; config: { role: Role | null } } {
+  const { operationId, summary, description, tags, role, params, querystring, headers, body, answers } = route;
+  const statuses = new Set([
+    ...(params === undefined && querystring === undefined && body === undefined ? [] : [400]),
+    ...(role === null ? [] : [401, 403]),
+    ...(params === undefined ? [] : [404]),
+    ...(body === undefined ? [] : [413]),
+    500,
+    503,
+    ...(route.problems ?? []),
+  ]);
+  const problems = [...statuses]
+    .filter((status) => !(String(status) in answers))
+    .map((status) => [status, problem(PROBLEMS[status] ?? 'An error.')]);
+  return {
+    schema: {
+      operationId,
+      summary,
+      ...(description === undefined ? {} : { description }),
+      tags,
+      security: role === null ? [] : [{ bearer: [role] }],
+      querystring: querystring ?? NO_PARAMETERS,
+      ...(params === undefined ? {} : { params }),
+      ...(headers === undefined ? {} : { headers }),
+      ...(body === undefined ? {} : { body }),
+      response: {
+        ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerSchema(answer)])),
+        ...Object.fromEntries(problems),
+      },
+    },
+    config: { role },
+  };
+}
+
+const NO_PARAMETERS: JsonSchema = { type: 'object', properties: {}, additionalProperties: false };
+
+function answerSchema({ description, content }: AnswerDescription): JsonSchema {
+  if (content === undefined) return { description, type: 'null' };
+  return {
+    description,
+    content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
+  };
+}
+
+function problem(description: string): JsonSchema {
+  return { description, content: { [PROBLEM_TYPE]: { schema: ref('Problem') } } };
+}
+
+export function json(schema: string | JsonSchema, description = 'Done.'): AnswerDescription {
+  return { description, content: { 'application/json': typeof schema === 'string' ? ref(schema) : schema } };
+}
+
+const NAME_MAX = 200;
+
+function name(description: string): JsonSchema {
+  return { type: 'string', minLength: 1, maxLength: NAME_MAX, description };
+}
+
+const PATH_NAMES: Readonly<Record<string, JsonSchema>> = {
+  stream: name('Name of the stream.'),
+  group: name('Name of the group.'),
+  member: name('Name of the member, unique within its group.'),
+};
+
+export function pathParameters(...names: readonly ('stream' | 'group' | 'member')[]): JsonSchema {
+  return {
+    type: 'object',
+    properties: Object.fromEntries(names.map((each) => [each, PATH_NAMES[each] ?? {}])),
+    required: names,
+  };
+}
+
+export interface StreamParams {
+  readonly stream: string;
+}
+export interface GroupParams extends StreamParams {
+  readonly group: string;
+}
+export interface MemberParams extends GroupParams {
+  readonly member: string;
+}
+
+/** ISO 8601 text of ms since 1970. */
+export function isoMs(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
+
+export function isoMsOrNull(timeMs: number | null): string | null {
+  return timeMs === null ? null : isoMs(timeMs);
+}

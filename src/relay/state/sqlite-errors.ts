@@ -1,0 +1,42 @@
+import type { ErrorCode } from '../../core/error-catalog.ts';
+import { isTidingsError, TidingsError } from '../../core/errors.ts';
+
+/**
+ * SQLite's primary result codes, the low byte of what node:sqlite calls `errcode`: https://sqlite.org/rescode.html
+ */
+const PERM = 3;
+const BUSY = 5;
+const READONLY = 8;
+const IOERR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const CANTOPEN = 14;
+const NOTADB = 26;
+
+const CODES: ReadonlyMap<number, readonly [code: ErrorCode, what: string]> = new Map([
+  [FULL, ['DISK_FULL', 'there is no room to write']],
+  [IOERR, ['DISK_ERROR', 'the disk failed to read or write']],
+  [CORRUPT, ['STATE_DAMAGED', 'the file is damaged:']],
+  [NOTADB, ['STATE_DAMAGED', 'the file is no state of a relay:']],
+  [READONLY, ['DIRECTORY_UNUSABLE', 'it may not write']],
+  [CANTOPEN, ['DIRECTORY_UNUSABLE', 'it cannot open']],
+  [PERM, ['DIRECTORY_UNUSABLE', 'it may not open']],
+]);
+
+/** What an error of node:sqlite means for the relay. One that has no meaning of its own comes back as it is. */
+export function explainSqliteError(error: unknown, path: string): unknown {
+  if (isTidingsError(error) || !(error instanceof Error)) return error;
+  const known = CODES.get(primaryCode(error));
+  if (known === undefined) return error;
+  const [code, what] = known;
+  return new TidingsError(code, `the relay's state: ${what} ${path}`, { cause: error, details: { path } });
+}
+
+/** Another connection, of this or of another process, holds the file. */
+export function isSqliteBusy(error: unknown): boolean {
+  return error instanceof Error && primaryCode(error) === BUSY;
+}
+
+function primaryCode(error: Error): number {
+  return 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : 0;
+}

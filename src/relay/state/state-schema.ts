@@ -1,0 +1,84 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { TidingsError } from '../../core/errors.ts';
+
+/** `TDGS`: tells the file from other SQLite databases. */
+const APPLICATION_ID = 0x5444_4753;
+
+/**
+ * What leads from each version of the schema to the next; `PRAGMA user_version` counts how many were applied. Never changed once
+ * released: only added to.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE streams (
+    stream TEXT NOT NULL PRIMARY KEY,
+    paused INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE groups (
+    stream TEXT NOT NULL,
+    name TEXT NOT NULL,
+    paused INTEGER NOT NULL,
+    epoch_limit INTEGER NOT NULL, -- no higher epoch was ever given to a member
+    created_ms INTEGER NOT NULL,
+    PRIMARY KEY (stream, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE checkpoints (
+    stream TEXT NOT NULL,
+    group_name TEXT NOT NULL,
+    "partition" INTEGER NOT NULL,
+    scn INTEGER NOT NULL,
+    committed_ms INTEGER, -- null: where the group began
+    epoch INTEGER NOT NULL,
+    PRIMARY KEY (stream, group_name, "partition"),
+    FOREIGN KEY (stream, group_name) REFERENCES groups (stream, name) ON DELETE CASCADE
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/** The version that this code writes. */
+export const STATE_SCHEMA_VERSION: number = MIGRATIONS.length;
+
+/**
+ * Brings the file to this version's schema, all steps at once or none.
+ *
+ * @throws TidingsError STATE_NEWER, STATE_DAMAGED
+ */
+export function migrateState(database: DatabaseSync, path: string): void {
+  const version = pragma(database, 'user_version');
+  const application = pragma(database, 'application_id');
+  if (application !== APPLICATION_ID && (application !== 0 || version !== 0 || hasTables(database))) {
+    throw new TidingsError('STATE_DAMAGED', `${path} is a database of something else`, { details: { path } });
+  }
+  if (version > STATE_SCHEMA_VERSION) {
+    throw new TidingsError(
+      'STATE_NEWER',
+      `${path} has version ${version} of the state, and this relay knows none after ${STATE_SCHEMA_VERSION}`,
+      { details: { path, version, known: STATE_SCHEMA_VERSION } },
+    );
+  }
+  if (version === STATE_SCHEMA_VERSION) return;
+  database.exec('BEGIN IMMEDIATE');
+  for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
+  database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${STATE_SCHEMA_VERSION}`);
+  database.exec('COMMIT');
+}
+
+/** @throws TidingsError STATE_DAMAGED */
+export function checkState(database: DatabaseSync, path: string): void {
+  const [finding] = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {});
+  if (finding === 'ok') return;
+  throw new TidingsError('STATE_DAMAGED', `the relay's state is damaged: ${path}`, {
+    cause: new Error(String(finding)),
+    details: { path },
+  });
+}
+
+function pragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
+}
+
+function hasTables(database: DatabaseSync): boolean {
+  return database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() !== undefined;
+}

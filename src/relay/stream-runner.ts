@@ -1,0 +1,168 @@
+import { Backoff } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import { isTidingsError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import { isTransient } from '../core/retry.ts';
+import type { Source } from '../core/source.ts';
+import type { ChangeLog } from './log/change-log.ts';
+import type { StreamDefinition, StreamFailure, StreamStatus } from './relay-api.ts';
+
+export interface StreamRunnerOptions {
+  readonly log: ChangeLog;
+  readonly openSource: StreamDefinition['openSource'];
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly paused: boolean;
+}
+
+const REOPEN = { delayMinMs: 250, delayMaxMs: 30_000 };
+
+/**
+ * Keeps one source flowing into its log: opens it behind the log's last complete transaction, appends, and opens it again after a
+ * failure that may pass.
+ *
+ * States: starting -> running -> (waiting -> starting)* ; any -> paused -> starting ; any -> failed, until `resume` ; any -> closed.
+ * Backpressure: the source is asked for its next batch only when the log has taken the last one.
+ */
+export class StreamRunner {
+  readonly #options: StreamRunnerOptions;
+  #state: 'starting' | 'running' | 'paused' | 'waiting' | 'failed' | 'closed';
+  #failure: StreamFailure | null = null;
+  #source: Source | null = null;
+  #heardMs: number | null = null;
+  #opened = 0;
+  #transactions = 0;
+  #sourceBytes = 0;
+  readonly #firstScn: number;
+  /** Ends the present run: its source is closed and its pauses end. */
+  #stop: AbortController = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: StreamRunnerOptions) {
+    this.#options = options;
+    this.#firstScn = options.log.visible.last;
+    this.#state = options.paused ? 'paused' : 'starting';
+    if (!options.paused) this.#start();
+  }
+
+  status(): StreamStatus {
+    const { log } = this.#options;
+    const health = this.#source?.health?.();
+    const lost = this.#state === 'running' && health?.connected === false;
+    return {
+      state: log.stalled !== null && this.#state === 'running' ? 'stalled' : lost ? 'waiting' : this.#state,
+      error: lost && health.error !== null ? failureOf(health.error, this.#options.clock.nowMs()) : this.#failure,
+      stall: log.stalled,
+      heardMs: later(health?.heardMs ?? null, this.#heardMs),
+      connections: health?.connections ?? this.#opened,
+      changes: log.visible.last - this.#firstScn,
+      transactions: this.#transactions,
+      sourceBytes: this.#sourceBytes,
+    };
+  }
+
+  /** Resolves when the source is closed. */
+  async pause(): Promise<void> {
+    await this.#halt('paused');
+  }
+
+  /** Also after a failure that a person has cured. */
+  resume(): void {
+    if (this.#state !== 'paused' && this.#state !== 'failed') return;
+    this.#state = 'starting';
+    this.#start();
+  }
+
+  async close(): Promise<void> {
+    await this.#halt('closed');
+  }
+
+  async #halt(state: 'paused' | 'closed'): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = state;
+    this.#failure = null;
+    this.#stop.abort();
+    await this.#source?.close();
+    await this.#running;
+  }
+
+  #start(): void {
+    this.#failure = null;
+    this.#stop = new AbortController();
+    const former = this.#running;
+    this.#running = this.#run(former, this.#stop.signal);
+  }
+
+  async #run(former: Promise<void>, signal: AbortSignal): Promise<void> {
+    await former;
+    const { logger, clock } = this.#options;
+    const backoff = new Backoff(REOPEN);
+    while (!signal.aborted) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one source at a time
+        await this.#follow(signal, () => backoff.reset());
+        if (signal.aborted) return;
+        // A source that ends by itself has nothing more to say.
+        this.#state = 'closed';
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failure = failureOf(error, clock.nowMs());
+        if (!isTransient(error)) {
+          this.#state = 'failed';
+          logger.error({ error }, 'the stream has stopped and needs a person');
+          return;
+        }
+        this.#state = 'waiting';
+        const delayMs = backoff.nextDelayMs();
+        logger[backoff.atCeiling ? 'warn' : 'info']({ error, delayMs }, 'the source failed and is opened again');
+        // oxlint-disable-next-line no-await-in-loop -- the pause between two attempts
+        await clock.sleep(delayMs, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #follow(signal: AbortSignal, works: () => void): Promise<void> {
+    const { log, openSource, clock } = this.#options;
+    this.#state = 'starting';
+    // What is still on its way to the disk belongs to the position that the source resumes at.
+    await log.flush();
+    const source = await openSource({ position: log.position, tables: log.tables() });
+    this.#source = source;
+    this.#opened++;
+    try {
+      if (signal.aborted) return;
+      this.#state = 'running';
+      for await (const batch of source.batches()) {
+        this.#heardMs = clock.nowMs();
+        this.#failure = null;
+        this.#count(batch.parts, batch.bytes);
+        const full = log.append(batch);
+        if (full !== null) await full;
+        works();
+        if (signal.aborted) return;
+      }
+    } finally {
+      this.#source = null;
+      await source.close();
+    }
+  }
+
+  #count(parts: readonly { readonly begins: boolean }[], bytes: number): void {
+    for (const part of parts) if (part.begins) this.#transactions++;
+    this.#sourceBytes += bytes;
+  }
+}
+
+function failureOf(error: unknown, sinceMs: number): StreamFailure {
+  if (isTidingsError(error)) {
+    return { code: error.code, message: error.message, hint: error.hint, retry: error.retry, sinceMs };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'INTERNAL', message, hint: 'Report it with the log around this moment.', retry: 'never', sinceMs };
+}
+
+function later(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.max(a, b);
+}

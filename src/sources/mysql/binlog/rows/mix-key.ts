@@ -1,0 +1,35 @@
+import { mix32, mixFolded } from '../../../../core/rows/key-hash.ts';
+import type { Charset } from '../../charset/charset.ts';
+
+/** Steps of the partition hash over values as they lie in a row image; key-hash.ts defines what they must give. */
+const PRIME = 0x0100_0193;
+
+/** A 64-bit integer, by its halves. */
+export function mixHalves(h: number, low: number, high: number): number {
+  return Math.imul(Math.imul(h ^ low, PRIME) ^ high, PRIME);
+}
+
+/** Bytes, without the zero bytes at their end. */
+export function mixTrimmed(h: number, b: Buffer, start: number, length: number): number {
+  let end = start + length;
+  while (end > start && b[end - 1] === 0) end--;
+  let mixed = h;
+  for (let i = start; i < end; i++) mixed = Math.imul(mixed ^ (b[i] as number), PRIME);
+  return mixed;
+}
+
+/** Text of a character set in which the bytes below 0x80 are ASCII, folded; for others as slow as through a string. */
+// oxlint-disable-next-line max-params -- called for every row
+export function mixText(h: number, b: Buffer, start: number, length: number, charset: Charset): number {
+  const end = start + length;
+  if (!charset.asciiTransparent) return mixFolded(h, charset.decode(b, start, end));
+  let mixed = h;
+  for (let i = start; i < end; i++) {
+    const byte = b[i] as number;
+    if (byte > 0x7f) return mixFolded(h, charset.decode(b, start, end));
+    // Controls and spaces count for nothing, small letters for their capitals.
+    if (byte <= 0x20 || byte === 0x7f) continue;
+    mixed = Math.imul(mixed ^ (byte >= 0x61 && byte <= 0x7a ? byte - 0x20 : byte), PRIME);
+  }
+  return mix32(mixed, 0xff);
+}
