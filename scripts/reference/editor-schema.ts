@@ -21,7 +21,7 @@ function editorNode(node: SchemaNode): unknown {
   const about = { ...(description === undefined ? {} : { description }) };
   if (node.oneOf !== undefined) {
     const branches = node.oneOf.map(editorNode);
-    return { ...about, ...(branches.length === 1 ? (branches[0] as object) : { oneOf: branches }) };
+    return { ...about, ...(branches.length === 1 ? branches[0] : { oneOf: branches }) };
   }
   switch (node.type) {
     case 'object':

@@ -114,7 +114,7 @@ function putLongString(bytes: Buffer, at: number, text: string): number {
   // The length field is as long as the bytes' number asks for, so it is written behind them: where ASCII would begin, as a guess.
   const guess = at + varintBytes(text.length);
   const written = text.isWellFormed()
-    ? (bytes as NativeWrites).utf8Write(text, guess, text.length * 3)
+    ? (bytes as NativeWrites).utf8Write(text, guess, Math.min(text.length * 3, bytes.length - guess))
     : putWtf8(bytes, guess, text);
   const start = at + varintBytes(written);
   if (start !== guess) bytes.copyWithin(start, guess, guess + written);
@@ -139,7 +139,7 @@ function putWtf8(bytes: Buffer, at: number, text: string): number {
       bytes[p++] = 0x80 | ((code >> 6) & 0x3f);
       bytes[p++] = 0x80 | (code & 0x3f);
     } else {
-      p += (bytes as NativeWrites).utf8Write(character, p, 4);
+      p += bytes.write(character, p);
     }
   }
   return p - at;

@@ -4,19 +4,44 @@
  * Most text is ASCII and short. Then one call turns the next two kilobytes of the buffer into a string (the window), and each value is
  * a substring of it: a pointer into the window, made without leaving JavaScript. A value that a consumer keeps holds its
  * window with it, so the window's size bounds the waste: at most WINDOW_BYTES for each string that is kept.
- *
- * State: the window belongs to the bytes it was made from. Whoever decodes calls `openWindow` or `forgetWindow` first, as the same
- * buffer holds other bytes after the next read.
  */
 const WINDOW_BYTES = 2048;
 /** Longer values are converted by themselves: the call's cost no longer counts. */
 export const WINDOW_VALUE_BYTES_MAX = 128;
 
+/** A window for bytes that stay as they are as long as it is used. Fastest for code that keeps its fields in local variables. */
+export interface TextWindow {
+  /** Bytes `start` to `end` as ISO 8859-1. */
+  text: string;
+  start: number;
+  end: number;
+}
+
+export function emptyWindow(): TextWindow {
+  return { text: '', start: 0, end: 0 };
+}
+
+/**
+ * The text of a new window that begins at `start` and holds at least `length` bytes.
+ *
+ * @param limit what lies behind it will not be asked for
+ */
+export function windowFrom(
+  bytes: Buffer,
+  start: number,
+  { length, limit }: { readonly length: number; readonly limit: number },
+): string {
+  return (bytes as Latin1Sliceable).latin1Slice(start, Math.max(start + length, Math.min(start + WINDOW_BYTES, limit)));
+}
+
+/*
+ * One window for all, for code that decodes a little here and there. It belongs to the bytes it was made from: whoever decodes calls
+ * `forgetWindow` first, as the same buffer holds other bytes after the next read.
+ */
 let text = '';
 let windowStart = 0;
 let windowEnd = 0;
 let limit = 0;
-let windowOwner: object | null = null;
 
 /** What `toString('latin1', …)` calls after its checks of arguments; part of Buffer since its first versions. */
 type Latin1Sliceable = Buffer & { latin1Slice(start: number, end: number): string };
@@ -26,18 +51,6 @@ export function forgetWindow(end: number): void {
   windowStart = 0;
   windowEnd = 0;
   limit = end;
-  windowOwner = null;
-}
-
-/**
- * As `forgetWindow`, but keeps the window when the same owner opened it last: then its bytes are still the same.
- *
- * @param owner stands for one buffer with one content: a new object for every new content
- */
-export function openWindow(owner: object, end: number): void {
-  if (owner === windowOwner && end === limit) return;
-  forgetWindow(end);
-  windowOwner = owner;
 }
 
 /** Whether all bytes from `start` to `end` are below 0x80. @param view over the same bytes, with the same offsets */

@@ -12,11 +12,18 @@ export interface OptionSpec {
   readonly description: string;
 }
 
+export interface PositionalSpec {
+  readonly name: string;
+  readonly description: string;
+  readonly optional?: boolean;
+}
+
 export interface CommandSpec {
+  /** One word, or two where a command has several actions: `checkpoint get`. */
   readonly name: string;
   readonly summary: string;
-  /** The positional arguments, all of them required. */
-  readonly positionals: readonly { readonly name: string; readonly description: string }[];
+  /** The positional arguments. Only the last one may be left out, where it says so. */
+  readonly positionals: readonly PositionalSpec[];
   readonly options: readonly OptionSpec[];
   /** Complete command lines, for the help. */
   readonly examples: readonly string[];
@@ -103,7 +110,7 @@ function valueOf(
 
 function checkPositionals(positionals: readonly string[], spec: CommandSpec, { see }: { see: string }): void {
   const missing = spec.positionals[positionals.length];
-  if (missing !== undefined) {
+  if (missing !== undefined && missing.optional !== true) {
     throw usageError(`tidings ${spec.name} needs <${missing.name}>`, `For example: ${spec.examples[0]}`);
   }
   if (positionals.length > spec.positionals.length) {

@@ -1,13 +1,13 @@
-import type { CommandSpec, OptionSpec } from './arguments.ts';
+import type { CommandSpec, OptionSpec, PositionalSpec } from './arguments.ts';
 
 const WIDTH = 100;
 
 export function commandHelp(spec: CommandSpec): string {
-  const positionals = spec.positionals.map(({ name }) => ` <${name}>`).join('');
+  const positionals = spec.positionals.map((positional) => ` ${placeholder(positional)}`).join('');
   const sections = [
     `Usage: tidings ${spec.name}${positionals} [options]`,
     spec.summary,
-    table(spec.positionals.map(({ name, description }) => [`<${name}>`, description])),
+    table(spec.positionals.map((positional) => [placeholder(positional), positional.description])),
     `Options:\n${table(spec.options.map((option) => [signature(option), option.description]))}`,
     `Examples:\n${spec.examples.map((example) => `  ${example}`).join('\n')}`,
   ];
@@ -17,7 +17,7 @@ export function commandHelp(spec: CommandSpec): string {
 export function overviewHelp(commands: readonly CommandSpec[]): string {
   const sections = [
     'Usage: tidings <command> [options]',
-    'Change data capture for MySQL and MariaDB.',
+    'Change data capture and relay for MySQL and MariaDB.',
     `Commands:\n${table(commands.map(({ name, summary }) => [name, summary]))}`,
     `Options:\n${table([
       ['-h, --help', 'Show this help; after a command, the help of the command.'],
@@ -25,6 +25,10 @@ export function overviewHelp(commands: readonly CommandSpec[]): string {
     ])}`,
   ];
   return `${sections.join('\n\n')}\n`;
+}
+
+export function placeholder({ name, optional }: PositionalSpec): string {
+  return optional === true ? `[${name}]` : `<${name}>`;
 }
 
 export function signature({ name, short, value }: OptionSpec): string {

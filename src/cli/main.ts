@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
 import { sourceTypes } from '../registry.ts';
 import { FdOutput } from './output.ts';
 import { createRedact } from './redact.ts';
@@ -10,6 +11,8 @@ import { secretsOf } from './source-arguments.ts';
 
 const args = process.argv.slice(2);
 const stop = new AbortController();
+const secrets = [...secretsOf(args, process.env)];
+let redact = createRedact(secrets);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
@@ -30,6 +33,19 @@ function version(): string {
     : 'unknown';
 }
 
+async function confirm(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await terminal.question(`${question} [y/N] `, { signal: stop.signal });
+    return /^y(es)?$/i.test(answer.trim());
+  } catch (error) {
+    if (stop.signal.aborted) return false;
+    throw error;
+  } finally {
+    terminal.close();
+  }
+}
+
 const code = await runCli(args, {
   stdout: new FdOutput(1, process.stdout),
   stderr: {
@@ -37,7 +53,13 @@ const code = await runCli(args, {
     write: (text) => void process.stderr.write(text),
   },
   env: process.env,
-  redact: createRedact(secretsOf(args, process.env)),
+  cwd: process.cwd(),
+  redact: (text) => redact(text),
+  hide: (more) => {
+    secrets.push(...more);
+    redact = createRedact(secrets);
+  },
+  confirm: process.stdin.isTTY && process.stderr.isTTY ? confirm : null,
   stop: stop.signal,
   sources: sourceTypes,
   version: version(),

@@ -30,7 +30,8 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
   }
 }
 
-async function dispatch([name, ...rest]: readonly string[], context: CliContext): Promise<ExitCode> {
+async function dispatch(args: readonly string[], context: CliContext): Promise<ExitCode> {
+  const [name] = args;
   const specs = COMMANDS.map(({ spec }) => spec);
   if (name === '--version') {
     await context.stdout.write(`${context.version}\n`);
@@ -44,13 +45,23 @@ async function dispatch([name, ...rest]: readonly string[], context: CliContext)
     context.stderr.write(overviewHelp(specs));
     return EXIT.usage;
   }
-  const command = COMMANDS.find(({ spec }) => spec.name === name);
-  if (command === undefined) throw unknownCommand(name, specs);
-  return command.run(rest, context);
+  const words = COMMANDS.find(({ spec }) => spec.name === args.slice(0, 2).join(' ')) === undefined ? 1 : 2;
+  const command = COMMANDS.find(({ spec }) => spec.name === args.slice(0, words).join(' '));
+  if (command !== undefined) return command.run(args.slice(words), context);
+  const actions = specs.filter((spec) => spec.name.startsWith(`${name} `));
+  if (actions.length === 0) throw unknownCommand(name, specs);
+  if (args[1] === '--help' || args[1] === '-h') {
+    await context.stdout.write(overviewHelp(actions));
+    return EXIT.ok;
+  }
+  throw usageError(
+    `tidings ${name} needs to be told what to do`,
+    `Write ${actions.map((spec) => `tidings ${spec.name}`).join(' or ')}.`,
+  );
 }
 
 function unknownCommand(name: string, specs: readonly CommandSpec[]): Error {
-  const names = specs.map((spec) => spec.name);
+  const names = [...new Set(specs.map((spec) => spec.name.split(' ', 1)[0] ?? ''))];
   // A URL where the command belongs may carry a password; the redaction of all texts takes care of it.
   const near = nearest(name, names);
   const hint = near === undefined ? `The commands are: ${names.join(', ')}.` : `Did you mean tidings ${near}?`;

@@ -1,4 +1,5 @@
 import { type ConfigPath, isMap, pathKey } from './mistake.ts';
+import type { ReferencedValues } from './references.ts';
 import { childOf, chosen, parseQuantity, type SchemaNode } from './schema-model.ts';
 
 export interface CoercedTree {
@@ -11,7 +12,7 @@ export interface CoercedTree {
  * Turns texts into what the schema wants of them: `30s` into milliseconds, `64GiB` into bytes, and what a reference such as `${PORT}` has
  * become into the number or the true or false that it looks like. A text that was written as text stays one.
  */
-export function coerce(tree: unknown, root: SchemaNode, referenced: ReadonlySet<string>): CoercedTree {
+export function coerce(tree: unknown, root: SchemaNode, referenced: ReferencedValues): CoercedTree {
   const withoutUnit: ConfigPath[] = [];
 
   const visit = (value: unknown, node: SchemaNode | undefined, path: ConfigPath): unknown => {

@@ -124,7 +124,7 @@ const log = z
     compression: z
       .enum(['none', 'zstd'])
       .default('none')
-      .describe('How batches are stored and sent: zstd takes a third of the space and more of the processor.'),
+      .describe('How batches are stored and sent. zstd: less space and traffic, more work for the processor.'),
     syncDelay: quantity('duration', { min: 0, max: SECOND })
       .default(0)
       .describe('How long an fsync may wait for more to come. 0: none waits when the disk is free.'),

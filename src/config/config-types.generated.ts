@@ -109,7 +109,7 @@ export interface RetentionConfig {
 export interface LogConfig {
   /** A file of the log is full at this size. Retention removes whole files. @default 256MiB */
   readonly segmentBytes?: Size | number | undefined;
-  /** How batches are stored and sent: zstd takes a third of the space and more of the processor. @default none */
+  /** How batches are stored and sent. zstd: less space and traffic, more work for the processor. @default none */
   readonly compression?: 'none' | 'zstd' | undefined;
   /** How long an fsync may wait for more to come. 0: none waits when the disk is free. @default 0ms */
   readonly syncDelay?: Duration | 0 | undefined;

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { nearest } from '../base/nearest.ts';
 import { type ConfigPath, isMap, pathKey, valueAt } from './mistake.ts';
+import type { ReferencedValues } from './references.ts';
 import { allowedText, nodeAt, type SchemaNode } from './schema-model.ts';
 
 /** What a mistake is explained with. */
@@ -8,8 +9,7 @@ export interface Explained {
   readonly root: SchemaNode;
   /** As the file has it, before texts became numbers. */
   readonly tree: unknown;
-  /** `pathKey` of the texts that a reference was put into. */
-  readonly referenced: ReadonlySet<string>;
+  readonly referenced: ReferencedValues;
 }
 
 type Found = { readonly path: ConfigPath; readonly message: string };
@@ -23,10 +23,17 @@ export function explainIssue(issue: z.core.$ZodIssue, explained: Explained): rea
     case 'invalid_key':
       return [{ path, message: `is no usable name; allowed: ${allowedKey(path, explained)}` }];
     case 'custom':
-      return [{ path, message: issue.message }];
+      return [
+        { path, message: showsReference(issue.message, path, explained) ? wrongValue(path, explained) : issue.message },
+      ];
     default:
       return [{ path, message: wrongValue(path, explained) }];
   }
+}
+
+/** The message of somebody else quotes what a reference has put in. */
+function showsReference(message: string, path: ConfigPath, { referenced }: Explained): boolean {
+  return (referenced.get(pathKey(path)) ?? []).some((value) => value !== '' && message.includes(value));
 }
 
 /** `found "abc"; allowed: a whole number from 0 to 65535`. */

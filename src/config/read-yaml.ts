@@ -18,7 +18,7 @@ export interface TextPlace {
 const SYNTAX: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'there is no anchor for this alias',
   BAD_DQ_ESCAPE: 'a double-quoted text has an escape that YAML does not know: use single quotes, or \\\\',
-  BAD_INDENT: 'the indentation does not fit the lines above',
+  BAD_INDENT: 'the indentation does not fit, or a bracket above is not closed',
   BAD_SCALAR_START: 'a text cannot begin with this character: put it in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'a map begins on the line of its key: put it on lines of its own, indented (or in {})',
   BLOCK_IN_FLOW: 'between {} or [] everything must be written in that style',

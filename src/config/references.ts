@@ -9,10 +9,12 @@ export interface ReferenceWorld {
   readonly readFile: (path: string) => string;
 }
 
+export type ReferencedValues = ReadonlyMap<string, readonly string[]>;
+
 export interface ResolvedTree {
   readonly value: unknown;
-  /** `pathKey` of every text that held a reference: what it has become is not to be shown. */
-  readonly referenced: ReadonlySet<string>;
+  /** By `pathKey`, for every text that held references: what was put in, which is not to be shown. */
+  readonly referenced: ReferencedValues;
   readonly mistakes: readonly { readonly path: ConfigPath; readonly message: string }[];
 }
 
@@ -35,7 +37,7 @@ const FORMS = 'write ${NAME}, ${NAME:-default} or ${file:/path}; $${ stands for 
  * user or password of a URL is percent-encoded, so that a password may hold any character.
  */
 export function resolveReferences(tree: unknown, world: ReferenceWorld): ResolvedTree {
-  const referenced = new Set<string>();
+  const referenced = new Map<string, readonly string[]>();
   const mistakes: { path: ConfigPath; message: string }[] = [];
 
   const visit = (value: unknown, path: ConfigPath): unknown => {
@@ -50,8 +52,8 @@ export function resolveReferences(tree: unknown, world: ReferenceWorld): Resolve
       return Object.fromEntries(entries.map(([key, item]) => [key, visit(item, [...path, key])]));
     }
     if (typeof value !== 'string' || !value.includes('${')) return value;
-    referenced.add(pathKey(path));
     const resolved = resolveText(value, world);
+    referenced.set(pathKey(path), resolved.values);
     if (resolved.mistake === null) return resolved.text;
     mistakes.push({ path, message: resolved.mistake });
     return value;
@@ -62,9 +64,17 @@ export function resolveReferences(tree: unknown, world: ReferenceWorld): Resolve
 
 type Piece = { readonly literal: string } | { readonly reference: string };
 
-function resolveText(text: string, world: ReferenceWorld): { text: string; mistake: string | null } {
+interface ResolvedText {
+  readonly text: string;
+  /** What was put in. */
+  readonly values: readonly string[];
+  readonly mistake: string | null;
+}
+
+function resolveText(text: string, world: ReferenceWorld): ResolvedText {
+  const values: string[] = [];
   const pieces = split(text);
-  if (pieces === null) return { text, mistake: `has a "\${" without its "}": ${FORMS}` };
+  if (pieces === null) return { text, values, mistake: `has a "\${" without its "}": ${FORMS}` };
   const encodedUntil = userInfoEnd(pieces);
   let result = '';
   for (const [index, piece] of pieces.entries()) {
@@ -73,10 +83,11 @@ function resolveText(text: string, world: ReferenceWorld): { text: string; mista
       continue;
     }
     const { value, mistake } = valueOf(piece.reference, world);
-    if (mistake !== null) return { text, mistake };
+    if (mistake !== null) return { text, values, mistake };
+    values.push(value);
     result += index < encodedUntil ? encodeURIComponent(value) : value;
   }
-  return { text: result, mistake: null };
+  return { text: result, values, mistake: null };
 }
 
 function split(text: string): Piece[] | null {

@@ -61,8 +61,10 @@ export type ErrorCode =
   | 'RELAY_CLOSING'
   | 'REQUEST_INVALID'
   | 'ROLLBACK_IN_BINLOG'
+  | 'ROW_TOO_LARGE'
   | 'SCHEMA_MISMATCH'
   | 'SCHEMA_UNKNOWN'
+  | 'SCN_PURGED'
   | 'SCN_UNKNOWN'
   | 'SERVER_BUSY'
   | 'SERVER_CHANGED'
@@ -345,6 +347,11 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     remedy:
       'Use InnoDB for the tables that are watched, or leave those of other engines out. Reading can resume behind the transaction, at the position that the details name.',
   },
+  ROW_TOO_LARGE: {
+    retry: 'operator',
+    cause: 'A row takes more bytes than the log allows for one.',
+    remedy: 'Leave the table or its largest columns out of the selection; the limit is in docs/formats/relay-log.md.',
+  },
   SCHEMA_MISMATCH: {
     retry: 'operator',
     cause: "A table's definition, as far as it is known, does not fit the rows in the binlog.",
@@ -355,6 +362,12 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'The definition that a table had when a row was written is not known and cannot be established.',
     remedy:
       'Set binlog_row_metadata=FULL on the server, grant SELECT on the table, or start from a position behind its last DDL.',
+  },
+  SCN_PURGED: {
+    retry: 'operator',
+    cause: 'The changes that reading would begin with are no longer kept.',
+    remedy:
+      'Begin at `earliest`, and take a new snapshot if the gap is not acceptable; raise the retention of the stream above the longest time a consumer is away.',
   },
   SCN_UNKNOWN: {
     retry: 'operator',

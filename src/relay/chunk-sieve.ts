@@ -43,7 +43,11 @@ export class ChunkSieve {
   }
 
   /** One batch, for a lane that may change behind it. @returns whether there is anything in it for the receiver */
-  passBatch(chunk: LogChunk, view: DataView, place: { start: number; lane: FilterLane; output: FilterOutput }): boolean {
+  passBatch(
+    chunk: LogChunk,
+    view: DataView,
+    place: { start: number; lane: FilterLane; output: FilterOutput },
+  ): boolean {
     return this.#filter.filter(chunk.bytes, view, place);
   }
 

@@ -106,7 +106,11 @@ export class MemberFeed implements FrameReader {
     const view = new DataView(chunk.bytes.buffer, chunk.bytes.byteOffset, chunk.bytes.byteLength);
     const output = this.#sieve.takeOutput();
     try {
-      for (let start = chunk.start; start < chunk.end && this.#lanes.includes(lane); start += batchLength(view, start)) {
+      for (
+        let start = chunk.start;
+        start < chunk.end && this.#lanes.includes(lane);
+        start += batchLength(view, start)
+      ) {
         this.#sieve.passBatch(chunk, view, { start, lane: lane.filterLane, output });
         lane.at = Math.max(lane.at, batchLastScn(view, start));
         const met = this.#lanes.find((other) => other !== lane && other.at === lane.at);

@@ -4,7 +4,7 @@ import type { StartAt } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { checkPlace } from './feed.ts';
-import { openStreamGroups, type StreamGroupsService } from './groups/stream-groups.ts';
+import { StreamGroupsService } from './groups/stream-groups.ts';
 import { LocalTransport } from './local-transport.ts';
 import type { ChangeLog } from './log/change-log.ts';
 import { FileLog } from './log/file-log.ts';
@@ -36,20 +36,20 @@ export class RunningStream implements RelayStream {
   readonly transport: Transport;
   readonly #runner: StreamRunner;
   readonly #state: RelayState;
-  readonly #covers: ((a: string, b: string) => boolean) | null;
+  readonly #seek: Seek;
   readonly #retention: NodeJS.Timeout;
   #closed: Promise<void> | null = null;
 
   constructor(
     { name, definition, state, clock, log: logger }: RunningStreamOptions,
-    { log, groups, paused }: { log: FileLog; groups: StreamGroupsService; paused: boolean },
+    { log, groups, seek, paused }: { log: FileLog; groups: StreamGroupsService; seek: Seek; paused: boolean },
   ) {
     this.name = name;
     this.log = log;
     this.groups = groups;
     this.#state = state;
-    this.#covers = definition.covers ?? null;
-    this.transport = new LocalTransport({ log, groups, seek: (start) => this.seek(start) });
+    this.#seek = seek;
+    this.transport = new LocalTransport({ log, groups, seek });
     this.#runner = new StreamRunner({ log, openSource: definition.openSource, logger, clock, paused });
     const limits = { ...RETENTION, ...definition.retention };
     this.#retention = setInterval(() => {
@@ -73,22 +73,8 @@ export class RunningStream implements RelayStream {
     this.#runner.resume();
   }
 
-  async seek(start: StartAt | { readonly position: string }): Promise<number> {
-    if (start === 'earliest') return this.log.visible.after;
-    if (start === 'latest') return this.log.visible.last;
-    if (start instanceof Date) return this.log.seekTime(start.getTime() * 1000);
-    if (typeof start === 'number') {
-      checkPlace(this.log, start);
-      return start;
-    }
-    const covers = this.#covers;
-    if (covers === null) {
-      throw new TidingsError('POSITION_INVALID', `the source of ${this.name} cannot compare positions`, {
-        hint: 'Give an SCN or a time.',
-        details: { stream: this.name },
-      });
-    }
-    return this.log.seekPosition((position) => covers(position, start.position));
+  seek(start: StartAt | { readonly position: string }): Promise<number> {
+    return this.#seek(start);
   }
 
   close(): Promise<void> {
@@ -104,6 +90,27 @@ export class RunningStream implements RelayStream {
   }
 }
 
+type Seek = (start: StartAt | { readonly position: string }) => Promise<number>;
+
+function seekIn(log: ChangeLog, covers: StreamDefinition['covers'] | null): Seek {
+  return async (start) => {
+    if (start === 'earliest') return log.visible.after;
+    if (start === 'latest') return log.visible.last;
+    if (start instanceof Date) return log.seekTime(start.getTime() * 1000);
+    if (typeof start === 'number') {
+      checkPlace(log, start);
+      return start;
+    }
+    if (covers === null || covers === undefined) {
+      throw new TidingsError('POSITION_INVALID', `the source of ${log.name} cannot compare positions`, {
+        hint: 'Give an SCN or a time.',
+        details: { stream: log.name },
+      });
+    }
+    return log.seekPosition((position) => covers(position, start.position));
+  };
+}
+
 /** @throws TidingsError LOG_DAMAGED, and what the file system says */
 export async function openRelayStream(options: RunningStreamOptions): Promise<RunningStream> {
   const { name, directory, definition, state, clock, log: logger } = options;
@@ -116,8 +123,17 @@ export async function openRelayStream(options: RunningStreamOptions): Promise<Ru
     log: logger,
   });
   try {
-    const groups = await openStreamGroups({ stream: name, log, state, clock, logger });
-    return new RunningStream(options, { log, groups, paused: await state.isStreamPaused(name) });
+    const seek = seekIn(log, definition.covers ?? null);
+    const groups = await StreamGroupsService.open({
+      stream: name,
+      partitions: log.partitions,
+      store: state.groups(name),
+      seek,
+      visibleEnd: () => log.visible.last,
+      clock,
+      log: logger,
+    });
+    return new RunningStream(options, { log, groups, seek, paused: (await state.stream(name)).paused });
   } catch (error) {
     await log.close();
     throw error;

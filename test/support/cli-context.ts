@@ -67,6 +67,9 @@ export interface TestCliOptions {
   readonly stdout?: MemoryOutput;
   readonly env?: Readonly<Record<string, string>>;
   readonly secrets?: readonly string[];
+  readonly cwd?: string;
+  /** The person at the terminal; left out where there is none. */
+  readonly confirm?: (question: string) => boolean;
 }
 
 /** A command's world in memory, with one source that opens whatever the URL. */
@@ -76,8 +79,11 @@ export function testCli({
   stdout = new MemoryOutput(),
   env = {},
   secrets = [],
+  cwd = '/',
+  confirm,
 }: TestCliOptions = {}): TestCli {
   const stop = new AbortController();
+  const hidden = [...secrets];
   const requests: SourceRequest[] = [];
   let stderr = '';
   const mysql = sourceTypes.get('mysql');
@@ -100,7 +106,10 @@ export function testCli({
       stdout,
       stderr: { isTerminal: false, write: (text) => void (stderr += text) },
       env,
-      redact: createRedact(secrets),
+      cwd,
+      redact: (text) => createRedact(hidden)(text),
+      hide: (more) => void hidden.push(...more),
+      confirm: confirm === undefined ? null : async (question) => confirm(question),
       stop: stop.signal,
       sources: new Map([
         ['mysql', type],

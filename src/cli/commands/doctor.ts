@@ -1,19 +1,17 @@
-import type { Finding } from '../../core/finding.ts';
 import { type CommandSpec, parseCommandLine } from '../arguments.ts';
-import { type CliContext, wantsColor } from '../context.ts';
+import { type CliContext, commandLog, wantsColor } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { findingsReport } from '../findings-report.ts';
 import { commandHelp } from '../help.ts';
-import { createLogger } from '../logger.ts';
 import {
   COMMON_OPTIONS,
-  parseLogLevel,
   parsePatterns,
   parseServerId,
   parseSourceUrl,
   TABLE_OPTIONS,
   URL_ARGUMENT,
 } from '../source-arguments.ts';
-import { terminalSafe } from '../terminal-text.ts';
+import { aborted } from '../aborted.ts';
 
 export const DOCTOR: CommandSpec = {
   name: 'doctor',
@@ -26,18 +24,13 @@ export const DOCTOR: CommandSpec = {
 /** Prints what the preflight found. Fails when a finding is an error; warnings alone do not. */
 export async function runDoctor(args: readonly string[], context: CliContext): Promise<ExitCode> {
   const parsed = parseCommandLine(args, DOCTOR);
-  const { stdout, stderr, env, redact, stop } = context;
+  const { stdout, env, redact, stop } = context;
   if (parsed.has('help')) {
     await stdout.write(commandHelp(DOCTOR));
     return EXIT.ok;
   }
   const { url, type } = parseSourceUrl(parsed.positionals[0] ?? '', { env, types: context.sources });
-  const log = createLogger({
-    write: (text) => stderr.write(text),
-    level: parseLogLevel(parsed),
-    human: stderr.isTerminal,
-    redact,
-  });
+  const log = commandLog(parsed, context);
   const [tables, exclude, serverId] = [
     parsePatterns(parsed, 'tables'),
     parsePatterns(parsed, 'exclude'),
@@ -52,34 +45,6 @@ export async function runDoctor(args: readonly string[], context: CliContext): P
   });
   const findings = await Promise.race([preflight, aborted(stop)]);
   if (findings === null) return EXIT.interrupted;
-  await stdout.write(redact(report(findings, wantsColor(stdout.isTerminal, env))));
+  await stdout.write(redact(findingsReport(findings, wantsColor(stdout.isTerminal, env))));
   return findings.some(({ level }) => level === 'error') ? EXIT.failed : EXIT.ok;
-}
-
-function aborted(signal: AbortSignal): Promise<null> {
-  if (signal.aborted) return Promise.resolve(null);
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(null), { once: true });
-  });
-}
-
-const COLORS = { error: '31', warning: '33', ok: '32' } as const;
-const LEVELS = ['error', 'warning', 'ok'] as const;
-
-/** Errors first; under each finding the cure, to be copied as it is. */
-function report(findings: readonly Finding[], color: boolean): string {
-  const lines = LEVELS.flatMap((level) => findings.filter((finding) => finding.level === level)).flatMap((finding) => [
-    `${paint(finding.level.padEnd(7), color ? COLORS[finding.level] : null)}  ${finding.code}  ${terminalSafe(finding.message)}`,
-    ...(finding.cure === null ? [] : finding.cure.split('\n').map((line) => `         cure: ${terminalSafe(line)}`)),
-  ]);
-  const count = (level: Finding['level'], plural: string): string => {
-    const found = findings.filter((finding) => finding.level === level).length;
-    return `${found} ${found === 1 ? level : plural}`;
-  };
-  const summary = [count('error', 'errors'), count('warning', 'warnings'), count('ok', 'ok')].join(', ');
-  return `${[...lines, summary].join('\n')}\n`;
-}
-
-function paint(text: string, color: string | null): string {
-  return color === null ? text : `\u001b[${color}m${text}\u001b[0m`;
 }

@@ -1,23 +1,20 @@
 import type { Logger } from '../../core/logger.ts';
 import type { Position } from '../../core/position.ts';
 import type { Source, TransactionPart } from '../../core/source.ts';
-import { escapeTerminalControls } from '../../formats/json-text.ts';
+import { JsonEncoder } from '../../formats/json.ts';
 import type { LineEncoder } from '../../formats/line-encoder.ts';
-import { createLineEncoder, isLineFormat, LINE_FORMAT_NAMES } from '../../formats/line-formats.ts';
 import type { SourceRequest } from '../../registry.ts';
-import { type CommandArguments, type CommandSpec, parseCommandLine, usageError } from '../arguments.ts';
-import { type CliContext, wantsColor } from '../context.ts';
+import { type CommandArguments, type CommandSpec, parseCommandLine } from '../arguments.ts';
+import { type CliContext, commandLog } from '../context.ts';
+import { chooseEncoder, FORMAT_OPTION } from '../choose-encoder.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { commandHelp } from '../help.ts';
 import { LinePrinter } from '../line-printer.ts';
-import { createLogger } from '../logger.ts';
 import { OutputClosedError } from '../output.ts';
-import { PrettyEncoder } from '../pretty.ts';
 import {
   COMMON_OPTIONS,
   parseColumns,
   parseInteger,
-  parseLogLevel,
   parsePatterns,
   parseServerId,
   parseSourceUrl,
@@ -45,11 +42,7 @@ export const TAIL: CommandSpec = {
     },
     { name: 'until', value: '<end>', description: 'Where to end: now (print what is there, then stop) or a position.' },
     { name: 'count', value: '<n>', description: 'Stop after n lines.' },
-    {
-      name: 'format',
-      value: '<format>',
-      description: `${LINE_FORMAT_NAMES.join(', ')}. Default: json; on a terminal, short lines for people.`,
-    },
+    FORMAT_OPTION,
     ...COMMON_OPTIONS,
   ],
   examples: [
@@ -67,13 +60,8 @@ export async function runTail(args: readonly string[], context: CliContext): Pro
     return EXIT.ok;
   }
   const address = parseSourceUrl(parsed.positionals[0] ?? '', { env: context.env, types: context.sources });
-  const log = createLogger({
-    write: (text) => context.stderr.write(text),
-    level: parseLogLevel(parsed),
-    human: context.stderr.isTerminal,
-    redact: context.redact,
-  });
-  const encoder = chooseEncoder(parsed, { context, log });
+  const log = commandLog(parsed, context);
+  const encoder = chooseEncoder(parsed.one('format'), { context, log, json: () => new JsonEncoder() });
   const printer = new LinePrinter(
     context.stdout,
     parseInteger(parsed, 'count', { max: Number.MAX_SAFE_INTEGER }) ?? null,
@@ -101,25 +89,6 @@ type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 function withoutUndefined<T extends object>(object: T): Defined<T> {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
-}
-
-function chooseEncoder(args: CommandArguments, { context, log }: { context: CliContext; log: Logger }): LineEncoder {
-  const format = args.one('format');
-  const { stdout } = context;
-  if (format === undefined && stdout.isTerminal) {
-    return new PrettyEncoder({ width: () => stdout.columns ?? 80, color: wantsColor(true, context.env) });
-  }
-  const name = format ?? 'json';
-  if (!isLineFormat(name)) {
-    throw usageError(`there is no format "${name}"`, `Use one of: ${LINE_FORMAT_NAMES.join(', ')}.`);
-  }
-  const encoder = createLineEncoder(name, {
-    warn: (fields, message) => log.warn(fields, message),
-    version: context.version,
-  });
-  if (!stdout.isTerminal) return encoder;
-  // JSON documents are embedded as they are, and their strings may hold controls that a terminal acts on.
-  return { encode: (part, emit) => encoder.encode(part, (line) => emit(escapeTerminalControls(line))) };
 }
 
 interface TailParts {

@@ -198,7 +198,10 @@ export class BatchFilter {
     run.rowsTo = run.rowsFrom + bodyView.getUint32(at + 12, true);
     run.told = false;
     const isWhole =
-      lane.partitions === null && plan.matches === null && firstScn + run.scnOffset > lane.after && plan.output.project === null;
+      lane.partitions === null &&
+      plan.matches === null &&
+      firstScn + run.scnOffset > lane.after &&
+      plan.output.project === null;
     if (isWhole) written.wholeRun(at, run, plan.output);
     else selectRows(stored, written, { run, plan, lane });
   }
@@ -271,5 +274,9 @@ function variableBytes(type: number, view: DataView, at: number): number {
 }
 
 function damagedEntry({ start, firstScn, bodyFrom }: StoredBatch, at: number): TidingsError {
-  return damagedBatch('an entry does not fit into it, or is of an unknown kind', { start, firstScn, bodyOffset: at - bodyFrom });
+  return damagedBatch('an entry does not fit into it, or is of an unknown kind', {
+    start,
+    firstScn,
+    bodyOffset: at - bodyFrom,
+  });
 }

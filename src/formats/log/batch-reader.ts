@@ -1,6 +1,6 @@
 import { zstdDecompressSync } from 'node:zlib';
 import { utf8Text } from '../../base/avro-bytes.ts';
-import { asciiText, isAscii, openWindow } from '../../base/text-window.ts';
+import { emptyWindow, isAscii, windowFrom } from '../../base/text-window.ts';
 import type { SchemaChange, TransactionInfo, Truncation } from '../../core/change.ts';
 import { TidingsError } from '../../core/errors.ts';
 import type { Position } from '../../core/position.ts';
@@ -150,11 +150,11 @@ function batchBody(bytes: Buffer, view: DataView, start: number, end: number, pa
     if (bodyBytes !== end - bodyStart) {
       throw damagedBatch('the lengths in its header contradict each other', { start, end });
     }
-    return { bytes, view, start: bodyStart, end, firstScn, partitions };
+    return { bytes, view, start: bodyStart, end, firstScn, partitions, window: emptyWindow() };
   }
   const plain = decompressed(bytes.subarray(bodyStart, end), bodyBytes, start);
   const plainView = new DataView(plain.buffer, plain.byteOffset, plain.length);
-  return { bytes: plain, view: plainView, start: 0, end: bodyBytes, firstScn, partitions };
+  return { bytes: plain, view: plainView, start: 0, end: bodyBytes, firstScn, partitions, window: emptyWindow() };
 }
 
 function decompressed(compressed: Buffer, length: number, start: number): Buffer {
@@ -211,7 +211,6 @@ class EntryParser {
     const parts: PartInMaking[] = [];
     let part: PartInMaking | null = null;
     let p = this.#body.start;
-    openWindow(this.#body, end);
     while (p < end) {
       const type = bytes[p];
       if (type === ENTRY.shape) {
@@ -330,9 +329,16 @@ class EntryParser {
     return at + length;
   }
 
+  /** Short and ASCII, as a rule: a GTID. */
   #text(start: number, end: number): string {
-    const { bytes, view } = this.#body;
-    return isAscii(bytes, view, start, end) ? asciiText(bytes, start, end) : utf8Text(bytes, start, end);
+    const { bytes, view, window, end: limit } = this.#body;
+    if (!isAscii(bytes, view, start, end)) return utf8Text(bytes, start, end);
+    if (start < window.start || end > window.end) {
+      window.text = windowFrom(bytes, start, { length: end - start, limit });
+      window.start = start;
+      window.end = start + window.text.length;
+    }
+    return window.text.substring(start - window.start, end - window.start);
   }
 
   #check(at: number, length: number): void {

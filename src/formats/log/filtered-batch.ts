@@ -1,3 +1,4 @@
+import { TidingsError } from '../../core/errors.ts';
 import { KEY_MOVED, MOVED_ROW_HEADER_BYTES, ROW_HEADER_BYTES } from '../../core/rows/row-target.ts';
 import { ENTRY, FLAG, HEADER, HEADER_BYTES, ROW_OP, RUN_BYTES, SAME_STATEMENT } from './batch-layout.ts';
 import { encodeControl } from './control-frame.ts';
@@ -110,7 +111,7 @@ export class FilteredBatch {
     target.view.setUint32(at + 12, target.at - rowsFrom, true);
   }
 
-  /** One half of an update that moved the key, as a run of its own: the row's image in bytes `from` to `to` of the stored body. */
+  /** One half of an update that moved the key, as a run of its own: bytes `from` to `to` of the stored body are the row's images. */
   half(
     run: StoredRun,
     output: OutputShape,
@@ -124,11 +125,10 @@ export class FilteredBatch {
     const at = this.#runHeader(run, output, { op, first, count: 1, rowBytes: size });
     const target = this.#output;
     const row = target.at;
-    target.view.setUint32(row, to - from, true);
     target.view.setUint32(row + 4, hash, true);
     const { body, bodyView } = this.#stored;
-    const copy = output.project ?? copyBytes;
-    target.at = copy(body, bodyView, from, to, target.bytes, target.view, row + ROW_HEADER_BYTES);
+    const project = output.project ?? copyBytes;
+    target.at = project(body, bodyView, from, to, target.bytes, target.view, row + ROW_HEADER_BYTES);
     target.view.setUint32(row, target.at - row - ROW_HEADER_BYTES, true);
     target.view.setUint32(at + 12, target.at - row, true);
   }
@@ -153,6 +153,7 @@ export class FilteredBatch {
     view.setUint16(start + HEADER.bodyStart, this.#bodyFrom - start, true);
     view.setUint32(start + HEADER.length, at - start, true);
     view.setUint32(start + HEADER.crc, 0, true);
+    view.setUint32(start + HEADER.unsynced, 0, true);
     view.setUint32(start + HEADER.transactions, this.#transactions - ((flags & FLAG.open) === 0 ? 0 : 1), true);
     view.setUint32(start + HEADER.bodyBytes, at - this.#bodyFrom, true);
     view.setUint16(start + HEADER.shapeCount, this.#list.outputs.length, true);
@@ -183,6 +184,11 @@ export class FilteredBatch {
     if (this.#list.outputs.length === known) return;
     this.#insert(this.#bodyFrom, output.fingerprint);
     this.#bodyFrom += 8;
+    if (this.#bodyFrom - this.#start > HEAD_BYTES_MAX) {
+      throw new TidingsError('LOG_DAMAGED', 'a batch changes more tables than its filtered form can name', {
+        hint: 'Report it: keys of thousands of tables moved in one batch. Reading without partitions or a group passes it.',
+      });
+    }
   }
 
   #writeTransaction(): void {
@@ -255,6 +261,9 @@ export class FilteredBatch {
     output.at = q;
   }
 }
+
+/** What a header can say of the bytes before the body. */
+const HEAD_BYTES_MAX = 0xffff;
 
 /** The receiver is told again when it was told of more. */
 const TOLD_MAX = 65_536;

@@ -1,4 +1,4 @@
-import { openWindow } from '../../base/text-window.ts';
+import type { TextWindow } from '../../base/text-window.ts';
 import type { Change, ChangeKind, Row, Value } from '../../core/change.ts';
 import { TidingsError } from '../../core/errors.ts';
 import type { RowShape } from '../../core/rows/row-shape.ts';
@@ -6,6 +6,7 @@ import { MOVED_ROW_HEADER_BYTES, ROW_HEADER_BYTES, type RowTarget } from '../../
 import type { DecodedRows, RowBatch } from '../../core/source.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 import { ROW_OP, RUN_BYTES, SAME_STATEMENT } from './batch-layout.ts';
+import type { RowRange } from './row-decoder.ts';
 import { DamagedRow } from './row-runtime.ts';
 import type { KnownShape } from './shape-registry.ts';
 
@@ -20,6 +21,7 @@ export interface BatchBody {
   readonly firstScn: number;
   /** By what a row's hash is taken to tell its partition; null: changes do not say it. */
   readonly partitions: number | null;
+  readonly window: TextWindow;
 }
 
 const KINDS: readonly ChangeKind[] = ['insert', 'update', 'delete', 'upsert'];
@@ -181,13 +183,12 @@ export class LogRowBatch implements RowBatch {
   }
 
   #decode<Output>(
-    decoder: (bytes: Buffer, view: DataView, range: { start: number; end: number }, output: Output) => void,
+    decoder: (bytes: Buffer, view: DataView, range: RowRange, output: Output) => void,
     output: Output,
   ): void {
-    const { bytes, view, end } = this.#body;
-    openWindow(this.#body, end);
+    const { bytes, view, window, end: limit } = this.#body;
     try {
-      decoder(bytes, view, { start: this.#rowsStart, end: this.#rowsEnd }, output);
+      decoder(bytes, view, { start: this.#rowsStart, end: this.#rowsEnd, window, limit }, output);
     } catch (error) {
       throw this.#explained(error);
     }

@@ -2,6 +2,7 @@ import type { Row, Value } from '../../core/change.ts';
 import { type AvroKind, avroKind, isAsciiText } from '../../core/rows/avro-schema.ts';
 import type { RowShape } from '../../core/rows/row-shape.ts';
 import type { Column } from '../../core/table-schema.ts';
+import { type TextWindow, WINDOW_VALUE_BYTES_MAX } from '../../base/text-window.ts';
 import { rowRuntime } from './row-runtime.ts';
 
 /**
@@ -18,14 +19,24 @@ import { rowRuntime } from './row-runtime.ts';
 export type RowsFunction = (
   bytes: Buffer,
   view: DataView,
-  range: { readonly start: number; readonly end: number },
+  range: RowRange,
   output: { readonly before: Row[]; readonly after: Row[] },
 ) => void;
+
+/** The rows of a run. */
+export interface RowRange {
+  readonly start: number;
+  readonly end: number;
+  /** Kept from run to run of the same bytes. */
+  readonly window: TextWindow;
+  /** How far the window may reach: the end of the bytes that will be asked for. */
+  readonly limit: number;
+}
 
 export type KeysFunction = (
   bytes: Buffer,
   view: DataView,
-  range: { readonly start: number; readonly end: number },
+  range: RowRange,
   output: (Value | readonly Value[])[],
 ) => void;
 
@@ -114,6 +125,11 @@ function compile(body: string, push: string): unknown {
       let l = 0;
       let q = 0;
       let e = 0;
+      const window = range.window;
+      const limit = range.limit;
+      let t = window.text;
+      let s = window.start;
+      let w = p < s ? 0 : window.end;
       while (p < end) {
         if (end - p < 8) r.damaged(p);
         l = v.getInt32(p, true);
@@ -125,6 +141,9 @@ function compile(body: string, push: string): unknown {
         ${push}
         p = e;
       }
+      window.text = t;
+      window.start = s;
+      window.end = w;
     };`;
   return factoryOf(source)(rowRuntime);
 }
@@ -266,9 +285,14 @@ function valueCode(
   }
 }
 
+/** The next `l` bytes as text, which are ASCII: a part of the window `t`, which holds the bytes from `s` to `w`. */
+const WINDOW_TEXT =
+  '(p + l > w && (t = r.windowFrom(b, p, { length: l, limit }), s = p, w = p + t.length), t.substring(p - s, p + l - s))';
+
 function textCode(column: Column, json: 'text' | 'parsed'): string {
-  if (isAsciiText(column)) return 'r.ascii(b, p, p + l)';
-  return column.type === 'json' && json === 'parsed' ? 'r.json(b, p, p + l)' : 'r.text(b, v, p, p + l)';
+  if (isAsciiText(column)) return WINDOW_TEXT;
+  const text = `(l > ${WINDOW_VALUE_BYTES_MAX} || !r.isAscii(b, v, p, p + l) ? r.utf8(b, p, p + l) : ${WINDOW_TEXT})`;
+  return column.type === 'json' && json === 'parsed' ? `r.json(${text}, p)` : text;
 }
 
 function skipValueCode(kind: Exclude<AvroKind, 'unsigned'>): string {

@@ -1,6 +1,6 @@
 import { utf8Text } from '../../base/avro-bytes.ts';
 import { float32 } from '../../base/float32.ts';
-import { asciiText, isAscii, WINDOW_VALUE_BYTES_MAX } from '../../base/text-window.ts';
+import { isAscii, windowFrom } from '../../base/text-window.ts';
 import type { JsonValue } from '../../core/change.ts';
 
 /** Functions that generated row decoders call for what takes more than reading a small integer. */
@@ -60,17 +60,12 @@ function digits(bytes: Buffer, start: number, end: number): bigint {
   return BigInt(text);
 }
 
-function text(bytes: Buffer, view: DataView, start: number, end: number): string {
-  if (end - start > WINDOW_VALUE_BYTES_MAX || !isAscii(bytes, view, start, end)) return utf8Text(bytes, start, end);
-  return asciiText(bytes, start, end);
-}
-
-function json(bytes: Buffer, start: number, end: number): JsonValue {
+function json(text: string, offset: number): JsonValue {
   try {
-    return JSON.parse(utf8Text(bytes, start, end)) as JsonValue;
+    return JSON.parse(text) as JsonValue;
   } catch {
     // Its message quotes the document (I10).
-    return damaged(start);
+    return damaged(offset);
   }
 }
 
@@ -95,8 +90,8 @@ export const rowRuntime: {
   readonly longEnd: typeof longEnd;
   readonly skipLong: typeof skipLong;
   readonly digits: typeof digits;
-  readonly text: typeof text;
-  readonly ascii: typeof asciiText;
+  readonly isAscii: typeof isAscii;
+  readonly windowFrom: typeof windowFrom;
   readonly utf8: typeof utf8Text;
   readonly json: typeof json;
   readonly blob: typeof blob;
@@ -108,8 +103,8 @@ export const rowRuntime: {
   longEnd,
   skipLong,
   digits,
-  text,
-  ascii: asciiText,
+  isAscii,
+  windowFrom,
   utf8: utf8Text,
   json,
   blob,

@@ -84,7 +84,10 @@ export class RowSelection {
         ? image
         : image.filter((index) => table.key.includes(index) || names.has(table.columns[index]?.name ?? ''));
     const conditions = this.#conditions(table);
-    return new ShapePlan(shape, { kept, matches: conditions.length === 0 ? null : compilePredicate(shape, conditions) });
+    return new ShapePlan(shape, {
+      kept,
+      matches: conditions.length === 0 ? null : compilePredicate(shape, conditions),
+    });
   }
 
   /** Null: all columns. */

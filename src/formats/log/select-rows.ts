@@ -83,8 +83,7 @@ function writeHalves(
   const { bodyView, firstScn } = stored;
   const { movedFrom, movedTo } = plan;
   const images = from + MOVED_ROW_HEADER_BYTES;
-  const middle = images + bodyView.getUint32(from + 12, true);
-  if (middle > to || movedFrom === null || movedTo === null) throw brokenRow(stored, from);
+  if (movedFrom === null || movedTo === null) throw brokenRow(stored, from);
   const scn = firstScn + run.scnOffset + first;
   const isFor = (hash: number): boolean => {
     const partition = hash % partitions.count;
@@ -92,8 +91,8 @@ function writeHalves(
   };
   const oldHash = bodyView.getUint32(from + 8, true);
   const newHash = bodyView.getUint32(from + 4, true);
-  if (isFor(oldHash)) written.half(run, movedFrom, { from: images, to: middle, hash: oldHash, first, kind: 'from' });
-  if (isFor(newHash)) written.half(run, movedTo, { from: middle, to, hash: newHash, first, kind: 'to' });
+  if (isFor(oldHash)) written.half(run, movedFrom, { from: images, to, hash: oldHash, first, kind: 'from' });
+  if (isFor(newHash)) written.half(run, movedTo, { from: images, to, hash: newHash, first, kind: 'to' });
 }
 
 function brokenRow({ start, firstScn, bodyFrom }: StoredBatch, at: number): Error {

@@ -1,8 +1,10 @@
 import { type RowShape, rowShape } from '../../core/rows/row-shape.ts';
+import { compileComposition } from './row-composition.ts';
+import type { RowColumn } from './row-locator.ts';
 import { compileProjection, type ProjectRow } from './row-projection.ts';
 import type { RowPredicate } from './row-predicate.ts';
 
-/** A shape that written rows have, and how stored ones get it. */
+/** A shape that written rows have, and how stored ones, with both images where there are two, get it. */
 export interface OutputShape {
   readonly shape: RowShape;
   /** The same, as it stands in a batch. */
@@ -38,20 +40,32 @@ export class ShapePlan {
     this.output = this.#outputOf(shape);
   }
 
-  /** The image before an update that moved the key, as a delete. Null when the shape is none of an update. */
+  /** What a row becomes as the delete of the key that an update moved away. Null when the shape is none of an update. */
   get movedFrom(): OutputShape | null {
-    const { table, before, after } = this.shape;
-    if (before === null || after === null) return null;
-    this.#movedFrom ??= this.#outputOf(rowShape({ table, before, after: null }));
+    this.#movedFrom ??= this.#half('before', 'after');
     return this.#movedFrom;
   }
 
-  /** The image after it, as an insert. */
+  /** The same as the insert of the new key. */
   get movedTo(): OutputShape | null {
-    const { table, before, after } = this.shape;
-    if (before === null || after === null) return null;
-    this.#movedTo ??= this.#outputOf(rowShape({ table, before: null, after }));
+    this.#movedTo ??= this.#half('after', 'before');
     return this.#movedTo;
+  }
+
+  /** One image, and of the other what the key lacks in it. */
+  #half(own: 'before' | 'after', other: 'before' | 'after'): OutputShape | null {
+    const { table } = this.shape;
+    const ownImage = this.shape[own];
+    const otherImage = this.shape[other];
+    if (ownImage === null || otherImage === null) return null;
+    const lacking = table.key.filter((index) => !ownImage.includes(index) && otherImage.includes(index));
+    const kept = this.#kept([...ownImage, ...lacking]).toSorted((a, b) => a - b);
+    const images = own === 'before' ? { before: kept, after: null } : { before: null, after: kept };
+    const columns = kept.map((index): RowColumn => ({ image: lacking.includes(index) ? other : own, index }));
+    return {
+      ...named(rowShape({ table, ...images })),
+      project: lacking.length === 0 ? compileProjection(this.shape, images) : compileComposition(this.shape, columns),
+    };
   }
 
   #outputOf(shape: RowShape): OutputShape {
@@ -60,12 +74,12 @@ export class ShapePlan {
     const after = shape.after === null ? null : this.#kept(shape.after);
     const same = before?.length === shape.before?.length && after?.length === shape.after?.length;
     const output = same ? shape : rowShape({ table, before, after });
-    return {
-      shape: output,
-      fingerprint: Buffer.from(output.fingerprint, 'hex'),
-      project: same ? null : compileProjection(shape, { before, after }),
-    };
+    return { ...named(output), project: same ? null : compileProjection(shape, { before, after }) };
   }
+}
+
+function named(shape: RowShape): { readonly shape: RowShape; readonly fingerprint: Buffer } {
+  return { shape, fingerprint: Buffer.from(shape.fingerprint, 'hex') };
 }
 
 /** What to do with the runs of a batch: by the index that they refer to their shape with. Kept for the next batch with the same list. */

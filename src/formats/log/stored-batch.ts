@@ -49,8 +49,9 @@ export function openStoredBatch(bytes: Buffer, view: DataView, start: number): S
   if (!Number.isSafeInteger(firstScn)) throw damagedBatch('its SCN is beyond 2^53', { start });
   const common = { bytes, view, start, end, flags, firstScn, positionFrom, shapesFrom, shapesTo: bodyFrom };
   if ((flags & FLAG.zstd) === 0) {
-    if (bodyBytes !== end - bodyFrom)
+    if (bodyBytes !== end - bodyFrom) {
       throw damagedBatch('its body has another length than it says', { start, firstScn });
+    }
     return { ...common, body: bytes, bodyView: view, bodyFrom, bodyTo: end };
   }
   const body = decompressed(bytes.subarray(bodyFrom, end), bodyBytes);

@@ -23,6 +23,15 @@ export function checkGroupName(group: string): void {
 }
 
 /** @throws TidingsError GROUP_INVALID */
+export function checkPartitions(partitions: readonly number[], count: number): void {
+  const wrong = partitions.find((partition) => !Number.isInteger(partition) || partition < 0 || partition >= count);
+  if (wrong === undefined) return;
+  throw new TidingsError('GROUP_INVALID', `there is no partition ${wrong}: the stream has 0 to ${count - 1}`, {
+    details: { field: 'partitions' },
+  });
+}
+
+/** @throws TidingsError GROUP_INVALID */
 export function sessionTimeoutOf(asked: number | undefined): number {
   if (asked === undefined) return SESSION_TIMEOUT_MS;
   if (asked >= SESSION_TIMEOUT_MIN_MS && asked <= SESSION_TIMEOUT_MAX_MS) return Math.round(asked);

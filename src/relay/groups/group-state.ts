@@ -58,6 +58,9 @@ export interface GroupStateOptions {
   readonly paused: boolean;
 }
 
+/** Of the epochs that are reserved, `settle` leaves so many, so that a reset can always have one. */
+const EPOCHS_FOR_RESET = 1;
+
 /**
  * Who has which partition of a stream, and what may be committed. A state machine without timers and I/O: `now` is an argument, any
  * clock that never goes back, in ms.
@@ -76,6 +79,7 @@ export class GroupState {
   readonly #slots: readonly Slot[];
   readonly #members = new Map<string, Member>();
   #changed = new Set<string>();
+  #unsettled = true;
 
   constructor({ checkpoints, epoch, paused }: GroupStateOptions) {
     this.#epoch = epoch;
@@ -102,6 +106,11 @@ export class GroupState {
 
   get members(): ReadonlyMap<string, Member> {
     return this.#members;
+  }
+
+  /** `settle` has something to do, and can. */
+  get unsettled(): boolean {
+    return this.#unsettled && this.#members.size > 0 && this.epochsLeft > EPOCHS_FOR_RESET;
   }
 
   /** The members for whom something has changed since the last call. Some may be out. */
@@ -151,6 +160,7 @@ export class GroupState {
       heardAt: now,
     };
     this.#members.set(name, member);
+    this.#unsettled = true;
     this.#changed.add(name);
     return member;
   }
@@ -159,6 +169,7 @@ export class GroupState {
   leave(name: string): boolean {
     if (!this.#members.delete(name)) return false;
     for (const slot of this.#slots) if (slot.owner === name) free(slot);
+    this.#unsettled = true;
     this.#changed.add(name);
     return true;
   }
@@ -173,6 +184,7 @@ export class GroupState {
       // A heartbeat that comes late may name what was released before and has come back meanwhile: its epoch gives it away.
       if (slot?.owner !== name || slot.revokedIn === null || slot.revokedIn > epoch) continue;
       free(slot);
+      this.#unsettled = true;
       this.#changed.add(name);
     }
     return true;
@@ -187,6 +199,7 @@ export class GroupState {
       if (slot.owner === null || slot.revokedIn === null || slot.revokedUntil > now) continue;
       this.#changed.add(slot.owner);
       free(slot);
+      this.#unsettled = true;
     }
   }
 
@@ -207,11 +220,12 @@ export class GroupState {
   }
 
   /**
-   * Gives out what is free, and tells those who have too much to release the rest. To be called after every transition; calling
-   * it without need changes nothing.
+   * Gives out what is free, and tells those who have too much to release the rest. To be called after every transition; without
+   * need it changes nothing.
    */
   settle(now: number): void {
-    if (this.#members.size === 0 || this.epochsLeft < 1) return;
+    if (!this.unsettled) return;
+    this.#unsettled = false;
     const kept = new Map<string, number[]>([...this.#members.keys()].map((name) => [name, []]));
     const freed: number[] = [];
     this.#slots.forEach(({ owner, revokedIn }, partition) => {

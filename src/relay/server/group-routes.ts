@@ -3,7 +3,16 @@ import type { GroupStatus, RelayStream } from '../relay-api.ts';
 import { lowestCheckpoint, type LagMeter } from './lag.ts';
 import { parseStart } from './parameters.ts';
 import { badRequest } from './problem.ts';
-import { describe, type GroupParams, isoMs, isoMsOrNull, json, pathParameters, type RouteContext, type StreamParams } from './routing.ts';
+import {
+  describe,
+  type GroupParams,
+  isoMs,
+  isoMsOrNull,
+  json,
+  pathParameters,
+  type RouteContext,
+  type StreamParams,
+} from './routing.ts';
 import { ref } from './schemas.ts';
 import { streamOf } from './served-relay.ts';
 
@@ -87,7 +96,8 @@ export function addGroupRoutes({ app, relay, lag }: RouteContext): void {
     describe({
       operationId: 'resetCheckpoint',
       summary: "Move a group's checkpoints",
-      description: 'Of all partitions or of some, to any place that is kept. Makes the group when there is none. Commits of changes that members received before are fenced.',
+      description:
+        'Of all partitions or of some, to any place that is kept. Makes the group when there is none. Commits of changes that members received before are fenced.',
       tags: TAGS,
       role: 'operate',
       params: PARAMS,
@@ -100,7 +110,11 @@ export function addGroupRoutes({ app, relay, lag }: RouteContext): void {
       const { to, partitions } = body;
       const unknown = partitions?.find((partition) => partition >= stream.log.partitions);
       if (unknown !== undefined) {
-        throw badRequest('partitions', `the stream has no partition ${unknown}`, `It has 0 to ${stream.log.partitions - 1}.`);
+        throw badRequest(
+          'partitions',
+          `the stream has no partition ${unknown}`,
+          `It has 0 to ${stream.log.partitions - 1}.`,
+        );
       }
       const scn = await stream.seek(typeof to === 'number' ? to : parseStart(to, 'to'));
       await (partitions === undefined
@@ -115,7 +129,9 @@ export function addGroupRoutes({ app, relay, lag }: RouteContext): void {
 function groupNow(stream: RelayStream, name: string, lag: LagMeter): Promise<object> {
   const group = stream.groups.get(name);
   if (group === null) {
-    throw new TidingsError('GROUP_UNKNOWN', 'the stream has no group of that name', { details: { field: 'group', stream: stream.name } });
+    throw new TidingsError('GROUP_UNKNOWN', 'the stream has no group of that name', {
+      details: { field: 'group', stream: stream.name },
+    });
   }
   return describeGroup(stream, group, lag);
 }

@@ -65,7 +65,9 @@ export function resolveHttpOptions(options: HttpOptions, log: Logger): ResolvedH
         details: { field: 'http.tokens', host },
       });
     }
-    if (tls === null) log.warn({ host }, 'tokens and changes travel unencrypted: configure http.tls, or a proxy that has it');
+    if (tls === null) {
+      log.warn({ host }, 'tokens and changes travel unencrypted: configure http.tls, or a proxy that has it');
+    }
   }
   return resolved;
 }
@@ -87,7 +89,7 @@ function checkTokens(tokens: readonly TokenOptions[]): void {
     if (!/^[\x21-\x7e]+$/.test(token)) {
       refuse('is empty or has characters that no header can carry', 'Use letters, digits and punctuation of ASCII.');
     }
-    if (!ROLES.includes(role)) refuse(`has the role "${String(role)}"`, `The roles are ${ROLES.join(', ')}.`);
+    if (!ROLES.includes(role)) refuse(`has the role "${role}"`, `The roles are ${ROLES.join(', ')}.`);
     if (seen.has(token)) refuse('repeats a token', 'Give each bearer a token of its own.');
     seen.add(token);
   });

@@ -9,14 +9,26 @@ export interface LineFraming {
   change(line: string, scn: number, op: string): string;
   /** Everything up to this SCN was sent, or did not pass the filter. */
   progress(scn: number, nowMs: number): string;
+  /** To a group's member: what it has, and what it must let go of. */
+  assignment(assignment: MemberAssignment): string;
   /** The response ends here, and is not complete. */
   failure(problem: Problem): string;
   /** Says that the response is alive, when there is nothing else to say; the SCN that was told last. */
   heartbeat(scn: number, nowMs: number): string;
 }
 
+export interface MemberAssignment {
+  readonly epoch: number;
+  readonly partitions: readonly number[];
+  readonly revoking: readonly number[];
+}
+
 function progressJson(scn: number, nowMs: number): string {
   return `{"op":"progress","ts":"${new Date(nowMs).toISOString()}","scn":${scn}}`;
+}
+
+function assignmentJson({ epoch, partitions, revoking }: MemberAssignment): string {
+  return JSON.stringify({ op: 'assignment', epoch, partitions, revoking });
 }
 
 function failureJson({ code, detail, hint }: Problem): string {
@@ -29,6 +41,7 @@ export const NDJSON: LineFraming = {
   prologue: '',
   change: (line) => `${line}\n`,
   progress: (scn, nowMs) => `${progressJson(scn, nowMs)}\n`,
+  assignment: (assignment) => `${assignmentJson(assignment)}\n`,
   failure: (problem) => `${failureJson(problem)}\n`,
   heartbeat: (scn, nowMs) => `${progressJson(scn, nowMs)}\n`,
 };
@@ -39,6 +52,7 @@ export const SERVER_SENT_EVENTS: LineFraming = {
   prologue: 'retry: 2000\n\n',
   change: (line, scn, op) => `id: ${scn}\nevent: ${op}\ndata: ${line}\n\n`,
   progress: (scn, nowMs) => `id: ${scn}\nevent: progress\ndata: ${progressJson(scn, nowMs)}\n\n`,
+  assignment: (assignment) => `event: assignment\ndata: ${assignmentJson(assignment)}\n\n`,
   // Not "error": EventSource uses that name for lost connections.
   failure: (problem) => `event: problem\ndata: ${failureJson(problem)}\n\n`,
   heartbeat: () => ': alive\n\n',

@@ -22,7 +22,8 @@ export function addMemberRoutes({ app, relay, metrics }: RouteContext): void {
     describe({
       operationId: 'joinGroup',
       summary: 'Join a group',
-      description: 'Makes the group when there is none. Joining again under the same name begins a new session of that member.',
+      description:
+        'Makes the group when there is none. Joining again under the same name begins a new session of that member.',
       tags: TAGS,
       role: 'read',
       params: PARAMS,
@@ -56,7 +57,8 @@ export function addMemberRoutes({ app, relay, metrics }: RouteContext): void {
     describe({
       operationId: 'commit',
       summary: 'Move checkpoints',
-      description: 'Answered when they are durable. Also 200 when some partitions are no longer the member\'s: `fenced` names them.',
+      description:
+        "Answered when they are durable. Also 200 when some partitions are no longer the member's: `fenced` names them.",
       tags: TAGS,
       role: 'read',
       params: PARAMS,

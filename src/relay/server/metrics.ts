@@ -12,8 +12,7 @@ export interface MetricDescription {
   readonly labels: readonly string[];
 }
 
-/** Every metric of our own: docs/reference/metrics.md is generated from this. `process_*` and `nodejs_*` are prom-client's. */
-export const METRICS = {
+const METRICS = {
   streamState: {
     name: 'tidings_stream_state',
     type: 'gauge',
@@ -155,7 +154,7 @@ export const METRICS = {
   groupFenced: {
     name: 'tidings_group_fenced_total',
     type: 'counter',
-    help: 'Partitions in such commits that were no longer the member\'s, so that their checkpoint was not moved.',
+    help: "Partitions in such commits that were no longer the member's, so that their checkpoint was not moved.",
     labels: ['stream', 'group'],
   },
   httpRequests: {
@@ -167,7 +166,7 @@ export const METRICS = {
   httpSeconds: {
     name: 'tidings_http_request_duration_seconds',
     type: 'histogram',
-    help: 'From a request\'s head to the end of its answer. Responses with changes are not in it: they last as long as their readers want.',
+    help: "From a request's head to the end of its answer. Responses with changes are not in it: they last as long as their readers want.",
     labels: ['method', 'route'],
   },
 } as const satisfies Readonly<Record<string, MetricDescription>>;
@@ -185,6 +184,9 @@ const STALLS = ['disk-full', 'disk-error'] as const;
 const DURATION_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60];
 
 type MetricName = keyof typeof METRICS;
+
+/** Every metric of our own: docs/reference/metrics.md is generated from this. `process_*` and `nodejs_*` are prom-client's. */
+export const METRIC_DESCRIPTIONS: readonly MetricDescription[] = Object.values(METRICS);
 
 export interface ServerMetricsOptions {
   readonly streams: () => Iterable<RelayStream>;

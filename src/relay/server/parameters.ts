@@ -85,7 +85,11 @@ export function parsePartitions(texts: readonly string[], count: number): readon
     const [, first, last = first] = /^\s*(\d{1,6})(?:-(\d{1,6}))?\s*$/.exec(item) ?? [];
     const [from, to] = [Number(first), Number(last)];
     if (first === undefined || from > to || to >= count) {
-      throw badRequest('partitions', `"partitions" holds what is no partition of this stream`, `It has 0 to ${count - 1}: 0-15,20.`);
+      throw badRequest(
+        'partitions',
+        `"partitions" holds what is no partition of this stream`,
+        `It has 0 to ${count - 1}: 0-15,20.`,
+      );
     }
     for (let partition = from; partition <= to; partition++) partitions.add(partition);
   }
@@ -146,7 +150,11 @@ function cutPattern(text: string, field: string, example: string): [pattern: str
   const at = endOfItem(text, 0, ':');
   const [pattern, rest] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
   if (pattern !== '' && rest !== '') return [pattern, rest];
-  throw badRequest(field, `"${field}" must name a table pattern, a colon, and what is wanted of it`, `For example ${example}`);
+  throw badRequest(
+    field,
+    `"${field}" must name a table pattern, a colon, and what is wanted of it`,
+    `For example ${example}`,
+  );
 }
 
 function unquoted(name: string): string {

@@ -63,7 +63,11 @@ function fromFastify(error: FastifyError): TidingsError {
     const inside = error.validationContext === 'body' ? 'the body' : 'the request';
     if (keyword === 'additionalProperties') {
       const extra = String(params['additionalProperty']);
-      return badRequest([...place, extra].join('.'), `there is no ${parameterOrField(error)} "${extra}"`, allowedHint(violation));
+      return badRequest(
+        [...place, extra].join('.'),
+        `there is no ${parameterOrField(error)} "${extra}"`,
+        allowedHint(violation),
+      );
     }
     if (keyword === 'required') {
       const missing = String(params['missingProperty']);

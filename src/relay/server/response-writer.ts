@@ -57,6 +57,13 @@ export class ResponseWriter {
     }
   }
 
+  /** A sign of life, left out while the client has not taken the last one. Not to be called during a `write`. */
+  writeSmall(text: string): void {
+    if (this.#gone || this.#raw.writableLength > 0) return;
+    this.#stuck.refresh();
+    this.#raw.write(text);
+  }
+
   /** Ends the response as a complete one. */
   end(): void {
     clearTimeout(this.#stuck);
@@ -91,7 +98,7 @@ export class ResponseWriter {
 
   #checkStuck(): void {
     // A quiet stream has nothing to write: only one that waits for its client is stuck.
-    if (this.#fail === null || this.#gone) return;
+    if (this.#gone || (this.#fail === null && this.#raw.writableLength === 0)) return;
     this.#options.onStuck();
     this.#raw.destroy();
   }

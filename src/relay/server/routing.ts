@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyContextConfig, FastifyInstance } from 'fastify';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { Role } from './http-options.ts';
@@ -42,6 +42,8 @@ export interface RouteDescription {
   readonly answers: Readonly<Record<string, AnswerDescription>>;
   /** Statuses of the problems that it may answer with, beside those that every route has. */
   readonly problems?: readonly number[];
+  /** Its answers last as long as the client wants. */
+  readonly streams?: boolean;
 }
 
 export interface AnswerDescription {
@@ -64,7 +66,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
 };
 
 /** A route's options for fastify, with the answers that every route has. */
-export function describe(route: RouteDescription): { schema: JsonSchema; config: { role: Role | null } } {
+export function describe(route: RouteDescription): { schema: JsonSchema; config: FastifyContextConfig } {
   const { operationId, summary, description, tags, role, params, querystring, headers, body, answers } = route;
   const statuses = new Set([
     ...(params === undefined && querystring === undefined && body === undefined ? [] : [400]),
@@ -94,7 +96,7 @@ export function describe(route: RouteDescription): { schema: JsonSchema; config:
         ...Object.fromEntries(problems),
       },
     },
-    config: { role },
+    config: { role, streams: route.streams ?? false },
   };
 }
 

@@ -97,8 +97,14 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     database: text('The database.'),
     name: text('The table.'),
     columns: { type: 'array', items: {}, description: 'In the order of the table: docs/formats/relay-log.md.' },
-    key: { type: 'array', items: { type: 'integer' }, description: "Indexes of the primary key's columns, in key order." },
-    avro: { description: 'Avro schema of a row of an update with all columns: a record of the images before and after.' },
+    key: {
+      type: 'array',
+      items: { type: 'integer' },
+      description: "Indexes of the primary key's columns, in key order.",
+    },
+    avro: {
+      description: 'Avro schema of a row of an update with all columns: a record of the images before and after.',
+    },
   }),
   Tables: object({ tables: listOf('Table') }),
   Shape: object({

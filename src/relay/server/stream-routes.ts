@@ -65,7 +65,8 @@ export function addStreamRoutes({ app, relay }: RouteContext): void {
     describe({
       operationId: 'getSchemas',
       summary: 'Table definitions, with the Avro schemas of their rows',
-      description: 'The latest definition of every table in the log; with `fingerprint`, what the rows of a batch mean.',
+      description:
+        'The latest definition of every table in the log; with `fingerprint`, what the rows of a batch mean.',
       tags: TAGS,
       role: 'read',
       params: PARAMS,
@@ -92,7 +93,11 @@ function shapeOf(stream: RelayStream, fingerprint: string): RowShape {
     return stream.log.shape(fingerprint);
   } catch (error) {
     if (!isTidingsError(error)) throw error;
-    throw badRequest('fingerprint', 'the log has no shape with this fingerprint', 'It may have been in changes that are no longer kept.');
+    throw badRequest(
+      'fingerprint',
+      'the log has no shape with this fingerprint',
+      'It may have been in changes that are no longer kept.',
+    );
   }
 }
 

@@ -3,7 +3,7 @@ import { TidingsError } from '../../core/errors.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { GroupStore } from '../groups/group-store.ts';
 import { errorFromMessage, type StateReport, type StateRequest, type StateWorkerData } from './state-messages.ts';
-import type { StateOperation, StateOperationKind, StateOperations, StoredStream } from './state-operations.ts';
+import type { StateOperation, StateOperationKind, StateOperations } from './state-operations.ts';
 
 export interface RelayStateOptions {
   /** The data directory; it must exist. */
@@ -87,9 +87,9 @@ export class RelayState {
     return new RelayState(worker, directory, log);
   }
 
-  /** What was told to a stream; of one that was told nothing, what holds by default. */
-  stream(stream: string): Promise<StoredStream> {
-    return this.#ask('load-stream', { stream });
+  /** Its source is not to be read. */
+  async isStreamPaused(stream: string): Promise<boolean> {
+    return (await this.#ask('load-stream', { stream })).paused;
   }
 
   async setStreamPaused(stream: string, paused: boolean): Promise<void> {

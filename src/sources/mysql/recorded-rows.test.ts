@@ -3,6 +3,8 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { column, table } from '../../../test/support/changes.ts';
 import { binlogFixtures, fixtureEvents } from '../../../test/support/fixtures.ts';
+import { wrongRows } from '../../../test/support/rows/check-rows.ts';
+import { RowBuffer, type WrittenRow } from '../../../test/support/rows/row-buffer.ts';
 import type { Change } from '../../core/change.ts';
 import { isTidingsError } from '../../core/errors.ts';
 import type { Column, TableSchema } from '../../core/table-schema.ts';
@@ -110,13 +112,18 @@ function inventedColumn(wire: WireColumn, index: number): Column {
 
 /** Decodes a rows event that lies in `bytes` from `start` to `end`: everything that can be asked of it. */
 function decode(rows: RecordedRows, bytes: Buffer, start: number, end: number): Change[] {
+  return batchOf(rows, bytes, start, end)?.changes() ?? [];
+}
+
+/** Null when the event has another number of columns. */
+function batchOf(rows: RecordedRows, bytes: Buffer, start: number, end: number): BinlogRowBatch | null {
   const event = emptyRowsEvent();
   const version = rows.type >= EVENT.WRITE_ROWS ? 2 : 1;
   readRowsEventInto(bytes, start, end, version, isUpdate(rows.type), event);
   // Who reads the stream compares the count with the TABLE_MAP's.
-  if (event.columnCount !== rows.binding.columns.length) return [];
+  if (event.columnCount !== rows.binding.columns.length) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return new BinlogRowBatch(bytes, view, event, viewsOf(rows, bytes, event), null).changes();
+  return new BinlogRowBatch(bytes, view, event, viewsOf(rows, bytes, event), null);
 }
 
 function viewsOf({ type, binding, views }: RecordedRows, bytes: Buffer, event: RowsEvent): RowViews {
@@ -152,6 +159,29 @@ function attempt(rows: RecordedRows, bytes: Buffer, start: number, end: number):
   }
 }
 
+/** What is wrong with the rows as the log would hold them; null when the event was refused. */
+function transcoded(rows: RecordedRows, bytes: Buffer, start: number, end: number): string[] | null {
+  try {
+    const batch = batchOf(rows, bytes, start, end);
+    return batch === null ? [] : wrongRows(batch);
+  } catch (error) {
+    if (isTidingsError(error)) return null;
+    throw new Error(`${rows.name}: ${String(error)}`, { cause: error });
+  }
+}
+
+/** The rows as the log would hold them; null when the event was refused. */
+function writes(rows: RecordedRows, bytes: Buffer, start: number, end: number): readonly WrittenRow[] | null {
+  const target = new RowBuffer({ roomMax: 2 ** 24 });
+  try {
+    batchOf(rows, bytes, start, end)?.writeTo(target);
+    return target.finish();
+  } catch (error) {
+    if (isTidingsError(error)) return null;
+    throw new Error(`${rows.name}: ${String(error)}`, { cause: error });
+  }
+}
+
 test('the recordings have rows of every kind', () => {
   expect(maps.length).toBeGreaterThan(20);
   expect(new Set(recorded.map(({ type }) => type))).toEqual(
@@ -168,6 +198,13 @@ test('the recordings have rows of every kind', () => {
   const undecodable = recorded.filter((rows) => attempt(rows, rows.body, 0, rows.body.length) === null);
   // A difference to a JSON document that a MINIMAL image has not logged.
   expect(undecodable.map(({ name }) => name)).toEqual([expect.stringMatching(/partial-json.* PARTIAL_UPDATE_ROWS/)]);
+});
+
+test('a recorded event, written in the form of the log, decodes to what rows() yields, and has the hashes of its keys', () => {
+  for (const rows of recorded) {
+    const wrong = transcoded(rows, rows.body, 0, rows.body.length);
+    expect({ name: rows.name, wrong: wrong ?? [] }).toEqual({ name: rows.name, wrong: [] });
+  }
 });
 
 describe('a recorded event cut short', () => {
@@ -200,6 +237,11 @@ describe('a recorded event cut short', () => {
       for (let length = 0; length < body.length; length++) {
         const start = body.subarray(0, length);
         const alone = attempt(rows, Buffer.from(start), 0, length);
+        expect({ name, length, refused: writes(rows, Buffer.from(start), 0, length) === null }).toEqual({
+          name,
+          length,
+          refused: alone === null,
+        });
         // The whole rows of it, if it decodes.
         if (alone !== null) {
           shorter++;
@@ -234,7 +276,8 @@ describe('a recorded event with wrong bytes', () => {
 
   test('rows give a TidingsError or rows, and come to an end', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...recorded), edits, (rows, changes) => {
+      fc.property(fc.nat(recorded.length - 1), edits, (index, changes) => {
+        const rows = recorded[index] as RecordedRows;
         const bytes = edited(rows.body, changes);
         const alone = attempt(rows, bytes, 0, bytes.length);
         const among = attempt(
@@ -244,6 +287,10 @@ describe('a recorded event with wrong bytes', () => {
           5 + bytes.length,
         );
         expect(among).toEqual(alone);
+        expect(transcoded(rows, bytes, 0, bytes.length) ?? []).toEqual([]);
+        const written = writes(rows, bytes, 0, bytes.length);
+        expect(writes(rows, Buffer.concat([bytes, Buffer.alloc(300, 0xff)]), 0, bytes.length)).toEqual(written);
+        expect(written === null).toBe(alone === null);
       }),
       { numRuns: 5000 },
     );

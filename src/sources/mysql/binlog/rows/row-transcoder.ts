@@ -208,13 +208,12 @@ class Transcoder {
     const seed = this.#function.constant(tableSeed(this.#table));
     const steps = this.#table.key.map((index, at) => {
       const bound = this.#columns[index] as BoundColumn;
-      return `p = ${start(places[at] as ImageName, index)}; ${mixCode(bound, this.#context)}`;
+      const place = start(places[at] as ImageName, index);
+      const step = `p = ${place}; ${mixCode(bound, this.#context)}`;
+      if (!bound.wire.nullable) return step;
+      return `if (${place} < 0) h = r.mixValue(h, ${this.#function.constant(bound.column)}, null); else { ${step} }`;
     });
-    const missing = this.#table.key.map((index, at) => `${start(places[at] as ImageName, index)} < 0`);
-    const hasNull = this.#table.key.some((index) => this.#columns[index]?.wire.nullable === true);
-    const mix = `const next = p; h = ${seed}; ${steps.join(' ')} h = r.finish(h); p = next;`;
-    if (!hasNull) return `{ ${mix} }`;
-    return `if (${missing.join(' || ')}) { h = ${this.#function.constant(tableHash(this.#table))}; } else { ${mix} }`;
+    return `{ const next = p; h = ${seed}; ${steps.join(' ')} h = r.finish(h); p = next; }`;
   }
 }
 

@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs';
+import { basename, join, relative, resolve } from 'node:path';
+import type { RelaySettings } from '../config/config-settings.ts';
+import { CONFIG_FILES, loadConfig } from '../config/load-config.ts';
+import { type ConfigMistake, mistakeText } from '../config/mistake.ts';
+import { sourceSchemas } from '../registry.ts';
+import { type PositionalSpec, usageError } from './arguments.ts';
+import type { CliContext } from './context.ts';
+import { terminalSafe } from './terminal-text.ts';
+
+export const CONFIG_ARGUMENT: PositionalSpec = {
+  name: 'file',
+  optional: true,
+  description: `The configuration. Default: the first of ${CONFIG_FILES.join(', ')} in the working directory.`,
+};
+
+export type ConfigFile =
+  | { readonly name: string; readonly settings: RelaySettings; readonly mistakes: readonly [] }
+  | { readonly name: string; readonly settings: null; readonly mistakes: readonly ConfigMistake[] };
+
+/**
+ * Reads the configuration that was named, or the one that is there. Its secrets are hidden from then on.
+ *
+ * @throws TidingsError CONFIG_INVALID when there is none
+ */
+export async function readConfigFile(named: string | undefined, context: CliContext): Promise<ConfigFile> {
+  const path = named === undefined ? findConfigFile(context.cwd) : resolve(context.cwd, named);
+  const { settings, secrets, mistakes } = await loadConfig(path, {
+    env: context.env,
+    sourceSchemas: await sourceSchemas(context.sources),
+  });
+  const name = named ?? basename(path);
+  if (settings === null) return { name, settings, mistakes };
+  context.hide(secrets);
+  return { name, settings, mistakes: [] };
+}
+
+function findConfigFile(directory: string): string {
+  const path = CONFIG_FILES.map((name) => join(directory, name)).find((candidate) => existsSync(candidate));
+  if (path !== undefined) return path;
+  throw usageError(
+    'there is no configuration in this directory',
+    `Name a file, or write one of ${CONFIG_FILES.join(', ')}; docs/reference/config.md shows the least that it needs.`,
+  );
+}
+
+/** All mistakes, one per line, ready to be printed. */
+export function mistakesReport({ name, mistakes }: ConfigFile): string {
+  return mistakes.map((mistake) => `${terminalSafe(mistakeText(name, mistake))}\n`).join('');
+}
+
+/** A path as it is shortest to read from the working directory. */
+export function shownPath(path: string, cwd: string): string {
+  const shown = relative(cwd, path);
+  return shown === '' ? '.' : shown.startsWith('..') ? path : `./${shown}`;
+}

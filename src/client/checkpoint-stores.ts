@@ -1,0 +1,30 @@
+import type { CheckpointStore } from '../core/consumer.ts';
+
+/** Which stream a store's checkpoint belongs to. */
+export interface StreamName {
+  readonly stream: string;
+  /** When the stream was made, ms since 1970 UTC. */
+  readonly createdMs: number;
+}
+
+/** A store that keeps with the SCN which stream it is one of, so that it can refuse another. */
+export interface BoundCheckpointStore extends CheckpointStore {
+  /** Called when the stream is known: after `load`, before `save`. @throws TidingsError CHECKPOINT_INVALID, SCN_UNKNOWN */
+  bind(name: StreamName): void;
+}
+
+export function isBound(store: CheckpointStore): store is BoundCheckpointStore {
+  return 'bind' in store && typeof store.bind === 'function';
+}
+
+/** A checkpoint that ends with the process: after a restart reading begins at `from`. */
+export function memoryCheckpoints(): CheckpointStore {
+  let checkpoint: number | null = null;
+  return {
+    load: () => Promise.resolve(checkpoint),
+    save(scn) {
+      checkpoint = scn;
+      return Promise.resolve();
+    },
+  };
+}

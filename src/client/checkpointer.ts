@@ -1,0 +1,39 @@
+import type { CheckpointStore } from '../core/consumer.ts';
+
+/**
+ * Moves a plain reader's checkpoint: one write at a time, forwards only. Commits that come while a write runs share the next one.
+ */
+export class Checkpointer {
+  readonly #store: CheckpointStore;
+  /** What the store has. */
+  #saved: number;
+  /** The highest that somebody asked for. */
+  #wanted: number;
+  #tail: Promise<void> = Promise.resolve();
+
+  /** @param saved what the store has; null: nothing */
+  constructor(store: CheckpointStore, saved: number | null) {
+    this.#store = store;
+    this.#saved = saved ?? Number.NEGATIVE_INFINITY;
+    this.#wanted = this.#saved;
+  }
+
+  /** Resolves when the checkpoint is at `scn` or beyond, durably. @throws what the store throws; the next commit tries again */
+  commit(scn: number): Promise<void> {
+    if (scn <= this.#saved) return Promise.resolve();
+    this.#wanted = Math.max(this.#wanted, scn);
+    const turn = this.#tail.then(async () => {
+      if (scn <= this.#saved) return;
+      const wanted = this.#wanted;
+      await this.#store.save(wanted);
+      this.#saved = wanted;
+    });
+    this.#tail = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Resolves when no write is running. */
+  settled(): Promise<void> {
+    return this.#tail;
+  }
+}

@@ -1,0 +1,22 @@
+import type { BackoffLimits } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { StreamBatch } from './stream-batch.ts';
+
+/** What `createChangeStream` wraps: a plain reader or a group's member. Asked by one caller, one batch at a time. */
+export interface ConsumerEngine<R> {
+  /** The batch before is dealt with when this is called. Null when there will be no more. */
+  next(): Promise<StreamBatch<R> | null>;
+  /** Ends a `next` that waits; what was committed is stored, what was opened is closed. Idempotent, does not fail. */
+  close(): Promise<void>;
+}
+
+/** What tests put in the place of time and chance. */
+export interface ConsumerTiming {
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  /** Pauses between two attempts to reach the relay. @default 100 ms to 10 s */
+  readonly backoff?: BackoffLimits;
+}
+
+/** Batches of one chunk are handed over together up to about so many bytes. */
+export const JOIN_BYTES: number = 1024 * 1024;

@@ -1,0 +1,113 @@
+import { open, readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { TidingsError } from '../core/errors.ts';
+import type { BoundCheckpointStore, StreamName } from './checkpoint-stores.ts';
+
+/**
+ * A plain reader's checkpoint in a file, as one line of JSON: `{"tidings":"checkpoint","stream":…,"created":…,"scn":…}`.
+ *
+ * The file is replaced, never changed: written beside it (`path` and `.new`), synced, renamed, and the directory synced, so that there
+ * is always a whole one, and a saved checkpoint outlives a power failure. One reader per file. The directory must exist.
+ *
+ * `load` throws CHECKPOINT_INVALID for a file that is damaged or no checkpoint; reading throws it for the checkpoint of another stream,
+ * and SCN_UNKNOWN for one of a stream that was replaced under the same name.
+ */
+export function fileCheckpoints(path: string): BoundCheckpointStore {
+  return new FileCheckpoints(path);
+}
+
+class FileCheckpoints implements BoundCheckpointStore {
+  readonly #path: string;
+  #name: StreamName | null = null;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async load(): Promise<number | null> {
+    let text: string;
+    try {
+      text = await readFile(this.#path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw unusable(this.#path, 'cannot be read', error);
+    }
+    const { stream, createdMs, scn } = parseCheckpoint(text, this.#path);
+    this.#name = { stream, createdMs };
+    return scn;
+  }
+
+  bind(name: StreamName): void {
+    const known = this.#name;
+    if (known !== null && known.stream !== name.stream) {
+      throw new TidingsError(
+        'CHECKPOINT_INVALID',
+        `the checkpoint file ${this.#path} is one of stream ${known.stream}, not of ${name.stream}`,
+        { hint: 'Give each stream a file of its own.', details: { path: this.#path, stream: known.stream } },
+      );
+    }
+    if (known !== null && known.createdMs !== name.createdMs) {
+      throw new TidingsError(
+        'SCN_UNKNOWN',
+        `the checkpoint file ${this.#path} is one of a former stream ${name.stream}: the stream was made anew since`,
+        {
+          hint: 'Compare or copy the data anew, remove the file, and start from `latest` or `earliest`.',
+          details: { path: this.#path, created: name.createdMs, createdBefore: known.createdMs },
+        },
+      );
+    }
+    this.#name = name;
+  }
+
+  async save(scn: number): Promise<void> {
+    if (this.#name === null) throw new Error('a checkpoint cannot be saved before it is known of which stream it is');
+    const { stream, createdMs } = this.#name;
+    const text = `${JSON.stringify({ tidings: 'checkpoint', stream, created: createdMs, scn })}\n`;
+    const fresh = `${this.#path}.new`;
+    try {
+      const file = await open(fresh, 'w', 0o644);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(fresh, this.#path);
+      await syncDirectory(dirname(this.#path));
+    } catch (error) {
+      throw unusable(this.#path, 'cannot be written', error);
+    }
+  }
+}
+
+/** The rename itself is durable only then. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } catch (error) {
+    // Some systems cannot sync a directory, and need not.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EPERM' && code !== 'EINVAL' && code !== 'EISDIR') throw error;
+  } finally {
+    await directory.close();
+  }
+}
+
+function parseCheckpoint(text: string, path: string): StreamName & { readonly scn: number } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw unusable(path, 'is damaged', error);
+  }
+  const { tidings, stream, created, scn } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const wellFormed =
+    tidings === 'checkpoint' && typeof stream === 'string' && typeof created === 'number' && Number.isSafeInteger(scn);
+  if (!wellFormed) throw unusable(path, 'holds what is no checkpoint', undefined);
+  return { stream, createdMs: created, scn: scn as number };
+}
+
+function unusable(path: string, what: string, cause: unknown): TidingsError {
+  return new TidingsError('CHECKPOINT_INVALID', `the checkpoint file ${path} ${what}`, { cause, details: { path } });
+}

@@ -1,0 +1,164 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { mysqlConfigSchema } from '../sources/mysql/config.ts';
+import { type LoadedConfig, loadConfig } from './load-config.ts';
+import { mistakeText } from './mistake.ts';
+
+let folder = '';
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tidings-config-'));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function load(name: string, text: string, env: Readonly<Record<string, string>> = {}): Promise<LoadedConfig> {
+  await writeFile(join(folder, name), text);
+  return loadConfig(join(folder, name), { env, sourceSchemas: new Map([['mysql', mysqlConfigSchema]]) });
+}
+
+function lines({ mistakes }: LoadedConfig): string[] {
+  return mistakes.map((mistake) => mistakeText('f', mistake));
+}
+
+test('paths begin at the file, and what is configured arrives where the relay looks for it', async () => {
+  const { settings } = await load(
+    'a.yaml',
+    `data: data
+http: { port: 0, stuckAfter: 1m }
+streams:
+  shop:
+    source: { type: mysql, url: 'mysql://h', from: earliest, tables: ['shop.*'], heartbeatMs: 2s }
+    partitions: 8
+    retention: { maxAge: 1d, maxBytes: 1GiB, groupBytes: 0B }
+    log: { segmentBytes: 1MiB, syncDelay: 5ms, compression: zstd, fsync: false }
+`,
+  );
+  expect(settings?.directory).toBe(join(folder, 'data'));
+  expect(settings?.http).toMatchObject({ port: 0, stuckAfterMs: 60_000 });
+  expect(settings?.streams.get('shop')).toMatchObject({
+    source: { type: 'mysql', from: 'earliest', options: { url: 'mysql://h', tables: ['shop.*'], heartbeatMs: 2000 } },
+    partitions: 8,
+    retention: { maxAgeMs: 86_400_000, maxBytes: 1024 ** 3, groupBytes: 0 },
+    log: { segmentBytes: 1024 ** 2, syncDelayMs: 5, compression: 'zstd', fsync: false },
+  });
+});
+
+test('tokens and passwords are told, so that nothing that is logged shows them', async () => {
+  const { secrets } = await load(
+    'b.yaml',
+    `http: { tokens: [{ token: "\${T}", role: read }] }
+streams: { s: { source: { type: mysql, url: 'mysql://u:\${P}@h' } } }`,
+    { T: 'tok-1', P: 'p@ss' },
+  );
+  expect(secrets).toEqual(expect.arrayContaining(['tok-1', 'p@ss', 'p%40ss']));
+});
+
+describe('a module', () => {
+  const body = "{ streams: { s: { source: { type: 'mysql', url: 'mysql://u:${P}@h' } } } }";
+
+  test.each(['tidings.config.ts', 'c.mjs'])('is run as it is, and its references are put in: %s', async (name) => {
+    const typed = name.endsWith('.ts') ? 'const config: object =' : 'const config =';
+    const { settings } = await load(name, `${typed} ${body};\nexport default config;`, { P: 'x' });
+    expect(settings?.streams.get('s')?.source.url).toBe('mysql://u:x@h');
+  });
+
+  test('without a default export says what to write', async () => {
+    expect(lines(await load('d.mjs', `export const config = ${body};`))).toEqual([
+      'f: d.mjs exports nothing: write export default defineConfig({ … })',
+    ]);
+  });
+
+  test('that throws is a mistake of the file, not a crash', async () => {
+    expect(lines(await load('e.mjs', "throw new Error('no such thing');"))).toEqual([
+      'f: the module fails: no such thing',
+    ]);
+  });
+});
+
+test('a file that is not there is said to be so', async () => {
+  const loaded = await loadConfig(join(folder, 'none.yaml'), { env: {}, sourceSchemas: new Map() });
+  expect(lines(loaded)).toEqual(['f: there is no such file']);
+});
+
+describe('certificates', () => {
+  const yaml = (cert: string, key: string): string =>
+    `http: { tls: { cert: ${JSON.stringify(cert)}, key: ${JSON.stringify(key)} } }
+streams: { s: { source: { type: mysql, url: 'mysql://h' } } }`;
+  const pem = (what: string): string => `-----BEGIN ${what}-----\nx\n-----END ${what}-----\n`;
+
+  test('are files beside the configuration, or the text itself', async () => {
+    await writeFile(join(folder, 'cert.pem'), pem('CERTIFICATE'));
+    const { settings } = await load('t.yaml', yaml('cert.pem', '${KEY}'), { KEY: pem('PRIVATE KEY') });
+    expect(settings?.http.tls).toEqual({ cert: pem('CERTIFICATE'), key: pem('PRIVATE KEY') });
+  });
+
+  test('that are missing or no PEM are mistakes, both at once', async () => {
+    await writeFile(join(folder, 'key.der'), '0');
+    expect(lines(await load('u.yaml', yaml('none.pem', 'key.der')))).toEqual([
+      'f:1:16: http.tls.cert: is a file that cannot be read: ENOENT',
+      'f:1:34: http.tls.key: is a file that is not in PEM form',
+    ]);
+  });
+});
+
+describe('the JSON Schema for editors', () => {
+  const root = resolve(import.meta.dirname, '../..');
+
+  test('takes what the parser takes and refuses mistakes of spelling and type', async () => {
+    // The validator that fastify brings along: a dependency of its own for one test would be too much.
+    const require = createRequire(createRequire(import.meta.url).resolve('fastify'));
+    const { Ajv } = require('ajv') as {
+      Ajv: new (options: object) => { compile(schema: object): (data: unknown) => boolean };
+    };
+    const schema = JSON.parse(readFileSync(join(root, 'docs/reference/tidings.schema.json'), 'utf8')) as object;
+    const accepts = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(schema);
+    const page = readFileSync(join(root, 'docs/reference/config.md'), 'utf8');
+    const examples = [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, text = '']) => text);
+    expect(examples).toHaveLength(2);
+    for (const example of examples) expect(accepts(parse(example))).toBe(true);
+    const stream = "streams: { s: { source: { type: mysql, url: 'mysql://h' } } }";
+    for (const right of [
+      `${stream}\nhttp: { port: '\${PORT}', heartbeat: 15s }`,
+      "streams: { s: { source: { type: mysql, url: x, eventBytesMax: 2MiB, heartbeatMs: 500 }, log: { fsync: '${F:-true}' } } }",
+    ]) {
+      expect({ right, accepted: accepts(parse(right)) }).toEqual({ right, accepted: true });
+    }
+    for (const wrong of [
+      '{}',
+      `${stream}\nhtpp: {}`,
+      `${stream}\nhttp: { port: '8400' }`,
+      `${stream}\nhttp: { port: 65536 }`,
+      `${stream}\nhttp: { heartbeat: 15 }`,
+      `${stream}\nhttp: { tokens: [{ token: a, role: root }] }`,
+      'streams: { s: { source: { type: mysql } } }',
+      'streams: { s: { source: { type: mysqll, url: x } } }',
+      'streams: { a/b: { source: { type: mysql, url: x } } }',
+      'streams: { s: { source: { type: mysql, url: x, tables: shop } } }',
+      'streams: { s: { source: { type: mysql, url: x }, log: { compression: gzip } } }',
+    ]) {
+      expect({ wrong, accepted: accepts(parse(wrong)) }).toEqual({ wrong, accepted: false });
+    }
+  });
+
+  test('the examples of the page are right for the parser, too', async () => {
+    const page = readFileSync(join(root, 'docs/reference/config.md'), 'utf8');
+    const [least = '', more = ''] = [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, text = '']) => text);
+    expect(lines(await load('least.yaml', least))).toEqual([]);
+    await writeFile(join(folder, 'token'), 'abc\n');
+    const pem = '-----BEGIN X-----';
+    const local = more
+      .replace('/run/secrets/search-token', join(folder, 'token'))
+      .replace('/etc/tidings/cert.pem', pem)
+      .replace('/etc/tidings/key.pem', pem)
+      .replace('tls: { cert: -----BEGIN X-----, key: -----BEGIN X----- }', `tls: { cert: '${pem}', key: '${pem}' }`);
+    expect(lines(await load('more.yaml', local, { TIDINGS_ADMIN_TOKEN: 'x', DB_PASSWORD: 'y' }))).toEqual([]);
+  });
+});

@@ -1,0 +1,294 @@
+import { describe, expect, test } from 'vitest';
+import { mysqlConfigSchema } from '../sources/mysql/config.ts';
+import { mistakeText } from './mistake.ts';
+import { parseConfig, type ParseResult } from './parse-config.ts';
+import { readYaml } from './read-yaml.ts';
+import { RULES } from './rules.ts';
+
+const schemas = new Map([['mysql', mysqlConfigSchema]]);
+
+interface World {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+function parse(yaml: string, { env = {}, files = {} }: World = {}): ParseResult {
+  const { value, mistakes, locate } = readYaml(yaml);
+  if (mistakes.length > 0) return { config: null, mistakes };
+  const readFile = (path: string): string => {
+    const text = files[path];
+    if (text === undefined) throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' });
+    return text;
+  };
+  return parseConfig(value, { env, directory: '/etc/tidings', readFile, sourceSchemas: schemas, locate, rules: RULES });
+}
+
+function mistakes(yaml: string, world?: World): string[] {
+  return parse(yaml, world).mistakes.map((mistake) => mistakeText('f', mistake));
+}
+
+/** The first stream's source, of a configuration that is right. */
+function source(yaml: string, world?: World): Readonly<Record<string, unknown>> {
+  const { config, mistakes: wrong } = parse(yaml, world);
+  expect(wrong).toEqual([]);
+  return config?.streams['s']?.source ?? {};
+}
+
+const STREAM = "streams: { s: { source: { type: mysql, url: 'mysql://h' } } }";
+
+test('a few lines are a configuration: everything else has its default', () => {
+  expect(parse(STREAM).config).toEqual({
+    data: './tidings-data',
+    http: {
+      host: '127.0.0.1',
+      port: 8400,
+      tokens: [],
+      connectionsMax: 1000,
+      stuckAfter: 300_000,
+      heartbeat: 15_000,
+      silentAfter: 60_000,
+    },
+    streams: {
+      s: {
+        source: {
+          type: 'mysql',
+          url: 'mysql://h',
+          from: 'now',
+          statements: false,
+          statementChanges: 'stop',
+          heartbeatMs: 1000,
+          answerTimeoutMs: 60_000,
+          eventBytesMax: 1024 ** 3,
+          reconnect: { delayMinMs: 100, delayMaxMs: 30_000 },
+        },
+        partitions: 64,
+        retention: { maxAge: 604_800_000, maxBytes: 64 * 1024 ** 3, groupBytes: 64 * 1024 ** 3 },
+        log: { segmentBytes: 256 * 1024 ** 2, compression: 'none', syncDelay: 0, fsync: true },
+      },
+    },
+  });
+});
+
+test('a key whose value is commented out is as good as none', () => {
+  expect(mistakes(`http:\n#  port: 1\n${STREAM}`)).toEqual([]);
+});
+
+describe('each mistake names its line, its path, what was found and what is allowed', () => {
+  test.each([
+    ['', ['f: the configuration is empty: it needs at least streams']],
+    ['- a', ['f: the configuration is not a map of keys and values: it needs at least streams']],
+    ['{}', ['f: streams: is missing; it takes a map']],
+    ['streams: {}', ['f:1:1: streams: names no stream: a relay needs at least one']],
+    ['streams: []', ['f:1:1: streams: found an empty list; allowed: a map']],
+    [`${STREAM}\nhtpp: {}`, ['f:2:1: htpp: there is no such key; did you mean http?']],
+    [`${STREAM}\nsources: {}`, ['f:2:1: sources: there is no such key; known here: data, http, streams']],
+    [
+      `${STREAM}\nsinks: { a: {} }`,
+      [
+        'f:2:1: sinks: sinks come with a later release: until then follow a stream with `tidings consume` or with tidings/client',
+      ],
+    ],
+    [
+      `${STREAM}\nhttp: 5`,
+      [
+        'f:2:1: http: found 5; allowed: a map with host, port, tokens, tls, connectionsMax, stuckAfter, heartbeat, silentAfter',
+      ],
+    ],
+    [`${STREAM}\nhttp: { port: '8400' }`, ['f:2:9: http.port: found "8400"; allowed: a whole number from 0 to 65535']],
+    [`${STREAM}\nhttp: { port: 84.5 }`, ['f:2:9: http.port: found 84.5; allowed: a whole number from 0 to 65535']],
+    [`${STREAM}\nhttp: { port: 65536 }`, ['f:2:9: http.port: found 65536; allowed: a whole number from 0 to 65535']],
+    [
+      `${STREAM}\nhttp: { heartbeat: 15 }`,
+      ['f:2:9: http.heartbeat: found 15; allowed: a duration such as 500ms, 30s, 12h or 7d, from 100ms to 1h'],
+    ],
+    [
+      `${STREAM}\nhttp: { heartbeat: 2h }`,
+      ['f:2:9: http.heartbeat: found "2h"; allowed: a duration such as 500ms, 30s, 12h or 7d, from 100ms to 1h'],
+    ],
+    [
+      `${STREAM}\nhttp: { host: 0.0.0.0 }`,
+      [
+        'f:2:9: http.host: would be open to everybody who can reach it: give at least one token under http.tokens, or listen on 127.0.0.1',
+      ],
+    ],
+    [
+      `${STREAM}\nhttp: { tls: { cert: c } }`,
+      ['f:2:9: http.tls.key: is missing; it takes a file in PEM form, or the PEM text'],
+    ],
+    [
+      `${STREAM}\nhttp: { tokens: [{ token: abc, role: reed }] }`,
+      ['f:2:32: http.tokens[0].role: found "reed"; allowed: read, operate, admin; did you mean read?'],
+    ],
+    ['streams: { s: {} }', ['f:1:12: streams.s.source: is missing; it takes a map with type']],
+    [
+      'streams: { s: { source: { type: mysqll } } }',
+      ['f:1:27: streams.s.source.type: found "mysqll"; allowed: mysql; did you mean mysql?'],
+    ],
+    [
+      'streams: { s: { source: { type: mysql } } }',
+      ['f:1:17: streams.s.source.url: is missing; it takes mysql://user:password@host:3306/database'],
+    ],
+    [
+      'streams: { s: { source: { type: mysql, uri: x, url: "mysql://h" } } }',
+      ['f:1:40: streams.s.source.uri: there is no such key; did you mean url?'],
+    ],
+    [
+      "streams: { s: { source: { type: mysql, url: 'redis://h' } } }",
+      ["f:1:40: streams.s.source.url: the URL's scheme is redis, not mysql or mariadb"],
+    ],
+    [
+      "streams: { s: { source: { type: mysql, url: 'mysql://h', tables: ['a.b.c'] } } }",
+      ['f:1:67: streams.s.source.tables[0]: "a.b.c" is no table pattern'],
+    ],
+    [
+      "streams: { s: { source: { type: mysql, url: 'mysql://h', tables: shop.* } } }",
+      ['f:1:58: streams.s.source.tables: found "shop.*"; allowed: a list of: text'],
+    ],
+    [
+      "streams: { s: { source: { type: mysql, url: 'mysql://h' }, retention: { maxBytes: 5gb } } }",
+      [
+        'f:1:73: streams.s.retention.maxBytes: found "5gb"; allowed: a size such as 512KiB, 64GiB or 10MB, from 1MiB to 1024TiB',
+      ],
+    ],
+    [
+      "streams: { a/b: { source: { type: mysql, url: 'mysql://h' } } }",
+      [
+        'f:1:12: streams["a/b"]: is no usable name; allowed: letters, digits, - and _, at most 64, beginning with a letter or a digit',
+      ],
+    ],
+    ['a: 1\nb: 2\na: 3', ['f:3:1: the key "a" is given twice']],
+    ['a: [1, 2', ['f:1:9: this is not YAML: the indentation does not fit, or a bracket above is not closed']],
+    ['a:\n\t- b', ['f:2:1: this is not YAML: a tab stands in the indentation: YAML wants spaces']],
+    [
+      'a: { b: ${X} }',
+      ['f:1:10: this is not YAML: this cannot stand here (a text with ${…} inside of {} or [] stands in quotes)'],
+    ],
+    ['a: 1\n---\nb: 2', ['f:2:1: this is not YAML: the file has more than one document: only one is read']],
+    ['a: !secret x', ['f:1:4: this is not YAML: the file uses a tag that a configuration has no use for']],
+  ])('%j', (yaml, expected) => {
+    expect(mistakes(yaml)).toEqual(expected);
+  });
+
+  test('all of them at once, in the order of the file', () => {
+    const yaml = `http:
+  prot: 1
+  port: 70000
+streams:
+  a: { source: { type: mysql, url: 'x://h' }, partitions: 0 }
+  b: { source: { type: mysql, url: "\${NONE}" }, log: { fsync: 1 } }
+`;
+    expect(mistakes(yaml).map((line) => line.split(': ', 2).join(': '))).toEqual([
+      'f:2:3: http.prot',
+      'f:3:3: http.port',
+      'f:5:31: streams.a.source.url',
+      'f:5:47: streams.a.partitions',
+      'f:6:31: streams.b.source.url',
+      'f:6:56: streams.b.log.fsync',
+    ]);
+  });
+
+  test('aliases that multiply without end are refused, not followed', () => {
+    const bomb = [
+      'a: &a [x, x, x, x, x, x, x, x, x]',
+      ...'bcdefghi'.split('').map((key, index) => {
+        const before = 'abcdefgh'[index] ?? '';
+        return `${key}: &${key} [${Array.from({ length: 9 }, () => `*${before}`).join(', ')}]`;
+      }),
+    ].join('\n');
+    expect(mistakes(bomb)).toEqual(['f: the aliases of the file cannot be resolved, or are too many']);
+    expect(mistakes(`${STREAM}\nx: &x { y: *x }`)).toContain('f:2:9: x.y.y: is nested more than 32 levels deep');
+  });
+});
+
+describe('references', () => {
+  const url = (text: string): string => `streams: { s: { source: { type: mysql, url: ${JSON.stringify(text)} } } }`;
+  const from = (text: string): string =>
+    `streams: { s: { source: { type: mysql, url: 'mysql://h', from: ${JSON.stringify(text)} } } }`;
+
+  test.each([
+    ['${A}', { A: 'x' }, 'x'],
+    ['a${A}b${B}', { A: 'x', B: '' }, 'axb'],
+    ['${A:-d}', {}, 'd'],
+    ['${A:-d}', { A: '' }, 'd'],
+    ['${A:-d}', { A: 'x' }, 'x'],
+    ['${A:-}x', {}, 'x'],
+    ['$${A}', { A: 'x' }, '${A}'],
+    ['$$${A}', { A: 'x' }, '$${A}'],
+    ['${A}', { A: '${B}' }, '${B}'],
+    ['$A', { A: 'x' }, '$A'],
+  ])('%s with %j is %s', (text, env, expected) => {
+    expect(source(from(text), { env })['from']).toBe(expected);
+  });
+
+  test('a file gives its content without one line end at its end, from the directory of the configuration', () => {
+    const files = { '/etc/tidings/x': 'secret\n\n', '/run/secrets/y': 'z\r\n' };
+    expect(source(from('${file:x}'), { files })['from']).toBe('secret\n');
+    expect(source(from('<${file:/run/secrets/y}>'), { files })['from']).toBe('<z>');
+  });
+
+  test('a password of any characters fits into a URL; a whole URL, host and port are taken as they are', () => {
+    const env = { PW: 'p@s/s:w?r#d%41', HOST: 'db:3307', URL: 'mysql://u:p%40@h' };
+    expect(source(url('mysql://u:${PW}@${HOST}/'), { env })['url']).toBe(
+      `mysql://u:${encodeURIComponent(env.PW)}@db:3307/`,
+    );
+    expect(source(url('${URL}'), { env })['url']).toBe(env.URL);
+    expect(source(url('mysql://${HOST}'), { env })['url']).toBe('mysql://db:3307');
+  });
+
+  test('a value never changes what the file says: it is put in after YAML was parsed', () => {
+    const env = { EVIL: "now\n    statements: true\nhttp: { host: '0.0.0.0' }" };
+    const result = parse(from('${EVIL}'), { env });
+    expect(result.config?.http.host).toBe('127.0.0.1');
+    expect(result.config?.streams['s']?.source).toMatchObject({ from: env.EVIL, statements: false });
+  });
+
+  test('numbers, true and false may come from a reference; a text that looks like one stays text', () => {
+    const yaml = `${STREAM.slice(0, -3)}, log: { fsync: "\${F}", segmentBytes: "\${S}" } } }
+http: { port: "\${P}", tokens: [{ token: "\${P}", role: read }] }`;
+    const { config, mistakes: wrong } = parse(yaml, { env: { F: 'false', S: '16MiB', P: '0' } });
+    expect(wrong).toEqual([]);
+    expect(config?.http).toMatchObject({ port: 0, tokens: [{ token: '0', role: 'read' }] });
+    expect(config?.streams['s']?.log).toMatchObject({ fsync: false, segmentBytes: 16 * 1024 ** 2 });
+  });
+
+  test.each([
+    ['${A}', 'the environment variable A is not set'],
+    ['${file:none}', 'the file none cannot be read: there is no such file'],
+    ['${A', 'has a "${" without its "}": write ${NAME}, ${NAME:-default} or ${file:/path}; $${ stands for a plain ${'],
+    [
+      '${a b}',
+      'has a reference of no known form: write ${NAME}, ${NAME:-default} or ${file:/path}; $${ stands for a plain ${',
+    ],
+    [
+      '${}',
+      'has a reference of no known form: write ${NAME}, ${NAME:-default} or ${file:/path}; $${ stands for a plain ${',
+    ],
+  ])('%s is a mistake that names the path', (text, message) => {
+    expect(mistakes(from(text))).toEqual([`f:1:58: streams.s.source.from: ${message}`]);
+  });
+});
+
+describe('no message shows a secret', () => {
+  const SECRET = 'hunter2';
+  test.each([
+    `streams: { s: { source: { type: mysql, url: 'mysql://root:${SECRET}@h:99999' } } }`,
+    `streams: { s: { source: { type: mysql, url: 'root:${SECRET}@h' } } }`,
+    `streams: { s: { source: { type: mysql, url: ['${SECRET}'] } } }`,
+    `${STREAM}\nhttp: { tokens: [{ token: 'x ${SECRET}', role: read }] }`,
+    `${STREAM}\nhttp: { tokens: [{ token: { x: ${SECRET} }, role: read }] }`,
+    `${STREAM}\nhttp: { tokens: [{ token: ${SECRET}, rool: read }, { token: ${SECRET}, role: read }] }`,
+    `${STREAM}\nhttp: { token: ${SECRET} }`,
+    `${STREAM}\nhttp: { port: "\${PW}" }`,
+    `${STREAM}\nhttp: { heartbeat: "\${PW}s" }`,
+    `${STREAM}\nhttp: { tls: { cert: c, key: [${SECRET}] } }`,
+    `streams: { s: { source: { type: mysql, url: "\${PW}", tables: ["\${PW}.\${PW}.\${PW}"] } } }`,
+    `a: "${SECRET}\nb: [`,
+    `a: '${SECRET}' ${SECRET}`,
+    `url: mysql://root:${SECRET}@h: x`,
+    `*${SECRET}`,
+  ])('%j', (yaml) => {
+    const lines = mistakes(yaml, { env: { PW: SECRET } });
+    expect(lines).not.toEqual([]);
+    expect(lines.join('\n')).not.toContain(SECRET);
+  });
+});

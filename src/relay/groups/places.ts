@@ -1,0 +1,24 @@
+import type { StartAt } from '../../core/consumer.ts';
+import { TidingsError } from '../../core/errors.ts';
+import type { ChangeLog } from '../log/change-log.ts';
+
+/** The SCN to read behind. @throws TidingsError SCN_UNKNOWN */
+export async function seekInLog(log: ChangeLog, start: StartAt): Promise<number> {
+  if (start === 'earliest') return log.visible.after;
+  if (start === 'latest') return log.visible.last;
+  if (start instanceof Date) return log.seekTime(start.getTime() * 1000);
+  checkReached(start, { stream: log.name, last: log.visible.last });
+  return start;
+}
+
+/**
+ * A checkpoint ahead of the log would skip changes that are still to come (I2).
+ *
+ * @throws TidingsError SCN_UNKNOWN
+ */
+export function checkReached(scn: number, { stream, last }: { readonly stream: string; readonly last: number }): void {
+  if (Number.isSafeInteger(scn) && scn >= 0 && scn <= last) return;
+  throw new TidingsError('SCN_UNKNOWN', `stream ${stream} has no change ${scn} yet: it ends at ${last}`, {
+    details: { stream, scn, last },
+  });
+}

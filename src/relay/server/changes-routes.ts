@@ -1,0 +1,334 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FrameReader } from '../../client/transport.ts';
+import { isTidingsError } from '../../core/errors.ts';
+import type { RelayStream } from '../relay-api.ts';
+import { NDJSON, SERVER_SENT_EVENTS } from './line-framing.ts';
+import { BATCHES_TYPE, type ChangesFormat, negotiate } from './media-type.ts';
+import { memberName } from './member-routes.ts';
+import {
+  type ChangesQuery,
+  LIMIT_DEFAULT,
+  parseChoice,
+  parseFilter,
+  parseLimit,
+  parsePartitions,
+  parseStart,
+  parseWaitMs,
+  type RequestedStart,
+} from './parameters.ts';
+import { badRequest } from './problem.ts';
+import type { OpenResponses } from './open-responses.ts';
+import { ResponseWriter } from './response-writer.ts';
+import { describe, type MemberParams, pathParameters, type RouteContext, type StreamParams } from './routing.ts';
+import type { JsonSchema } from './schemas.ts';
+import { failureFrame, sendBatches } from './send-batches.ts';
+import { LineResponse } from './send-lines.ts';
+import { streamOf } from './served-relay.ts';
+import { Turns } from './turns.ts';
+import { WaitingReader } from './waiting-reader.ts';
+
+export interface ChangesOptions {
+  readonly stuckAfterMs: number;
+  readonly heartbeatMs: number;
+  readonly responses: OpenResponses;
+}
+
+const TEXT_MAX = 8192;
+
+function many(description: string): JsonSchema {
+  return { type: 'array', items: { type: 'string', maxLength: TEXT_MAX }, maxItems: 100, description };
+}
+
+function one(description: string): JsonSchema {
+  return { type: 'string', maxLength: TEXT_MAX, description };
+}
+
+const FILTER_PARAMETERS: Readonly<Record<string, JsonSchema>> = {
+  tables: many('Only these tables: `shop.orders`, `shop.*`, `/regular expression/`, separated by commas. Repeatable.'),
+  ops: many('Only these of insert, update, delete, upsert, separated by commas.'),
+  columns: many('Only these columns of a table, and those of its key: `shop.orders:id,status`. Repeatable.'),
+  where: many("A condition on a table's rows: `shop.orders:status = 'paid'`. Repeatable."),
+};
+
+const JSON_PARAMETER = one('Of lines: JSON columns `embedded` as documents (the default), or as `text`.');
+
+const STREAM_QUERY: JsonSchema = {
+  type: 'object',
+  properties: {
+    from: one(
+      'Where to begin: earliest (the default), latest, an SCN (behind it), a time with its zone, or pos: and a position of the source.',
+    ),
+    ...FILTER_PARAMETERS,
+    partitions: many('Only these slices of the keys: 0-15,20.'),
+    limit: one(`Of lines: the most changes in the response. Default: ${LIMIT_DEFAULT}; with follow, no limit.`),
+    wait: one('How long to wait for a first change when there is none, at most 300 s: 30, 30s or 500ms.'),
+    follow: one('true: do not end at the end, but wait for more. Events always follow.'),
+    json: JSON_PARAMETER,
+  },
+  additionalProperties: false,
+};
+
+const MEMBER_QUERY: JsonSchema = {
+  type: 'object',
+  properties: { ...FILTER_PARAMETERS, json: JSON_PARAMETER },
+  additionalProperties: false,
+};
+
+const ANSWER = {
+  description: 'The changes. A response that ends without its last chunk is not complete.',
+  content: {
+    'application/x-ndjson': { type: 'string', description: 'docs/formats/change-event.md, one JSON object per line.' },
+    'text/event-stream': { type: 'string', description: 'The same lines as events; `id` is the SCN.' },
+    [BATCHES_TYPE]: { type: 'string', description: 'Stored batches and control frames: docs/formats/relay-log.md.' },
+  },
+} as const;
+
+const HEADERS: JsonSchema = {
+  type: 'object',
+  properties: {
+    'last-event-id': { type: 'string', maxLength: 20, description: 'Of events: an SCN. Wins over `from`.' },
+  },
+};
+
+/** What one request wants, and what comes of it. */
+interface Reading {
+  readonly stream: RelayStream;
+  readonly format: ChangesFormat;
+  readonly limit: number;
+  readonly json: 'embedded' | 'text';
+  /** Null for a group's member. */
+  readonly after: number | null;
+  readonly open: (signal: AbortSignal) => Promise<FrameReader>;
+}
+
+export function addChangesRoutes(context: RouteContext, options: ChangesOptions): void {
+  const { app, relay } = context;
+  const sender = new ChangesSender(context, options);
+
+  app.get<{ Params: StreamParams; Querystring: ChangesQuery }>(
+    '/v1/streams/:stream/changes',
+    describe({
+      operationId: 'readChanges',
+      summary: 'Changes, from any place that is kept',
+      description:
+        'As lines of JSON, as server-sent events, or as the stored batches, by the Accept header. The header Tidings-From of the answer is the SCN that reading begins behind.',
+      tags: ['changes'],
+      role: 'read',
+      params: pathParameters('stream'),
+      querystring: STREAM_QUERY,
+      headers: HEADERS,
+      answers: { 200: ANSWER },
+      streams: true,
+      problems: [406, 409, 410],
+    }),
+    async (request, reply) => {
+      const stream = streamOf(relay, request.params.stream);
+      await sender.send(await streamReading(stream, request), { request, reply });
+      return reply;
+    },
+  );
+
+  app.get<{ Params: MemberParams; Querystring: ChangesQuery }>(
+    '/v1/streams/:stream/groups/:group/members/:member/changes',
+    describe({
+      operationId: 'readMemberChanges',
+      summary: "Changes of a member's partitions, as they come and go",
+      description:
+        'Always follows. Lines have `partition`. Assignments come as lines with the op `assignment`, or as control frames.',
+      tags: ['members'],
+      role: 'read',
+      params: pathParameters('stream', 'group', 'member'),
+      querystring: MEMBER_QUERY,
+      answers: { 200: ANSWER },
+      streams: true,
+      problems: [406],
+    }),
+    async (request, reply) => {
+      const stream = streamOf(relay, request.params.stream);
+      const format = negotiate(request.headers.accept);
+      const filter = parseFilter(request.query);
+      const reading: Reading = {
+        stream,
+        format,
+        limit: Infinity,
+        json: jsonOf(request.query, format),
+        after: null,
+        open: (signal) => stream.transport.readAsMember(memberName(request.params), filter, signal),
+      };
+      await sender.send(reading, { request, reply });
+      return reply;
+    },
+  );
+}
+
+type StreamRequest = FastifyRequest<{ Params: StreamParams; Querystring: ChangesQuery }>;
+
+/** @throws TidingsError REQUEST_INVALID, SCN_PURGED, SCN_UNKNOWN */
+async function streamReading(stream: RelayStream, { query, headers }: StreamRequest): Promise<Reading> {
+  const format = negotiate(headers.accept);
+  const filter = parseFilter(query);
+  const partitions = query.partitions && parsePartitions(query.partitions, stream.log.partitions);
+  const asked = query.follow !== undefined && parseChoice(query.follow, 'follow', ['true', 'false']) === 'true';
+  const follow = asked || format === 'sse';
+  const waitMs = query.wait === undefined ? 0 : parseWaitMs(query.wait);
+  if (format === 'binary' && query.limit !== undefined) {
+    throw badRequest('limit', '"limit" is for lines: batches are sent whole', 'End the response when you have enough.');
+  }
+  const limit =
+    query.limit === undefined ? (follow || format === 'binary' ? Infinity : LIMIT_DEFAULT) : parseLimit(query.limit);
+  const json = jsonOf(query, format);
+  const lastEventId = format === 'sse' ? headers['last-event-id'] : undefined;
+  const after = await stream.seek(startOf(query.from, lastEventId));
+  const request = { ...filter, ...(partitions === undefined ? {} : { partitions }) };
+  const open = (signal: AbortSignal, from: number, following: boolean): Promise<FrameReader> =>
+    stream.transport.read({ ...request, from, follow: following }, signal);
+  return {
+    stream,
+    format,
+    limit,
+    json,
+    after,
+    open: (signal) =>
+      follow || waitMs === 0
+        ? open(signal, after, follow)
+        : WaitingReader.open({ open: (from, following) => open(signal, from, following), after, waitMs }),
+  };
+}
+
+function startOf(from: string | undefined, lastEventId: string | string[] | undefined): RequestedStart {
+  if (typeof lastEventId === 'string' && lastEventId !== '') {
+    if (/^\d{1,16}$/.test(lastEventId)) return parseStart(lastEventId, 'Last-Event-ID');
+    throw badRequest('Last-Event-ID', 'the header Last-Event-ID is no SCN');
+  }
+  return parseStart(from ?? 'earliest', 'from');
+}
+
+function jsonOf({ json }: ChangesQuery, format: ChangesFormat): 'embedded' | 'text' {
+  if (json === undefined) return 'embedded';
+  if (format === 'binary') throw badRequest('json', '"json" is for lines: batches hold the text of the document');
+  return parseChoice(json, 'json', ['embedded', 'text']);
+}
+
+/** Sends readings as responses of their formats. */
+class ChangesSender {
+  readonly #context: RouteContext;
+  readonly #options: ChangesOptions;
+  readonly #turns: Turns = new Turns();
+
+  constructor(context: RouteContext, options: ChangesOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when the response has ended, however it did.
+   *
+   * @throws TidingsError what the reading cannot begin with, before anything was sent
+   */
+  async send(reading: Reading, { request, reply }: { request: FastifyRequest; reply: FastifyReply }): Promise<void> {
+    const response = this.#options.responses.begin(reply.raw);
+    try {
+      const reader = await reading.open(response.signal);
+      try {
+        await this.#respond(reading, { request, reply, reader, signal: response.signal });
+      } finally {
+        reader.close();
+      }
+    } finally {
+      response.done();
+    }
+  }
+
+  async #respond(
+    reading: Reading,
+    {
+      request,
+      reply,
+      reader,
+      signal,
+    }: { request: FastifyRequest; reply: FastifyReply; reader: FrameReader; signal: AbortSignal },
+  ): Promise<void> {
+    const { stream, format, after } = reading;
+    const { metrics, log } = this.#context;
+    const labels = { stream: stream.name, format };
+    let stuck = false;
+    const { raw } = reply.hijack();
+    const writer = new ResponseWriter(raw, {
+      stuckAfterMs: this.#options.stuckAfterMs,
+      onBytes: (count) => metrics.readerBytes.inc(labels, count),
+      onStuck: () => {
+        stuck = true;
+        log.warn({ ...labels, address: request.ip }, 'a consumer took nothing for too long and was disconnected');
+      },
+    });
+    raw.writeHead(200, {
+      'content-type': contentTypeOf(format),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      // nginx would collect events before it passes them on.
+      'x-accel-buffering': 'no',
+      ...(after === null ? {} : { 'tidings-from': String(after) }),
+    });
+    // The head goes out at once: a stream may be quiet for long.
+    raw.flushHeaders();
+    metrics.readersOpen.inc(labels);
+    const ended = await this.#stream(reading, { reader, writer, signal });
+    metrics.readersOpen.dec(labels);
+    metrics.readersEnded.inc({ ...labels, reason: stuck ? 'stuck' : ended });
+  }
+
+  async #stream(
+    reading: Reading,
+    { reader, writer, signal }: { reader: FrameReader; writer: ResponseWriter; signal: AbortSignal },
+  ): Promise<'complete' | 'gone' | 'failed'> {
+    const { format } = reading;
+    const lines = format === 'binary' ? null : this.#lines(reading, writer);
+    try {
+      await (lines === null ? sendBatches(reader, writer, this.#turns) : lines.send(reader));
+      if (writer.gone) return 'gone';
+      writer.end();
+      return 'complete';
+    } catch (error) {
+      if (writer.gone) return 'gone';
+      if (signal.aborted) {
+        // Being stopped is no failure: what was sent ends where a frame or line does.
+        writer.end();
+        return 'complete';
+      }
+      this.#context.log.warn({ error, stream: reading.stream.name, format }, 'a response with changes failed');
+      try {
+        await (lines === null ? writer.write(failureFrame(error)) : lines.fail(error));
+      } catch (writeError) {
+        if (!isTidingsError(writeError)) throw writeError;
+      } finally {
+        writer.cut();
+      }
+      return 'failed';
+    }
+  }
+
+  #lines({ stream, format, limit, json, after }: Reading, writer: ResponseWriter): LineResponse {
+    return new LineResponse({
+      writer,
+      framing: format === 'sse' ? SERVER_SENT_EVENTS : NDJSON,
+      turns: this.#turns,
+      clock: this.#context.clock,
+      heartbeatMs: this.#options.heartbeatMs,
+      limit,
+      json,
+      partitions: after === null ? stream.log.partitions : null,
+      after,
+    });
+  }
+}
+
+function contentTypeOf(format: ChangesFormat): string {
+  switch (format) {
+    case 'ndjson':
+      return NDJSON.contentType;
+    case 'sse':
+      return SERVER_SENT_EVENTS.contentType;
+    case 'binary':
+      return BATCHES_TYPE;
+  }
+}

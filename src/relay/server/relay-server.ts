@@ -1,0 +1,236 @@
+import fastifySwagger from '@fastify/swagger';
+import fastify, { type FastifyInstance } from 'fastify';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import { TidingsError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import { Authenticator } from './auth.ts';
+import { addChangesRoutes } from './changes-routes.ts';
+import { addGroupRoutes } from './group-routes.ts';
+import { addHealthRoutes } from './health-routes.ts';
+import { type HttpOptions, type ResolvedHttpOptions, resolveHttpOptions } from './http-options.ts';
+import { LagMeter } from './lag.ts';
+import { addMemberRoutes } from './member-routes.ts';
+import { ServerMetrics } from './metrics.ts';
+import { openApiOptions } from './openapi.ts';
+import { OpenResponses } from './open-responses.ts';
+import { PROBLEM_TYPE, problemOf } from './problem.ts';
+import { SCHEMAS } from './schemas.ts';
+import type { ServedRelay } from './served-relay.ts';
+import { addStreamRoutes } from './stream-routes.ts';
+import type { RouteContext } from './routing.ts';
+
+export interface RelayServerOptions {
+  readonly relay: ServedRelay;
+  readonly http: HttpOptions;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** The version of Tidings, for the description and `/livez`. */
+  readonly version: string;
+}
+
+export interface ServerAddress {
+  /** Where the API is: `http://127.0.0.1:8400`. */
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The HTTP API of a relay: docs/reference/http-api.md. */
+export interface RelayServer extends AsyncDisposable {
+  /** Accepts requests from when it resolves. @throws TidingsError CONFIG_INVALID when the address cannot be bound */
+  listen(): Promise<ServerAddress>;
+  /** The OpenAPI document. */
+  openApi(): object;
+  /**
+   * Refuses what comes, ends the responses with changes where a frame ends, waits for the others, and closes. Whoever does not take the
+   * rest within `graceMs` is cut off. Idempotent.
+   */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+const BODY_BYTES_MAX = 1024 * 1024;
+const HEADER_BYTES_MAX = 32 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_MS = 65_000;
+const NAME_MAX = 200;
+
+/** @throws TidingsError CONFIG_INVALID when the options would leave the relay open to others, or cannot be used */
+export async function createRelayServer(options: RelayServerOptions): Promise<RelayServer> {
+  const http = resolveHttpOptions(options.http, options.log);
+  const server = new HttpRelayServer(options, http);
+  await server.prepare();
+  return server;
+}
+
+class HttpRelayServer implements RelayServer {
+  readonly #app: FastifyInstance;
+  readonly #http: ResolvedHttpOptions;
+  readonly #log: Logger;
+  readonly #context: RouteContext;
+  readonly #responses: OpenResponses = new OpenResponses();
+  readonly #auth: Authenticator;
+  #closed: Promise<void> | null = null;
+
+  constructor({ relay, log, clock = systemClock, version }: RelayServerOptions, http: ResolvedHttpOptions) {
+    this.#http = http;
+    this.#log = log;
+    this.#auth = new Authenticator(http.tokens);
+    this.#app = createApp(http);
+    const lag = new LagMeter(clock);
+    const metrics = new ServerMetrics({ streams: () => relay.streams.values(), lag, clock });
+    this.#context = { app: this.#app, relay, log, clock, lag, metrics, version };
+  }
+
+  async prepare(): Promise<void> {
+    const app = this.#app;
+    const { stuckAfterMs, heartbeatMs, silentAfterMs } = this.#http;
+    await app.register(fastifySwagger, openApiOptions(this.#context.version));
+    for (const [name, schema] of Object.entries(SCHEMAS)) app.addSchema({ $id: name, ...schema });
+    this.#addHooks();
+    this.#addErrors();
+    addHealthRoutes(this.#context, { silentAfterMs, closing: () => this.#responses.isClosing });
+    addStreamRoutes(this.#context);
+    addGroupRoutes(this.#context);
+    addMemberRoutes(this.#context);
+    addChangesRoutes(this.#context, { stuckAfterMs, heartbeatMs, responses: this.#responses });
+    await app.ready();
+  }
+
+  async listen(): Promise<ServerAddress> {
+    const { host, port, tls } = this.#http;
+    try {
+      await this.#app.listen({ host: host.replace(/^\[(.*)\]$/, '$1'), port });
+    } catch (error) {
+      throw new TidingsError('CONFIG_INVALID', `the relay cannot listen on ${host}:${port}`, {
+        hint: 'Check that the address is one of this machine, and that no other process uses the port.',
+        details: { field: 'http', host, port, reason: String((error as NodeJS.ErrnoException).code) },
+        cause: error,
+      });
+    }
+    const address = this.#app.server.address();
+    const bound = typeof address === 'object' && address !== null ? address.port : port;
+    const name = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+    const url = `${tls === null ? 'http' : 'https'}://${name}:${bound}`;
+    this.#log.info({ url }, 'the relay can be reached');
+    return { url, host, port: bound };
+  }
+
+  openApi(): object {
+    return this.#app.swagger();
+  }
+
+  close({ graceMs = 10_000 }: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(graceMs);
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const deadline = new AbortController();
+    const ended = this.#responses.close();
+    // Listening ends at once; requests that are being answered are waited for.
+    const closed = this.#app.close();
+    const late = sleep(graceMs, undefined, { signal: deadline.signal }).then(
+      () => this.#app.server.closeAllConnections(),
+      () => undefined,
+    );
+    await Promise.all([ended.then(() => this.#app.server.closeIdleConnections()), closed]);
+    deadline.abort();
+    await late;
+  }
+
+  #addHooks(): void {
+    const app = this.#app;
+    const { metrics } = this.#context;
+    app.addHook('onRequest', (request, reply, next) => {
+      const { role = null } = request.routeOptions.config;
+      try {
+        if (role !== null) this.#auth.authorize(request.headers.authorization, role);
+        if (this.#responses.isClosing && request.routeOptions.url !== '/readyz') {
+          void reply.header('connection', 'close');
+          throw new TidingsError('RELAY_CLOSING', 'the relay is being stopped');
+        }
+        next();
+      } catch (error) {
+        next(error as Error);
+      }
+    });
+    app.addHook('preValidation', (request, _reply, next) => {
+      const { schema } = request.routeOptions;
+      // A body that is not there is one without fields.
+      if (schema?.body !== undefined) request.body ??= {};
+      listsOfOne(request.query as Record<string, unknown>, schema?.querystring);
+      next();
+    });
+    app.addHook('onResponse', (request, reply, next) => {
+      const { url: route = 'other', config } = request.routeOptions;
+      const method = route === 'other' ? 'other' : request.method;
+      metrics.httpRequests.inc({ method, route, status: reply.raw.statusCode });
+      if (config.streams !== true) metrics.httpSeconds.observe({ method, route }, reply.elapsedTime / 1000);
+      next();
+    });
+  }
+
+  #addErrors(): void {
+    this.#app.setErrorHandler((error, request, reply) => {
+      const problem = problemOf(error);
+      if (problem.status >= 500 && problem.code !== 'RELAY_CLOSING') {
+        this.#log.error({ error, method: request.method, route: request.routeOptions.url }, 'a request failed');
+      }
+      if (problem.status === 401) void reply.header('www-authenticate', challenge(request.headers.authorization));
+      return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
+    });
+    this.#app.setNotFoundHandler((_request, reply) => {
+      const error = new TidingsError('REQUEST_INVALID', 'the relay has nothing under this path and method', {
+        hint: 'GET /v1/openapi.json lists what there is.',
+        details: { status: 404 },
+      });
+      return reply.code(404).type(PROBLEM_TYPE).send(problemOf(error));
+    });
+  }
+}
+
+/** A parameter that may be repeated came once. */
+function listsOfOne(query: Record<string, unknown>, schema: unknown): void {
+  const { properties = {} } = (schema ?? {}) as { readonly properties?: Readonly<Record<string, { type?: string }>> };
+  for (const [name, value] of Object.entries(query)) {
+    if (typeof value === 'string' && Object.hasOwn(properties, name) && properties[name]?.type === 'array') {
+      query[name] = [value];
+    }
+  }
+}
+
+function challenge(authorization: string | undefined): string {
+  return authorization === undefined ? 'Bearer realm="tidings"' : 'Bearer realm="tidings", error="invalid_token"';
+}
+
+function createApp({ tls, connectionsMax }: ResolvedHttpOptions): FastifyInstance {
+  const http = { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: REQUEST_TIMEOUT_MS, noDelay: true };
+  const common = {
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    exposeHeadRoutes: false,
+    trustProxy: false,
+    forceCloseConnections: 'idle' as const,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 3 * NAME_MAX },
+    // What is not known is refused, not removed. Query texts stand for lists of one; bodies are taken as they are.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, verbose: true, allowUnionTypes: true } },
+  };
+  const app =
+    tls === null ? fastify({ ...common, http }) : (fastify({ ...common, https: { ...http, ...tls } }) as never);
+  const instance: FastifyInstance = app;
+  instance.server.maxConnections = connectionsMax;
+  const parse = instance.getDefaultJsonParser('error', 'error');
+  instance.removeContentTypeParser('application/json');
+  instance.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else void parse(request, body as string, done);
+  });
+  return instance;
+}

@@ -1,0 +1,43 @@
+import type { FrameReader } from '../../client/transport.ts';
+
+import { encodeControl } from '../../formats/log/control-frame.ts';
+import { problemOf } from './problem.ts';
+import type { ResponseWriter } from './response-writer.ts';
+import type { Turns } from './turns.ts';
+
+/** After so many bytes others get a turn, when there is more to send at once. */
+const TURN_BYTES = 512 * 1024;
+/** Smaller chunks are those of a reader at the end of the log: it cannot use up the thread. */
+const FULL_CHUNK_BYTES = 32 * 1024;
+
+/**
+ * Passes the frames on as they are. While one chunk is on its way to the socket, the next is fetched: two of the reader's buffers
+ * are held at most, and given back when the socket has taken them.
+ */
+export async function sendBatches(reader: FrameReader, writer: ResponseWriter, turns: Turns): Promise<void> {
+  let sending: Promise<void> = Promise.resolve();
+  let sinceTurn = 0;
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- a stream is sent in order
+    const [chunk] = await Promise.all([reader.next(), sending]);
+    if (chunk === null) break;
+    const { bytes, start, end } = chunk;
+    sending = writer.write(bytes.subarray(start, end)).finally(() => chunk.release());
+    // Its failure is seen where it is awaited.
+    sending.catch(() => {});
+    sinceTurn += end - start;
+    if (end - start < FULL_CHUNK_BYTES) sinceTurn = 0;
+    if (sinceTurn >= TURN_BYTES) {
+      sinceTurn = 0;
+      // oxlint-disable-next-line no-await-in-loop
+      await turns.next();
+    }
+  }
+  await sending;
+}
+
+/** What a response of this format ends with when it fails. */
+export function failureFrame(error: unknown): Buffer {
+  const { code, detail, hint } = problemOf(error);
+  return encodeControl({ kind: 'error', code, message: detail, hint });
+}
