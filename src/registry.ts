@@ -38,6 +38,11 @@ export interface SourceType {
   configSchema(): Promise<z.ZodObject>;
   /** Looks at everything that reading needs, and reports all that is wrong at once. */
   preflight(request: SourceRequest): Promise<readonly Finding[]>;
+  /**
+   * Loads the order of this source's positions: whether position `a` is at or before position `b`, both as text. Left out where
+   * positions cannot be compared without the server.
+   */
+  positionOrder?(): Promise<(a: string, b: string) => boolean>;
 }
 
 /** Source types by the scheme of their URLs, without the colon. */
@@ -57,7 +62,8 @@ const mysql: SourceType = {
   },
   async preflight(request) {
     const { runPreflight } = await import('./sources/mysql/preflight.ts');
-    return runPreflight(request);
+    const { settings, ...options } = request;
+    return runPreflight({ ...settings, ...options });
   },
 };
 

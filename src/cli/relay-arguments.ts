@@ -25,7 +25,8 @@ export const HELP_OPTION: OptionSpec = { name: 'help', short: 'h', value: null, 
 const TOKEN_OPTION: OptionSpec = {
   name: 'token',
   value: '<token>',
-  description: 'The token that the relay wants. Better in the variable TIDINGS_TOKEN: others see the arguments of a process.',
+  description:
+    'The token that the relay wants. Better in the variable TIDINGS_TOKEN: others see the arguments of a process.',
 };
 
 /** Of every command that talks to a relay. */
@@ -55,8 +56,8 @@ export function parseRelay(args: CommandArguments, context: CliContext): RelayAd
 
 export function required(args: CommandArguments, name: string, command: string): string {
   const value = args.one(name);
-  if (value === undefined) throw usageError(`tidings ${command} needs --${name}`, `tidings ${command} --help shows more.`);
-  return value;
+  if (value !== undefined) return value;
+  throw usageError(`tidings ${command} needs --${name}`, `tidings ${command} --help shows more.`);
 }
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/i;

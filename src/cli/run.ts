@@ -1,8 +1,16 @@
 import { nearest } from '../base/nearest.ts';
 import { isTidingsError } from '../core/errors.ts';
 import { type CommandSpec, usageError } from './arguments.ts';
+import { CHECKPOINT_GET, CHECKPOINT_SET, runCheckpointGet, runCheckpointSet } from './commands/checkpoint.ts';
+import { CONSUME, runConsume } from './commands/consume.ts';
 import { DOCTOR, runDoctor } from './commands/doctor.ts';
+import { GROUPS, runGroups } from './commands/groups.ts';
+import { PAUSE, RESUME, runPause, runResume } from './commands/pause.ts';
+import { REPLAY, runReplay } from './commands/replay.ts';
+import { RUN, runRelay } from './commands/run-relay.ts';
+import { runStreams, STREAMS } from './commands/streams.ts';
 import { runTail, TAIL } from './commands/tail.ts';
+import { runValidate, VALIDATE } from './commands/validate.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.ts';
 import { overviewHelp } from './help.ts';
@@ -15,6 +23,16 @@ interface Command {
 }
 
 export const COMMANDS: readonly Command[] = [
+  { spec: RUN, run: runRelay },
+  { spec: VALIDATE, run: runValidate },
+  { spec: CONSUME, run: runConsume },
+  { spec: STREAMS, run: runStreams },
+  { spec: GROUPS, run: runGroups },
+  { spec: CHECKPOINT_GET, run: runCheckpointGet },
+  { spec: CHECKPOINT_SET, run: runCheckpointSet },
+  { spec: REPLAY, run: runReplay },
+  { spec: PAUSE, run: runPause },
+  { spec: RESUME, run: runResume },
   { spec: TAIL, run: runTail },
   { spec: DOCTOR, run: runDoctor },
 ];

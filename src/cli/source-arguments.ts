@@ -92,21 +92,30 @@ export function parsePatterns(args: CommandArguments, name: string): readonly st
 
 function splitList(list: string): string[] {
   const items: string[] = [];
-  let start = 0;
+  let rest = list;
+  for (;;) {
+    const at = firstOutside(rest, ',');
+    items.push(rest.slice(0, at).trim());
+    if (at === rest.length) return items;
+    rest = rest.slice(at + 1);
+  }
+}
+
+/** Where the separator first stands outside of back quotes and of a `/regular expression/`; the text's length when it does not. */
+export function firstOutside(text: string, separator: string): number {
   let quote: string | null = null;
-  for (let at = 0; at < list.length; at++) {
-    const character = list[at] ?? '';
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at] ?? '';
     if (quote !== null) {
       if (quote === '/' && character === '\\') at++;
       else if (character === quote) quote = null;
-    } else if (character === '`' || (character === '/' && list.slice(start, at).trim() === '')) {
+    } else if (character === separator) {
+      return at;
+    } else if (character === '`' || (character === '/' && text.slice(0, at).trim() === '')) {
       quote = character;
-    } else if (character === ',') {
-      items.push(list.slice(start, at).trim());
-      start = at + 1;
     }
   }
-  return [...items, list.slice(start).trim()];
+  return text.length;
 }
 
 /** `shop.orders=id,total`, repeatable, or several of them separated by `;`. */

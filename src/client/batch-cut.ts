@@ -100,7 +100,11 @@ interface Run {
 }
 
 /** The rows of a run have consecutive SCNs: what is left is a run for each stretch of rows that stay. */
-function cutRun({ body, view, at, end, firstScn }: Run, row: BatchCutOptions['row'], keep: (run: Buffer) => void): void {
+function cutRun(
+  { body, view, at, end, firstScn }: Run,
+  row: BatchCutOptions['row'],
+  keep: (run: Buffer) => void,
+): void {
   const rowsAt = at + RUN_BYTES + view.getUint32(at + 16, true);
   const offset = view.getUint32(at + 4, true);
   let stretchAt = rowsAt;

@@ -1,7 +1,7 @@
 import type { Row } from '../core/change.ts';
 import type { ChangeStream, ConsumerBatch, StreamOptions } from '../core/consumer.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
-import type { ConsumerEngine, ConsumerTiming } from './consumer-engine.ts';
+import type { ConsumerEngine, ConsumerInternals } from './consumer-engine.ts';
 import { GroupConsumer } from './group-consumer.ts';
 import { PlainConsumer } from './plain-consumer.ts';
 import type { StreamBatch } from './stream-batch.ts';
@@ -15,11 +15,14 @@ import type { Transport } from './transport.ts';
 export function createChangeStream<R = Row>(
   transport: Transport,
   options: StreamOptions,
-  timing: ConsumerTiming = {},
+  { onClose, ...timing }: ConsumerInternals = {},
 ): ChangeStream<R> {
   const { group, checkpoints, onAssigned, onRevoked, member } = options;
   if (group !== undefined && checkpoints !== undefined) {
-    throw new TidingsError('CONFIG_INVALID', "`checkpoints` and `group` do not go together: a group's checkpoints are kept by the relay");
+    throw new TidingsError(
+      'CONFIG_INVALID',
+      "`checkpoints` and `group` do not go together: a group's checkpoints are kept by the relay",
+    );
   }
   if (group === undefined && (onAssigned !== undefined || onRevoked !== undefined || member !== undefined)) {
     throw new TidingsError('CONFIG_INVALID', '`member`, `onAssigned` and `onRevoked` are for a reader with a `group`');
@@ -28,13 +31,14 @@ export function createChangeStream<R = Row>(
     group === undefined
       ? new PlainConsumer<R>(transport, options, timing)
       : new GroupConsumer<R>(transport, { ...options, group }, timing);
-  return new OpenStream<R>(engine, options);
+  return new OpenStream<R>(engine, options, onClose);
 }
 
 /** The iteration over an engine: who may ask, when it ends, and committing by itself. */
 class OpenStream<R> implements ChangeStream<R>, AsyncIterator<ConsumerBatch<R>, undefined> {
   readonly #engine: ConsumerEngine<R>;
   readonly #options: StreamOptions;
+  readonly #onClose: (() => void) | undefined;
   readonly #abort = (): void => void this.close();
   #started = false;
   #tail: Promise<unknown> = Promise.resolve();
@@ -44,9 +48,10 @@ class OpenStream<R> implements ChangeStream<R>, AsyncIterator<ConsumerBatch<R>, 
   #commitFailure: { readonly error: unknown } | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(engine: ConsumerEngine<R>, options: StreamOptions) {
+  constructor(engine: ConsumerEngine<R>, options: StreamOptions, onClose: (() => void) | undefined) {
     this.#engine = engine;
     this.#options = options;
+    this.#onClose = onClose;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ConsumerBatch<R>, undefined> {
@@ -87,6 +92,7 @@ class OpenStream<R> implements ChangeStream<R>, AsyncIterator<ConsumerBatch<R>, 
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#abort);
     await this.#engine.close();
+    this.#onClose?.();
   }
 
   async #next(): Promise<IteratorResult<ConsumerBatch<R>, undefined>> {
@@ -113,12 +119,18 @@ class OpenStream<R> implements ChangeStream<R>, AsyncIterator<ConsumerBatch<R>, 
     const batch = this.#batch;
     this.#batch = null;
     if (batch === null || this.#options.commit !== 'auto' || this.#closing !== null) return;
-    const commit = batch.commit().catch((error: unknown) => {
+    this.#committing = this.#committed(batch, this.#committing);
+  }
+
+  /** Does not fail: the next batch asked for does. */
+  async #committed(batch: StreamBatch<R>, before: Promise<void>): Promise<void> {
+    try {
+      await batch.commit();
+    } catch (error) {
       // Partitions that went away meanwhile: their changes come again where they are now. The engine has logged it.
-      if (isTidingsError(error) && error.code === 'GROUP_FENCED') return;
-      this.#commitFailure ??= { error };
-    });
-    this.#committing = Promise.all([this.#committing, commit]).then(() => {});
+      if (!isTidingsError(error) || error.code !== 'GROUP_FENCED') this.#commitFailure ??= { error };
+    }
+    await before;
   }
 
   #throwCommitFailure(): void {

@@ -22,14 +22,17 @@ export class Checkpointer {
   commit(scn: number): Promise<void> {
     if (scn <= this.#saved) return Promise.resolve();
     this.#wanted = Math.max(this.#wanted, scn);
-    const turn = this.#tail.then(async () => {
-      if (scn <= this.#saved) return;
-      const wanted = this.#wanted;
-      await this.#store.save(wanted);
-      this.#saved = wanted;
-    });
+    const turn = this.#save(scn, this.#tail);
     this.#tail = turn.catch(() => {});
     return turn;
+  }
+
+  async #save(scn: number, before: Promise<void>): Promise<void> {
+    await before;
+    if (scn <= this.#saved) return;
+    const wanted = this.#wanted;
+    await this.#store.save(wanted);
+    this.#saved = wanted;
   }
 
   /** Resolves when no write is running. */

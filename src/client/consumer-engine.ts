@@ -10,12 +10,17 @@ export interface ConsumerEngine<R> {
   close(): Promise<void>;
 }
 
-/** What tests put in the place of time and chance. */
+/** How reconnecting is paced, and what tests put in the place of time and chance. */
 export interface ConsumerTiming {
   readonly clock?: Clock;
   readonly random?: () => number;
   /** Pauses between two attempts to reach the relay. @default 100 ms to 10 s */
   readonly backoff?: BackoffLimits;
+}
+
+export interface ConsumerInternals extends ConsumerTiming {
+  /** Called once, when the stream has ended. */
+  readonly onClose?: () => void;
 }
 
 /** Batches of one chunk are handed over together up to about so many bytes. */

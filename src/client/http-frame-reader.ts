@@ -34,7 +34,7 @@ export class HttpFrameReader implements FrameReader {
   #idle: NodeJS.Timeout | null = null;
   #waiter: PromiseWithResolvers<void> | null = null;
   /** How it ended; thrown once all whole frames that came before have been taken. */
-  #failure: unknown = null;
+  #failure: TidingsError | null = null;
   #over = false;
   #closed = false;
   #greeted = false;

@@ -49,7 +49,10 @@ export class HttpRequests {
   constructor(options: HttpRequestsOptions) {
     const { url, tls } = options;
     if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-      throw new TidingsError('CONFIG_INVALID', `the relay's URL begins with ${url.protocol} instead of http: or https:`);
+      throw new TidingsError(
+        'CONFIG_INVALID',
+        `the relay's URL begins with ${url.protocol} instead of http: or https:`,
+      );
     }
     if (url.username !== '' || url.password !== '') {
       throw new TidingsError('CONFIG_INVALID', "the relay's URL holds a user or a password", {

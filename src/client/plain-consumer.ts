@@ -3,6 +3,7 @@ import { type Logger, silentLogger } from '../core/logger.ts';
 import { batchFirstScn, batchLastScn, batchLength } from '../formats/log/batch-header.ts';
 import { type LogTransactionPart, readBatch } from '../formats/log/batch-reader.ts';
 import type { ControlFrame } from '../formats/log/control-frame.ts';
+import { viewOf } from '../formats/log/filter-output.ts';
 import { ShapeRegistry } from '../formats/log/shape-registry.ts';
 import { cutBatch } from './batch-cut.ts';
 import { Checkpointer } from './checkpointer.ts';
@@ -48,7 +49,7 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
   /** Whether the last batch handed over, and so every one, was committed. */
   #committed = true;
   /** What was found behind the last batch that could be read; null: nothing wrong. */
-  #failure: unknown = null;
+  #failure: { readonly error: unknown } | null = null;
   #ended = false;
   #closed = false;
 
@@ -72,7 +73,7 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     if (this.#checkpointer === null) await this.#begin();
     while (!this.#closed && !this.#ended) {
       try {
-        if (this.#failure !== null) throw this.#failure;
+        if (this.#failure !== null) throw this.#failure.error;
         const batch = this.#gather();
         if (batch !== null) return batch;
       } catch (error) {
@@ -125,7 +126,7 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     } catch (error) {
       // What came before it is good, and the place in the stream is behind it already: it is handed over first.
       if (!gathering.isSomething) throw error;
-      this.#failure = error;
+      this.#failure = { error };
     }
     return gathering.isSomething ? this.#handOver(gathering) : null;
   }
@@ -144,6 +145,9 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
       this.#open = parts.open;
       if (!parts.open) this.#safe = last;
       this.#sourcePosition = parts.position;
+    } else {
+      // Nothing of it is wanted, but for the shapes that it may define.
+      this.#decode(bytes, view, at);
     }
     this.#reading.skipBatch();
     this.#reading.progressed();
@@ -167,7 +171,7 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
       { bytes, view, start: at },
       { row: (_hash, scn) => scn > position, statement: (scn) => scn > position },
     );
-    if (cut !== null) return this.#decode(cut, new DataView(cut.buffer, cut.byteOffset, cut.length), 0);
+    if (cut !== null) return this.#decode(cut, viewOf(cut), 0);
     return { ...this.#decode(bytes, view, at), parts: [] };
   }
 

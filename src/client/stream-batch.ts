@@ -41,7 +41,8 @@ export class StreamBatch<R> implements ConsumerBatch<R> {
     if (this.#changes === null) {
       const entries = this.entries;
       // Schema changes are rare: as a rule it is the same list.
-      this.#changes = entries.length === this.count ? (entries as readonly StreamChange<R>[]) : entries.filter(isChange);
+      this.#changes =
+        entries.length === this.count ? (entries as readonly StreamChange<R>[]) : entries.filter(isChange);
     }
     return this.#changes;
   }
@@ -99,4 +100,3 @@ function withPlace<R>(
     ...(partition === undefined ? {} : { partition }),
   };
 }
-

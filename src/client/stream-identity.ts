@@ -16,16 +16,24 @@ export class StreamIdentity {
   check({ stream, created, partitions, last }: Hello, behind: number | null): void {
     this.partitions = partitions;
     if (this.#createdMs !== null && this.#createdMs !== created) {
-      throw new TidingsError('SCN_UNKNOWN', `the stream ${stream} is no longer the one that was being read: it was made anew`, {
-        hint: 'Compare or copy the data anew, remove the checkpoint, and start from `latest` or `earliest`.',
-        details: { stream, created, createdBefore: this.#createdMs },
-      });
+      throw new TidingsError(
+        'SCN_UNKNOWN',
+        `the stream ${stream} is no longer the one that was being read: it was made anew`,
+        {
+          hint: 'Compare or copy the data anew, remove the checkpoint, and start from `latest` or `earliest`.',
+          details: { stream, created, createdBefore: this.#createdMs },
+        },
+      );
     }
     this.#createdMs = created;
     if (behind === null || last === null || last >= behind) return;
-    throw new TidingsError('SCN_UNKNOWN', `the stream ${stream} ends at ${last}, before the change ${behind} that was dealt with`, {
-      hint: 'The log has lost its end, or is another one. Compare or copy the data anew, remove the checkpoint, and start from `latest` or `earliest`.',
-      details: { stream, last, behind },
-    });
+    throw new TidingsError(
+      'SCN_UNKNOWN',
+      `the stream ${stream} ends at ${last}, before the change ${behind} that was dealt with`,
+      {
+        hint: 'The log has lost its end, or is another one. Compare or copy the data anew, remove the checkpoint, and start from `latest` or `earliest`.',
+        details: { stream, last, behind },
+      },
+    );
   }
 }

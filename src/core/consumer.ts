@@ -26,7 +26,7 @@ export interface StreamOptions {
   readonly ops?: readonly ChangeKind[];
   /** The columns wanted, by table pattern. The key's columns always come along. Other columns are absent from the rows. */
   readonly columns?: Readonly<Record<string, readonly string[]>>;
-  /** A condition on the row's values by table pattern: `status = 'paid' and amount >= 100`. docs/reference/http-api.md has its grammar. */
+  /** A condition on the row's values by table pattern: `status = 'paid' and amount >= 100`. docs/reference/filters.md has its grammar. */
   readonly where?: Readonly<Record<string, string>>;
   /** @default the checkpoint, or `latest` without one */
   readonly from?: StartAt;

@@ -14,6 +14,7 @@ const REPORT = 'Keep the binlog file and report it with the details of the error
 /** Every error code. Stable: a code is never renamed or given another meaning. */
 export type ErrorCode =
   | 'ACCESS_DENIED'
+  | 'BATCH_EXPIRED'
   | 'BINLOG_CHECKSUM'
   | 'BINLOG_CORRUPT'
   | 'BINLOG_DISABLED'
@@ -26,7 +27,9 @@ export type ErrorCode =
   | 'CHANGE_COLUMNS_MIXED'
   | 'CHANGE_KEY_MISSING'
   | 'CHANGE_VALUE_INVALID'
+  | 'CHECKPOINT_INVALID'
   | 'COLUMN_TYPE_UNSUPPORTED'
+  | 'COMMAND_FAILED'
   | 'CONFIG_INVALID'
   | 'CONNECTION_FAILED'
   | 'CONNECTION_LOST'
@@ -43,6 +46,7 @@ export type ErrorCode =
   | 'EVENT_TRUNCATE_UNHEARD'
   | 'FORBIDDEN'
   | 'FORMAT_VALUE'
+  | 'GROUP_FENCED'
   | 'GROUP_INVALID'
   | 'GROUP_IN_USE'
   | 'GROUP_MEMBER_UNKNOWN'
@@ -91,6 +95,12 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'The server refuses this user, password or host.',
     remedy:
       'Check user, password and the host that the account is made for; `tidings doctor` prints the statements that make a fitting account.',
+  },
+  BATCH_EXPIRED: {
+    retry: 'operator',
+    cause:
+      'A batch of a stream was looked into after the next one had been asked for: its bytes may be those of other changes by then.',
+    remedy: 'Take out what is needed (`changes`, rows, keys) before asking for the next batch.',
   },
   BINLOG_CHECKSUM: {
     retry: 'never',
@@ -158,10 +168,21 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     remedy:
       'Correct the source, or the definition of the table that it gives; docs/concepts/values.md says what each type takes.',
   },
+  CHECKPOINT_INVALID: {
+    retry: 'operator',
+    cause: 'A stored checkpoint cannot be read or written, is damaged, or is one of another stream.',
+    remedy: 'Correct the path, or restore the file; without it reading begins at `from`.',
+  },
   COLUMN_TYPE_UNSUPPORTED: {
     retry: 'never',
     cause: 'A column has a type that no decoder is known for.',
     remedy: 'Leave the table or the column out of the selection, or use a version of Tidings that knows the type.',
+  },
+  COMMAND_FAILED: {
+    retry: 'operator',
+    cause: 'The command given to `tidings consume --exec` cannot be run, or breaks the protocol.',
+    remedy:
+      'Run the command by hand; docs/reference/cli.md has the protocol. Nothing that it did not acknowledge counts as done.',
   },
   CONFIG_INVALID: {
     retry: 'never',
@@ -245,6 +266,12 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'never',
     cause: 'A value cannot be written exactly in the output format that was chosen.',
     remedy: 'Choose another format, or leave the column out with `--columns`.',
+  },
+  GROUP_FENCED: {
+    retry: 'reconnect',
+    cause: "A batch could not be committed, as none of its partitions is this member's any more.",
+    remedy:
+      'None is needed: its changes come again, to whoever has the partitions now. If it happens often, work on smaller batches.',
   },
   GROUP_INVALID: {
     retry: 'never',

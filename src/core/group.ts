@@ -19,6 +19,8 @@ export interface AssignedPartition {
   readonly partition: number;
   /** The SCN up to which this partition is done. */
   readonly checkpoint: number;
+  /** Under which epoch the member got it, or its checkpoint was last reset: with another one than before it begins anew at `checkpoint`. */
+  readonly epoch?: number;
 }
 
 export interface Heartbeat {

@@ -1,4 +1,4 @@
-import type { Row } from '../core/change.ts';
+import type { Row, SchemaChange, Truncation } from '../core/change.ts';
 import type { Position } from '../core/position.ts';
 import type { Entry, RowBatch, TransactionPart } from '../core/source.ts';
 import type { Column } from '../core/table-schema.ts';
@@ -10,11 +10,6 @@ import { type ColumnEncoding, type TableEncoder, TableEncoders } from './row-enc
 /** Takes one line, without its line end, and what it is about: an entry, and for rows which of them. */
 export type JsonLineSink = (line: string, entry: Entry, row: number) => void;
 
-export interface JsonEncoderOptions {
-  /** JSON columns as documents within the line, or as strings that hold their text. @default embedded */
-  readonly json?: 'embedded' | 'text';
-}
-
 /**
  * Tidings' own lines. docs/formats/change-event.md is the grammar.
  *
@@ -22,24 +17,15 @@ export interface JsonEncoderOptions {
  *     {"op":"schema","db":"shop","table":"orders","sql":"ALTER TABLE …","ts":"…Z","tx":"0-1-43","pos":"…"}
  */
 export class JsonEncoder implements LineEncoder {
-  readonly #tables: TableEncoders;
-
-  constructor({ json = 'embedded' }: JsonEncoderOptions = {}) {
-    this.#tables = new TableEncoders(json === 'embedded' ? jsonEncoding : jsonAsTextEncoding);
-  }
+  readonly #tables: TableEncoders = new TableEncoders(jsonEncoding);
 
   encode(part: TransactionPart, emit: JsonLineSink): void {
-    const tails = new Tails(part);
+    const tails = new LineTails(part);
     const last = lastLineEntry(part, () => true);
     part.entries.forEach((entry, index) => {
       const isLast = index === last;
       if (entry.type === 'rows') this.#rows(entry, { isLast, tails, emit });
-      else {
-        const table = entry.table === null ? 'null' : jsonString(entry.table);
-        const head = `{"op":"${entry.type}","db":${jsonString(entry.database)},"table":${table},"sql":`;
-        const line = head + jsonString(entry.sql) + (isLast ? tails.last : tails.inside);
-        emit(line + this.extra(entry, 0) + '}', entry, 0);
-      }
+      else emit(statementHead(entry) + (isLast ? tails.last : tails.inside) + this.extra(entry, 0) + '}', entry, 0);
     });
   }
 
@@ -48,10 +34,10 @@ export class JsonEncoder implements LineEncoder {
     return '';
   }
 
-  #rows(batch: RowBatch, { isLast, tails, emit }: { isLast: boolean; tails: Tails; emit: JsonLineSink }): void {
+  #rows(batch: RowBatch, { isLast, tails, emit }: { isLast: boolean; tails: LineTails; emit: JsonLineSink }): void {
     const { table } = batch;
     const encoder = this.#tables.of(table);
-    const head = `{"op":"${batch.kind}","db":${jsonString(table.database)},"table":${jsonString(table.name)},"key":`;
+    const head = `${rowHead(batch)}"key":`;
     const rows = batch.rows();
     const { before, after, count } = rows;
     const keys = leftOutKeys(batch, rows);
@@ -75,11 +61,22 @@ export class JsonEncoder implements LineEncoder {
   }
 }
 
+/** A row's line up to its key. */
+export function rowHead({ kind, table: { database, name } }: RowBatch): string {
+  return `{"op":"${kind}","db":${jsonString(database)},"table":${jsonString(name)},`;
+}
+
+/** A statement's line up to its time. */
+export function statementHead({ type, database, table, sql }: SchemaChange | Truncation): string {
+  const name = table === null ? 'null' : jsonString(table);
+  return `{"op":"${type}","db":${jsonString(database)},"table":${name},"sql":${jsonString(sql)}`;
+}
+
 /**
- * How the lines of a part end: when, in which transaction, and where to resume so that nothing after the line is missed (I2).
+ * How the lines of a part end, but for their brace: when, in which transaction, and where to resume so that nothing after the line is missed (I2).
  * Both forms are made when the first line needs them: a position's text can be long, and most transactions have one line.
  */
-class Tails {
+export class LineTails {
   readonly #part: TransactionPart;
   readonly #stamp: string;
   #inside: string | null = null;
@@ -110,10 +107,6 @@ function positionText(position: Position): string {
 /** After the change; a key column that an update did not log in its after image was not changed by it. */
 function keyOf(encoder: TableEncoder, row: Row, { old }: { old: Row | null }): string {
   return encoder.key(row, old ?? row);
-}
-
-function jsonAsTextEncoding(column: Column): ColumnEncoding {
-  return column.type === 'json' ? (value) => jsonString(value as string) : jsonEncoding(column);
 }
 
 /** The JSON column of the table in docs/concepts/values.md. */

@@ -124,16 +124,20 @@ export async function openRelayStream(options: RunningStreamOptions): Promise<Ru
   });
   try {
     const seek = seekIn(log, definition.covers ?? null);
-    const groups = await StreamGroupsService.open({
-      stream: name,
-      partitions: log.partitions,
-      store: state.groups(name),
-      seek,
-      visibleEnd: () => log.visible.last,
-      clock,
-      log: logger,
-    });
-    return new RunningStream(options, { log, groups, seek, paused: (await state.stream(name)).paused });
+    const store = state.groups(name);
+    const groups = new StreamGroupsService(
+      {
+        stream: name,
+        partitions: log.partitions,
+        store,
+        seek,
+        visibleEnd: () => log.visible.last,
+        clock,
+        log: logger,
+      },
+      await store.load(),
+    );
+    return new RunningStream(options, { log, groups, seek, paused: await state.isStreamPaused(name) });
   } catch (error) {
     await log.close();
     throw error;

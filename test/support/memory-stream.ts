@@ -13,7 +13,6 @@ import type { Assignment, CommitRequest, CommitResult, Heartbeat } from '../../s
 import type { RowShape } from '../../src/core/rows/row-shape.ts';
 import type { ChangeBatch, TransactionPart } from '../../src/core/source.ts';
 import type { TableSchema } from '../../src/core/table-schema.ts';
-import { batchLastScn } from '../../src/formats/log/batch-header.ts';
 import { type ControlFrame, encodeControl } from '../../src/formats/log/control-frame.ts';
 import type { ChangeLog, LogChunk, LogRange, LogReader } from '../../src/relay/log/change-log.ts';
 import type { GroupStatus, RelayStream, StreamGroups, StreamStatus } from '../../src/relay/relay-api.ts';
@@ -30,7 +29,7 @@ export class MemoryLog implements ChangeLog {
   readonly createdMs = Date.UTC(2026, 10, 20);
   readonly partitions = 16;
   readonly stored: Stored[] = [];
-  stalled = null;
+  readonly stalled: null = null;
   position: string | null = null;
   after: number;
   readonly #shapes = new Map<string, RowShape>();

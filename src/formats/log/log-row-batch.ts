@@ -24,6 +24,14 @@ export interface BatchBody {
   readonly window: TextWindow;
 }
 
+export interface RowsExtent {
+  readonly bytes: Buffer;
+  /** Over the same bytes, with the same offsets. */
+  readonly view: DataView;
+  readonly start: number;
+  readonly end: number;
+}
+
 const KINDS: readonly ChangeKind[] = ['insert', 'update', 'delete', 'upsert'];
 
 /** The rows of one run of a stored or filtered batch, in place: valid as long as the bytes. Nothing is decoded before it is asked for. */
@@ -88,6 +96,12 @@ export class LogRowBatch implements RowBatch {
   get statement(): string | null {
     if (this.#statementStart === this.#statementEnd) return null;
     return this.#body.bytes.toString('utf8', this.#statementStart, this.#statementEnd);
+  }
+
+  /** Where its rows lie, for those who read the bytes themselves. What they throw goes through `explained`. */
+  get extent(): RowsExtent {
+    const { bytes, view } = this.#body;
+    return { bytes, view, start: this.#rowsStart, end: this.#rowsEnd };
   }
 
   rows(): DecodedRows {
@@ -190,7 +204,7 @@ export class LogRowBatch implements RowBatch {
     try {
       decoder(bytes, view, { start: this.#rowsStart, end: this.#rowsEnd, window, limit }, output);
     } catch (error) {
-      throw this.#explained(error);
+      throw this.explained(error);
     }
   }
 
@@ -199,7 +213,7 @@ export class LogRowBatch implements RowBatch {
   }
 
   /** Names the table and the change. A read past the whole buffer, which the view refuses, is turned into what it is. */
-  #explained(error: unknown): unknown {
+  explained(error: unknown): unknown {
     if (error instanceof DamagedRow) return this.#damaged(error.offset);
     if (error instanceof RangeError) return this.#damaged(this.#rowsEnd);
     if (!(error instanceof Error) || !('code' in error) || error.code !== 'ERR_STRING_TOO_LONG') return error;

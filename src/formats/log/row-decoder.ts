@@ -228,14 +228,14 @@ export function skipCode(column: Column): string {
 }
 
 /** An int's zig-zag form into `l`. */
-const INT = `l = b[p++];
+export const INT: string = `l = b[p++];
   if (l > 127) { l = l & 127 | b[p++] << 7;
   if (l > 16383) { l = l & 16383 | b[p++] << 14;
   if (l > 2097151) { l = l & 2097151 | b[p++] << 21;
   if (l > 268435455) l = l & 268435455 | b[p++] << 28; } } }`;
 
 /** A length into `l`: not negative, and not beyond the row. */
-const LENGTH = `${INT} if ((l & 1) !== 0 || !((l >>>= 1) <= e - p)) r.damaged(p);`;
+export const LENGTH: string = `${INT} if ((l & 1) !== 0 || !((l >>>= 1) <= e - p)) r.damaged(p);`;
 
 const SKIP_LONG = 'if (b[p++] > 127) p = r.skipLong(b, p);';
 
@@ -243,7 +243,7 @@ const SKIP_LONG = 'if (b[p++] > 127) p = r.skipLong(b, p);';
  * The first 28 bits go into `l`, the next into `q`. Up to 2^53 the zig-zag form is exact as a number; beyond it, which is ±2^52, the
  * runtime decides what the value is.
  */
-function longCode(name: string): string {
+export function longCode(name: string): string {
   return `l = b[p++];
     if (l > 127) { l = l & 127 | b[p++] << 7;
     if (l > 16383) { l = l & 16383 | b[p++] << 14;

@@ -1,5 +1,6 @@
 import type { Row, Value } from '../../core/change.ts';
 import { TidingsError } from '../../core/errors.ts';
+import { type AvroKind, avroKind } from '../../core/rows/avro-schema.ts';
 import { fingerprintOf, parseRowShape, type RowShape } from '../../core/rows/row-shape.ts';
 import type { Column, TableSchema } from '../../core/table-schema.ts';
 import { compileKeys, compileRows, keyPlaces, type KeysFunction, type RowsFunction } from './row-decoder.ts';
@@ -29,7 +30,7 @@ export class ShapeRegistry {
 
   /**
    * @param text a shape as the log keeps it: `RowShape.text`
-   * @throws TidingsError LOG_DAMAGED
+   * @throws TidingsError LOG_DAMAGED, LOG_VERSION_UNKNOWN
    */
   learn(text: string): void {
     // A log repeats its shapes, segment by segment.
@@ -113,6 +114,17 @@ function parsedShape(text: string): RowShape {
     throw new TidingsError('LOG_DAMAGED', 'the description of a table’s rows in the log contradicts itself', {
       details: { fingerprint: shape.fingerprint },
     });
+  }
+  for (const column of shape.table.columns) {
+    // A type that this version does not know has no code that reads it: its bytes must not be passed over (I1).
+    if ((avroKind(column) as AvroKind | undefined) !== undefined) continue;
+    throw new TidingsError(
+      'LOG_VERSION_UNKNOWN',
+      `a column of the log has the type "${column.type}", which is not known`,
+      {
+        details: { column: column.name, columnType: column.type, fingerprint: shape.fingerprint },
+      },
+    );
   }
   return shape;
 }

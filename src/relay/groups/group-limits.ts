@@ -4,7 +4,7 @@ import { TidingsError } from '../../core/errors.ts';
 export const MEMBERS_PER_GROUP_MAX = 1024;
 export const GROUPS_PER_STREAM_MAX = 1000;
 
-export const SESSION_TIMEOUT_MS = 10_000;
+const SESSION_TIMEOUT_MS = 10_000;
 const SESSION_TIMEOUT_MIN_MS = 1000;
 const SESSION_TIMEOUT_MAX_MS = 5 * 60_000;
 const HEARTBEAT_MAX_MS = 3000;

@@ -113,6 +113,28 @@ test('a member that joins again under its name gets its partitions at once, and 
   expect(fenced(group, 'a', { epoch: group.epoch, partitions: had })).toEqual([]);
 });
 
+test('a process that joins again while its partitions are moving begins with none to release', () => {
+  const group = groupOf(4);
+  join(group, 'a');
+  join(group, 'b');
+  join(group, 'a');
+  expect(has(group, 'a')).toHaveLength(2);
+  expect(has(group, 'b')).toHaveLength(2);
+  expect([...revoking(group, 'a'), ...revoking(group, 'b')]).toEqual([]);
+});
+
+test('a further change does not give more time to release', () => {
+  const group = groupOf(6);
+  join(group, 'a');
+  join(group, 'b');
+  const first = revoking(group, 'a');
+  join(group, 'c', 5000);
+  group.heartbeat('a', { epoch: group.epoch, released: [] }, 5000);
+  expect(revoking(group, 'a')).toEqual(expect.arrayContaining([...first]));
+  group.expire(SESSION_MS);
+  expect(revoking(group, 'a').filter((partition) => first.includes(partition))).toEqual([]);
+});
+
 test('a partition that is being taken back is not handed back without having been released', () => {
   const group = groupOf(2);
   join(group, 'a');

@@ -147,7 +147,8 @@ export class StreamGroupsService implements StreamGroups {
 
   /**
    * Calls back whenever what may be sent to the member has changed, with what it is now: partitions come, go, begin anew; the group
-   * pauses. The last call is with null. Returns how to stop that.
+   * pauses. The last call is with null: the member is out, even if `assignmentOf` knows one of the same name, which is another
+   * process then. A listener must not throw. Returns how to stop that.
    *
    * @throws TidingsError GROUP_MEMBER_UNKNOWN
    */
@@ -338,7 +339,7 @@ export class StreamGroupsService implements StreamGroups {
     if (assignment === null || member === undefined) throw memberUnknown(name);
     return {
       epoch: assignment.epoch,
-      partitions: assignment.partitions.map(({ partition, checkpoint }) => ({ partition, checkpoint })),
+      partitions: assignment.partitions,
       revoking: assignment.revoking,
       heartbeatMs: heartbeatOf(member.sessionMs),
       sessionTimeoutMs: member.sessionMs,

@@ -1,40 +1,40 @@
-/** A buffer that is full is handed over and another one filled: so many bytes, and more only when one line is longer. */
+import type { JsonOutput } from '../../formats/json-bytes.ts';
+
+/** A buffer that is full is handed over and another one filled: so many bytes, and more only when one row needs them. */
 const BUFFER_BYTES = 256 * 1024;
-/** Buffers that are kept for the next lines. Others, made for a large transaction, are left to the collector. */
+/** Buffers that are kept for the next lines. */
 const KEPT_MAX = 2;
 
-/** What `write(text, 'utf8')` calls after its checks of arguments; part of Buffer since its first versions. */
-type NativeWrites = Buffer & { utf8Write(text: string, offset: number, length: number): number };
-
-/** Collects text as UTF-8 in buffers that are used again. */
-export class LineBuffer {
+/** Collects lines in buffers that are used again. */
+export class LineBuffer implements JsonOutput {
+  bytes: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  view: DataView = viewOf(this.bytes);
+  at = 0;
   readonly #full: Buffer[] = [];
   readonly #free: Buffer[] = [];
-  #current: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  #used = 0;
-  #bytes = 0;
 
-  /** Bytes collected and not yet taken. */
-  get bytes(): number {
-    return this.#bytes + this.#used;
+  /** Whether there is a full buffer: it is time to send. */
+  get isFull(): boolean {
+    return this.#full.length > 0;
   }
 
-  add(text: string): void {
-    // A UTF-16 unit takes three bytes at most.
-    const needed = text.length * 3;
-    if (needed > this.#current.length - this.#used) this.#next(needed);
-    this.#used += (this.#current as NativeWrites).utf8Write(text, this.#used, needed);
+  room(size: number): void {
+    if (size <= this.bytes.length - this.at) return;
+    if (this.at > 0) this.#full.push(this.bytes.subarray(0, this.at));
+    const bytes =
+      size > BUFFER_BYTES ? Buffer.allocUnsafeSlow(size) : (this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES));
+    this.bytes = bytes;
+    this.view = viewOf(bytes);
+    this.at = 0;
   }
 
   /** What was collected, in order; null when that is nothing. To be given back by `release` when it was sent. */
   take(): Buffer | null {
-    if (this.#full.length === 0) {
-      if (this.#used === 0) return null;
-      this.#seal();
-    }
-    const next = this.#full.shift() ?? null;
-    this.#bytes -= next?.length ?? 0;
-    return next;
+    const full = this.#full.shift();
+    if (full !== undefined) return full;
+    if (this.at === 0) return null;
+    this.room(this.bytes.length);
+    return this.#full.shift() ?? null;
   }
 
   /** @param taken what `take` has returned */
@@ -42,16 +42,8 @@ export class LineBuffer {
     if (taken.buffer.byteLength !== BUFFER_BYTES || this.#free.length >= KEPT_MAX) return;
     this.#free.push(Buffer.from(taken.buffer));
   }
+}
 
-  #next(needed: number): void {
-    if (this.#used > 0) this.#seal();
-    if (needed > this.#current.length) this.#current = Buffer.allocUnsafeSlow(needed);
-  }
-
-  #seal(): void {
-    this.#full.push(this.#current.subarray(0, this.#used));
-    this.#bytes += this.#used;
-    this.#current = this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
-    this.#used = 0;
-  }
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,12 +1,11 @@
 import type { Problem } from './problem.ts';
 
-/** How the lines of JSON of one media type follow each other. */
+/** What stands between the changes in a response of lines. The changes themselves are written by `RelayLines`. */
 export interface LineFraming {
+  readonly kind: 'lines' | 'events';
   readonly contentType: string;
   /** What the response begins with. */
   readonly prologue: string;
-  /** @param op of the change */
-  change(line: string, scn: number, op: string): string;
   /** Everything up to this SCN was sent, or did not pass the filter. */
   progress(scn: number, nowMs: number): string;
   /** To a group's member: what it has, and what it must let go of. */
@@ -37,9 +36,9 @@ function failureJson({ code, detail, hint }: Problem): string {
 
 /** One JSON object per line. Every line is one, also those that are no changes: parsers of JSON lines differ in what else they bear. */
 export const NDJSON: LineFraming = {
+  kind: 'lines',
   contentType: 'application/x-ndjson; charset=utf-8',
   prologue: '',
-  change: (line) => `${line}\n`,
   progress: (scn, nowMs) => `${progressJson(scn, nowMs)}\n`,
   assignment: (assignment) => `${assignmentJson(assignment)}\n`,
   failure: (problem) => `${failureJson(problem)}\n`,
@@ -48,9 +47,9 @@ export const NDJSON: LineFraming = {
 
 /** Events as https://html.spec.whatwg.org/multipage/server-sent-events.html has them; `id` is what Last-Event-ID brings back. */
 export const SERVER_SENT_EVENTS: LineFraming = {
+  kind: 'events',
   contentType: 'text/event-stream; charset=utf-8',
   prologue: 'retry: 2000\n\n',
-  change: (line, scn, op) => `id: ${scn}\nevent: ${op}\ndata: ${line}\n\n`,
   progress: (scn, nowMs) => `id: ${scn}\nevent: progress\ndata: ${progressJson(scn, nowMs)}\n\n`,
   assignment: (assignment) => `event: assignment\ndata: ${assignmentJson(assignment)}\n\n`,
   // Not "error": EventSource uses that name for lost connections.

@@ -5,7 +5,7 @@ import { TidingsError } from '../../core/errors.ts';
 import { readBatch } from '../../formats/log/batch-reader.ts';
 import { type ControlFrame, controlLength, decodeControl, isControl } from '../../formats/log/control-frame.ts';
 import { ShapeRegistry } from '../../formats/log/shape-registry.ts';
-import { RelayJsonEncoder, scnOf } from '../../formats/relay-json.ts';
+import { RelayLines, writeText } from '../../formats/relay-lines.ts';
 import { LineBuffer } from './line-buffer.ts';
 import type { LineFraming } from './line-framing.ts';
 import { problemOf } from './problem.ts';
@@ -28,19 +28,16 @@ export interface LineResponseOptions {
   readonly after: number | null;
 }
 
-/** Enough for one write to be worth its calls. */
-const SEND_BYTES = 128 * 1024;
 /** Smaller chunks are those of a reader at the end of the log: it cannot use up the thread. */
 const FULL_CHUNK_BYTES = 32 * 1024;
 
 /** Changes as lines of JSON, or as events that hold them. */
 export class LineResponse {
   readonly #options: LineResponseOptions;
-  readonly #encoder: RelayJsonEncoder;
+  readonly #encoder: RelayLines;
   readonly #shapes: ShapeRegistry = new ShapeRegistry({ json: 'text' });
   readonly #lines: LineBuffer = new LineBuffer();
   readonly #slice: Slice;
-  #left: number;
   /** What the client knows to have been passed. */
   #told: number;
   /** Of the last batch; empty before the first. */
@@ -50,9 +47,9 @@ export class LineResponse {
 
   constructor(options: LineResponseOptions) {
     this.#options = options;
-    this.#encoder = new RelayJsonEncoder({ json: options.json, partitions: options.partitions });
+    const { framing, json, partitions, limit } = options;
+    this.#encoder = new RelayLines({ framing: framing.kind, json, partitions }, limit);
     this.#slice = new Slice(options.turns);
-    this.#left = options.limit;
     this.#told = options.after ?? 0;
     this.#wroteMs = options.clock.nowMs();
   }
@@ -60,15 +57,15 @@ export class LineResponse {
   /** Resolves when everything was sent, or as many lines as were asked for. */
   async send(reader: FrameReader): Promise<void> {
     const { framing, clock, heartbeatMs } = this.#options;
-    this.#lines.add(framing.prologue);
+    this.#add(framing.prologue);
     // Whoever loses the connection before the first change must be able to resume where it began.
-    if (framing.prologue !== '' && this.#options.after !== null) {
-      this.#lines.add(framing.progress(this.#told, clock.nowMs()));
+    if (framing.kind === 'events' && this.#options.after !== null) {
+      this.#add(framing.progress(this.#told, clock.nowMs()));
     }
     await this.#flush();
     const heartbeat = setInterval(() => this.#heartbeat(), Math.max(10, heartbeatMs / 3));
     try {
-      while (this.#left > 0) {
+      while (this.#encoder.left > 0) {
         // oxlint-disable-next-line no-await-in-loop -- a stream is sent in order
         const chunk = await reader.next();
         if (chunk === null) break;
@@ -87,7 +84,7 @@ export class LineResponse {
 
   /** Says why the response ends before its end. */
   async fail(error: unknown): Promise<void> {
-    this.#lines.add(this.#options.framing.failure(problemOf(error)));
+    this.#add(this.#options.framing.failure(problemOf(error)));
     await this.#flush();
   }
 
@@ -96,30 +93,24 @@ export class LineResponse {
     const isFull = end - start >= FULL_CHUNK_BYTES;
     if (!isFull) this.#slice.reset();
     this.#slice.begin();
-    for (let at = start; at < end && this.#left > 0;) {
+    for (let at = start; at < end && this.#encoder.left > 0;) {
       if (isControl(view, at)) {
         this.#control(decodeControl(bytes, view, at));
         at += controlLength(view, at);
         continue;
       }
       const batch = readBatch(bytes, view, at, this.#shapes, { end, previousPosition: this.#position });
-      for (const part of batch.parts) {
-        this.#encoder.encode(part, (line, entry, row) => {
-          if (this.#left === 0) return;
-          this.#left--;
-          const scn = scnOf(entry, row);
-          const op = entry.type === 'rows' ? entry.kind : entry.type;
-          this.#lines.add(this.#options.framing.change(line, scn, op));
-          this.#told = scn;
-        });
-        if (this.#lines.bytes < SEND_BYTES) continue;
+      for (const _ of this.#encoder.write(batch.parts, this.#lines)) {
+        const isOver = isFull && this.#slice.isOver;
+        if (!isOver && !this.#lines.isFull) continue;
         this.#slice.pause();
         // oxlint-disable-next-line no-await-in-loop -- at the client's pace
-        await this.#flush();
-        this.#slice.begin();
+        if (this.#lines.isFull) await this.#flush();
         // oxlint-disable-next-line no-await-in-loop
-        if (isFull && this.#slice.isOver) await this.#slice.yield();
+        if (isOver) await this.#slice.yield();
+        this.#slice.begin();
       }
+      this.#told = Math.max(this.#told, this.#encoder.scn);
       this.#position = batch.position;
       at += batch.length;
     }
@@ -137,10 +128,10 @@ export class LineResponse {
         // A member's progress is told partition by partition: in its assignment.
         if (frame.scn <= this.#told || this.#options.after === null) break;
         this.#told = frame.scn;
-        this.#lines.add(framing.progress(frame.scn, clock.nowMs()));
+        this.#add(framing.progress(frame.scn, clock.nowMs()));
         break;
       case 'assignment':
-        this.#lines.add(framing.assignment(frame));
+        this.#add(framing.assignment(frame));
         break;
       case 'error':
         throw remoteError(frame);
@@ -149,6 +140,10 @@ export class LineResponse {
       case undefined:
         break;
     }
+  }
+
+  #add(text: string): void {
+    writeText(text, this.#lines);
   }
 
   /** Sends what was collected. */

@@ -1,3 +1,4 @@
+import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { TidingsError } from '../../core/errors.ts';
@@ -7,7 +8,7 @@ import { directoryInUse, removeLockInfo, writeLockInfo } from './directory-lock.
 import { explainSqliteError, isSqliteBusy } from './sqlite-errors.ts';
 import type { GroupOf, StateOperation } from './state-operations.ts';
 import { StatementCache } from './statement-cache.ts';
-import { checkState, migrateState } from './state-schema.ts';
+import { migrateState, recognizeState } from './state-schema.ts';
 
 /** How one operation of several went. */
 export type Outcome = { readonly answer: unknown } | { readonly error: unknown };
@@ -33,12 +34,14 @@ export class StateDatabase {
     let database: DatabaseSync | null = null;
     let locked = false;
     try {
+      checkAccess(directory, this.#path);
       database = new DatabaseSync(this.#path, { timeout: LOCK_WAIT_MS });
       lock(database);
       locked = true;
       writeLockInfo(directory);
-      checkState(database, this.#path);
-      migrateState(database, this.#path);
+      recognizeState(database, this.#path);
+      makeDurable(database);
+      migrateState(database);
     } catch (error) {
       if (locked) removeLockInfo(directory);
       database?.close();
@@ -216,17 +219,33 @@ export class StateDatabase {
   }
 }
 
+/** SQLite would open what it may only read, and fail later with words that name neither file nor reason. */
+function checkAccess(directory: string, path: string): void {
+  try {
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    throw new TidingsError('DIRECTORY_UNUSABLE', `the data directory ${directory} cannot be used`, {
+      cause: error,
+      details: { directory },
+    });
+  }
+}
+
 /** From here on until `close` nobody else, not even another connection of this process, can open the file. */
 function lock(database: DatabaseSync): void {
-  // Before anything touches the file: with WAL the mode in which it is first opened is the one that counts. An exclusive
-  // connection keeps the WAL's index in its own memory, so that nothing is shared that a crash could leave behind.
+  // Before anything touches the file: a write-ahead log that is first opened in this mode has its index in the connection's own
+  // memory, so that nothing is shared that a crash could leave behind.
   database.exec('PRAGMA locking_mode = EXCLUSIVE');
-  database.exec('PRAGMA journal_mode = WAL');
-  // With FULL the WAL is synced before COMMIT returns; with NORMAL, SQLite's advice for WAL, it would be some time later.
-  database.exec('PRAGMA synchronous = FULL');
-  database.exec('PRAGMA foreign_keys = ON');
   database.exec('BEGIN EXCLUSIVE');
   database.exec('COMMIT');
+}
+
+function makeDurable(database: DatabaseSync): void {
+  database.exec('PRAGMA journal_mode = WAL');
+  // With FULL the write-ahead log is synced before COMMIT returns; with NORMAL it would be some time later.
+  database.exec('PRAGMA synchronous = FULL');
+  database.exec('PRAGMA foreign_keys = ON');
 }
 
 function isOfTheDisk(error: unknown): boolean {

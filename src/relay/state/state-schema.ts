@@ -37,36 +37,38 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** The version that this code writes. */
-export const STATE_SCHEMA_VERSION: number = MIGRATIONS.length;
-
 /**
- * Brings the file to this version's schema, all steps at once or none.
+ * Whether the file is a state that this version can work on, and whole. Changes nothing.
  *
  * @throws TidingsError STATE_NEWER, STATE_DAMAGED
  */
-export function migrateState(database: DatabaseSync, path: string): void {
+export function recognizeState(database: DatabaseSync, path: string): void {
   const version = pragma(database, 'user_version');
   const application = pragma(database, 'application_id');
   if (application !== APPLICATION_ID && (application !== 0 || version !== 0 || hasTables(database))) {
     throw new TidingsError('STATE_DAMAGED', `${path} is a database of something else`, { details: { path } });
   }
-  if (version > STATE_SCHEMA_VERSION) {
+  if (version > MIGRATIONS.length) {
     throw new TidingsError(
       'STATE_NEWER',
-      `${path} has version ${version} of the state, and this relay knows none after ${STATE_SCHEMA_VERSION}`,
-      { details: { path, version, known: STATE_SCHEMA_VERSION } },
+      `${path} has version ${version} of the state, and this relay knows none after ${MIGRATIONS.length}`,
+      { details: { path, version, known: MIGRATIONS.length } },
     );
   }
-  if (version === STATE_SCHEMA_VERSION) return;
+  checkPages(database, path);
+}
+
+/** Brings the file to this version's schema, all steps at once or none. */
+export function migrateState(database: DatabaseSync): void {
+  const version = pragma(database, 'user_version');
+  if (version === MIGRATIONS.length) return;
   database.exec('BEGIN IMMEDIATE');
   for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
-  database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${STATE_SCHEMA_VERSION}`);
+  database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}`);
   database.exec('COMMIT');
 }
 
-/** @throws TidingsError STATE_DAMAGED */
-export function checkState(database: DatabaseSync, path: string): void {
+function checkPages(database: DatabaseSync, path: string): void {
   const [finding] = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {});
   if (finding === 'ok') return;
   throw new TidingsError('STATE_DAMAGED', `the relay's state is damaged: ${path}`, {

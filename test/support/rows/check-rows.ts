@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import avsc from 'avsc';
-import { forgetWindow } from '../../../src/base/text-window.ts';
+import { emptyWindow } from '../../../src/base/text-window.ts';
 import type { Row, Value } from '../../../src/core/change.ts';
 import { avroSchema } from '../../../src/core/rows/avro-schema.ts';
 import { keyHash, tableHash } from '../../../src/core/rows/key-hash.ts';
@@ -33,7 +33,12 @@ export function wrongRows(batch: RowBatch, json: 'text' | 'parsed' = 'text'): st
     if (!isDeepStrictEqual(decoded, expected)) problems.push(...differences('decoded', decoded, expected));
     const text = json === 'text' ? expected : decodedRow(shape, row, 'text');
     problems.push(...differences('avsc', avroRow(fields, shape, row), comparable(shape.table, text)));
-    problems.push(...wrongHash(shape, row, { ...text, key: keys?.[i] ?? null }));
+    problems.push(
+      ...wrongHash(shape, row, {
+        ...text,
+        key: keys === null ? null : [keys[i] ?? null].flat(),
+      }),
+    );
   }
   return problems;
 }
@@ -45,8 +50,12 @@ export function decodedRow(shape: RowShape, { avro }: WrittenRow, json: 'text' |
   avro.copy(bytes, 8);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const output: { before: Row[]; after: Row[] } = { before: [], after: [] };
-  forgetWindow(bytes.length);
-  compileRows(shape, { wanted: null, json })(bytes, view, { start: 0, end: bytes.length }, output);
+  compileRows(shape, { wanted: null, json })(
+    bytes,
+    view,
+    { start: 0, end: bytes.length, window: emptyWindow(), limit: bytes.length },
+    output,
+  );
   return { before: output.before[0] ?? null, after: output.after[0] ?? null };
 }
 
@@ -71,10 +80,9 @@ function shown(value: unknown): string {
 function wrongHash(
   { table, before: columnsBefore, after: columnsAfter }: RowShape,
   { hash, moved, avro }: WrittenRow,
-  { before, after, key }: Images & { readonly key: Value | readonly Value[] },
+  { before, after, key }: Images & { readonly key: readonly Value[] | null },
 ): string[] {
-  const expected =
-    key === null ? tableHash(table) : keyHash(table, table.key.length === 1 ? [key as Value] : (key as Value[]));
+  const expected = key === null ? tableHash(table) : keyHash(table, key);
   const problems = hash === expected ? [] : [`the hash is ${hash}, not ${expected}`];
   // Without the key's columns among the selected ones there is nothing to compare.
   const has = (columns: readonly number[] | null): boolean =>

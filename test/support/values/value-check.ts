@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Row, Value } from '../../../src/core/change.ts';
 import type { RowBatch } from '../../../src/core/source.ts';
+import { wrongRows } from '../rows/check-rows.ts';
 import { described, type ExpectedChange, type ShownRow } from './value-load.ts';
 
 const DIFFERENCES_MAX = 20;
@@ -34,6 +35,8 @@ export class ValueCheck {
     const { count, before, after } = batch.rows();
     const keys = batch.keys();
     const changes = batch.changes();
+    // What the relay's log would hold of them.
+    for (const problem of wrongRows(batch, this.#json)) this.#differ(batch, problem);
     if (changes.length !== count) this.#differ(batch, `changes() has ${changes.length} changes, rows() ${count} rows`);
     for (let i = 0; i < count; i++) {
       const expected = this.#expected[this.rows++];

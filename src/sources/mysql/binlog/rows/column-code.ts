@@ -166,21 +166,16 @@ function bytesCode({ column, wire, charset }: BoundColumn, target: string, conte
 function decimalCode({ wire }: BoundColumn, target: string, context: CodeContext): string {
   const { size: precision, scale } = wire;
   const length = decimalLength(precision, scale);
-  const halves = decimalHalves(precision, scale);
-  if (halves !== null) return `${target} = r.shortDecimalText(${halves}, ${scale}); p += ${length};`;
-  return `${target} = r.decimalText(b, p, ${context.constant({ precision, scale })}); p += ${length};`;
-}
-
-/** The arguments of `shortDecimalText` before the scale; null for decimals of other lengths. */
-export function decimalHalves(precision: number, scale: number): string | null {
   const integer = precision - scale;
-  if (integer < 1 || integer > 9 || scale > 9) return null;
-  const integerBytes = groupBytes(integer);
-  const fractionBytes = groupBytes(scale);
-  const integerCode = integerBytes === 4 ? 'v.getUint32(p)' : bigEndian(integerBytes);
-  const fractionCode = fractionBytes === 0 ? '0' : bigEndian(fractionBytes, integerBytes);
-  const half = 2 ** (integerBytes * 8 - 1);
-  return `${integerCode}, ${half}, ${fractionCode}, ${256 ** fractionBytes - 1}`;
+  if (integer >= 1 && integer <= 9 && scale <= 9) {
+    const integerBytes = groupBytes(integer);
+    const fractionBytes = groupBytes(scale);
+    const integerCode = integerBytes === 4 ? 'v.getUint32(p)' : bigEndian(integerBytes);
+    const fractionCode = fractionBytes === 0 ? '0' : bigEndian(fractionBytes, integerBytes);
+    const half = 2 ** (integerBytes * 8 - 1);
+    return `${target} = r.shortDecimalText(${integerCode}, ${half}, ${fractionCode}, ${256 ** fractionBytes - 1}, ${scale}); p += ${length};`;
+  }
+  return `${target} = r.decimalText(b, p, ${context.constant({ precision, scale })}); p += ${length};`;
 }
 
 function temporalCode(bound: BoundColumn, target: string): string {

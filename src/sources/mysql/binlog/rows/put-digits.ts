@@ -28,7 +28,7 @@ const UTC_HOUR: Int32Array = Int32Array.from({ length: 32 }, (_, n) => word(`T${
 /** `:MM:` by minute. */
 const MINUTE: Int32Array = Int32Array.from({ length: 64 }, (_, n) => word(`:${String(n).padStart(2, '0')}:`));
 
-const POWERS: Float64Array = Float64Array.from({ length: 10 }, (_, n) => 10 ** n);
+const POWERS: Int32Array = Int32Array.from({ length: 10 }, (_, n) => 10 ** n);
 
 function word(text: string): number {
   let value = 0;
@@ -110,29 +110,34 @@ function putFixedDigits(d: Buffer, w: DataView, o: number, value: number, width:
   return o + width;
 }
 
-/** As `shortDecimalText`. */
+/**
+ * As `shortDecimalText`, with numbers of 32 bits: they are passed without being put on the heap.
+ *
+ * @param integer the integer group less the inverted sign bit: -1 - n for a negative number
+ * @param decimals the other group, as a signed number when it has 4 bytes
+ * @param decimalsMax all its bits: -1 when it has 4 bytes
+ */
 // oxlint-disable-next-line max-params -- called for every value
 export function putShortDecimal(
   d: Buffer,
   w: DataView,
   o: number,
   integer: number,
-  half: number,
   decimals: number,
   decimalsMax: number,
   scale: number,
 ): number {
   let p = o + 1;
-  let whole = integer - half;
+  let whole = integer;
   let part = decimals;
-  if (!(integer >= half)) {
+  if (integer < 0) {
     d[p++] = MINUS;
-    whole = half - 1 - integer;
+    whole = -1 - integer;
     part = decimalsMax - decimals;
   }
-  // Not >=: what was read behind the buffer's end is no number.
-  if (!(part < (POWERS[scale] as number))) {
-    return putAscii(d, o, shortDecimalText(integer, half, decimals, decimalsMax, scale));
+  // Not <, >=: what was read behind the buffer's end is no number.
+  if (!(part >= 0 && part < (POWERS[scale] as number))) {
+    return putAscii(d, o, shortDecimalText(integer, 0, decimals >>> 0, decimalsMax >>> 0, scale));
   }
   p = putDigits(d, w, p, whole);
   if (scale > 0) {
@@ -264,16 +269,10 @@ function utcDay(day: number): number {
   return packed;
 }
 
-/** As `timestamp2`. */
+/** As `timestamp2`. @param stamp the seconds, as a signed number */
 // oxlint-disable-next-line max-params -- called for every value
-export function putTimestamp(
-  d: Buffer,
-  w: DataView,
-  o: number,
-  seconds: number,
-  stored: number,
-  digits: number,
-): number {
+export function putTimestamp(d: Buffer, w: DataView, o: number, stamp: number, stored: number, digits: number): number {
+  const seconds = stamp >>> 0;
   const part = digits & 1 ? (stored / 10) | 0 : stored;
   // MySQL's zero timestamp is no moment.
   if (seconds === 0 || !(part < (POWERS[digits] as number))) {

@@ -69,14 +69,17 @@ export function putUtf8(
   if (l < 64) d[o] = l << 1;
   else at = putUint(d, o, l);
   if (l <= LOOP_BYTES_MAX) {
-    if (copyShort(b, v, p, l, d, w, at) !== 0 && !isShortUtf8(b, p, p + l, charset.bytesPerCharMax)) {
-      refuse(b, p, l, charset);
-    }
+    if (copyShort(b, v, p, l, d, w, at) !== 0) checkUtf8(b, p, l, charset);
   } else {
     b.copy(d, at, p, p + l);
     if (!isLongUtf8(b.subarray(p, p + l), charset.bytesPerCharMax)) refuse(b, p, l, charset);
   }
   return at + l;
+}
+
+/** For text that was copied already: it is not ASCII. @throws TidingsError TEXT_UNDECODABLE */
+export function checkUtf8(b: Buffer, p: number, l: number, charset: Charset): void {
+  if (!isShortUtf8(b, p, p + l, charset.bytesPerCharMax)) refuse(b, p, l, charset);
 }
 
 /** RFC 3629, section 4; sequences of up to `longest` bytes. */

@@ -36,6 +36,7 @@ export interface TranscoderOptions {
 
 /** With more bytes left of the event than this, the row is measured first, so that the room asked for is a row's and not an event's. */
 const LEFT_BYTES_MAX = 32_768;
+const TEXTS_IN_PLACE_MAX = 16;
 /** What a copy of eight bytes at a time may need beyond its end. */
 const SLACK_BYTES = 8;
 
@@ -52,7 +53,9 @@ class Transcoder {
     json: 'text',
     reserve: 'fixed + end - p',
     constant: (value) => this.#function.constant(value),
+    inlineText: () => this.#textsInPlace++ < TEXTS_IN_PLACE_MAX,
   };
+  #textsInPlace = 0;
   #fixed = MOVED_ROW_HEADER_BYTES + SLACK_BYTES;
 
   constructor(columns: readonly BoundColumn[], layout: ImageLayout, table: TableSchema) {

@@ -8,7 +8,6 @@ import {
   bigEndian,
   CHECK_LENGTH,
   type CodeContext,
-  decimalHalves,
   describe,
   known,
   lengthCode,
@@ -16,7 +15,7 @@ import {
   valueCode,
 } from './column-code.ts';
 import { DECIMAL_PRECISION_MAX, TEXT_BYTES_MAX } from './put-digits.ts';
-import { decimalLength } from './decimal-text.ts';
+import { decimalLength, groupBytes } from './decimal-text.ts';
 
 /**
  * Code that writes one column's value in a generated transcoder, in Avro (see core/rows/avro-schema.ts).
@@ -35,6 +34,8 @@ export interface WriteCode {
 export interface WriteContext extends CodeContext {
   /** The expression for the bytes that the rest of the row can take. */
   readonly reserve: string;
+  /** Whether one more text may be copied in place: a function that grows too long is not optimised at all. */
+  readonly inlineText: () => boolean;
 }
 
 /** @param nullable the column's Avro type is a union with null */
@@ -114,7 +115,7 @@ function plainCode(bound: BoundColumn, context: WriteContext): WriteCode {
     case COLUMN_TYPE.TIMESTAMP2: {
       const bytes = (size + 1) >> 1;
       const stored = size === 0 ? '0' : bigEndian(bytes, 4);
-      return text(`o = r.putTimestamp(d, w, o, v.getUint32(p), ${stored}, ${size}); p += ${4 + bytes};`);
+      return text(`o = r.putTimestamp(d, w, o, v.getInt32(p), ${stored}, ${size}); p += ${4 + bytes};`);
     }
     case COLUMN_TYPE.TIME2: {
       const bytes = (size + 1) >> 1;
@@ -186,10 +187,21 @@ function bitCode(bits: number): WriteCode {
 function decimalCode(bound: BoundColumn, context: WriteContext): WriteCode {
   const { size: precision, scale } = bound.wire;
   const length = decimalLength(precision, scale);
-  const halves = decimalHalves(precision, scale);
-  if (halves !== null) return text(`o = r.putShortDecimal(d, w, o, ${halves}, ${scale}); p += ${length};`);
   if (precision > DECIMAL_PRECISION_MAX) return text(`${valueCode(bound, 'x', context)} o = r.putAscii(d, o, x);`);
-  return text(`o = r.putDecimal(d, w, o, b, p, ${context.constant({ precision, scale })}); p += ${length};`);
+  const integer = precision - scale;
+  if (integer < 1 || integer > 9 || scale > 9) {
+    return text(`o = r.putDecimal(d, w, o, b, p, ${context.constant({ precision, scale })}); p += ${length};`);
+  }
+  const [integerBytes, fractionBytes] = [groupBytes(integer), groupBytes(scale)];
+  const whole =
+    integerBytes === 4
+      ? 'v.getInt32(p) ^ -2147483648'
+      : `${bigEndian(integerBytes)} - ${128 * 256 ** (integerBytes - 1)}`;
+  const fraction =
+    fractionBytes === 4
+      ? `v.getInt32(p + ${integerBytes}), -1`
+      : `${fractionBytes === 0 ? '0' : bigEndian(fractionBytes, integerBytes)}, ${256 ** fractionBytes - 1}`;
+  return text(`o = r.putShortDecimal(d, w, o, ${whole}, ${fraction}, ${scale}); p += ${length};`);
 }
 
 /** From the length field to `l` bytes at `p`, by what the column means. */
@@ -218,9 +230,30 @@ function bytesCode(bound: BoundColumn, head: string, context: WriteContext): Wri
   }
   const constant = context.constant(charset);
   if (charset.name === 'utf8mb4' || charset.name === 'utf8mb3') {
-    return value(`o = r.putUtf8(b, v, p, l, d, w, o, ${constant});`);
+    return value(context.inlineText() ? inlineTextCode(constant) : `o = r.putUtf8(b, v, p, l, d, w, o, ${constant});`);
   }
   return value(`o = r.putOtherText(t, o, b, v, p, l, ${constant}, ${context.reserve}); ${RELOAD}`);
+}
+
+/**
+ * `putUtf8` for the usual lengths, in place: with more calls than one or two the engine inlines none of them. The last eight bytes
+ * overlap those before.
+ */
+function inlineTextCode(charset: string): string {
+  return `
+    if (l < 8 || l > 256) o = r.putUtf8(b, v, p, l, d, w, o, ${charset});
+    else {
+      if (l < 64) d[o++] = l << 1; else { d[o] = l << 1 & 127 | 128; d[o + 1] = l >> 6; o += 2; }
+      q = l - 8;
+      let low = v.getInt32(p + q, true), high = v.getInt32(p + q + 4, true), all = low | high;
+      w.setInt32(o + q, low, true); w.setInt32(o + q + 4, high, true);
+      for (let i = 0; i < q; i += 8) {
+        low = v.getInt32(p + i, true); high = v.getInt32(p + i + 4, true); all |= low | high;
+        w.setInt32(o + i, low, true); w.setInt32(o + i + 4, high, true);
+      }
+      if ((all & 0x80808080) !== 0) r.checkUtf8(b, p, l, ${charset});
+      o += l;
+    }`;
 }
 
 function charsetOf(bound: BoundColumn, context: WriteContext): string {

@@ -11,7 +11,7 @@ import { corrupt } from '../frame-errors.ts';
 import { printJson } from '../json/json-text.ts';
 import { mixHalves, mixText, mixTrimmed } from './mix-key.ts';
 import { putDate, putDatetime, putDecimal, putShortDecimal, putTime, putTimestamp } from './put-digits.ts';
-import { putAnyString, putBinary, putBlob, putOtherText, putUtf8 } from './put-text.ts';
+import { checkUtf8, putAnyString, putBinary, putBlob, putOtherText, putUtf8 } from './put-text.ts';
 import { rowRuntime } from './row-runtime.ts';
 import { bigSigned, enumMember, uncompressColumn } from './value-runtime.ts';
 
@@ -134,6 +134,7 @@ function emptyRow(t: RowTarget, hash: number): void {
 export const transcodeRuntime: Readonly<Record<string, unknown>> = {
   ...rowRuntime,
   bitsBeyondType,
+  checkUtf8,
   differ,
   emptyRow,
   finish,

@@ -1,0 +1,155 @@
+import { resolve } from 'node:path';
+import { connect } from '../../client/connect.ts';
+import { fileCheckpoints } from '../../client/file-checkpoints.ts';
+import type { StreamOptions } from '../../core/consumer.ts';
+import type { Logger } from '../../core/logger.ts';
+import { retry } from '../../core/retry.ts';
+import { LINE_FORMAT_NAMES } from '../../formats/line-formats.ts';
+import { type CommandArguments, type CommandSpec, parseCommandLine, usageError } from '../arguments.ts';
+import type { BatchTarget } from '../batch-target.ts';
+import { chooseEncoder, FORMAT_OPTION, namedEncoder } from '../choose-encoder.ts';
+import { FILTER_OPTIONS, parseFilterOptions } from '../consume-arguments.ts';
+import { type CliContext, commandLog } from '../context.ts';
+import { ExecTarget } from '../exec-target.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { followStream } from '../follow-stream.ts';
+import { commandHelp } from '../help.ts';
+import { RelayApi, type StreamDetails } from '../relay-api-client.ts';
+import {
+  GROUP_OPTION,
+  parseRelay,
+  parseStartAt,
+  RELAY_ARGUMENT,
+  RELAY_OPTIONS,
+  type RelayAddress,
+  required,
+  STREAM_OPTION,
+} from '../relay-arguments.ts';
+import { RelayJsonLines } from '../relay-json-lines.ts';
+import { StdoutTarget } from '../stdout-target.ts';
+
+export const CONSUME: CommandSpec = {
+  name: 'consume',
+  summary: 'Follow a stream of a relay: print its changes, or feed them to a command that acknowledges them.',
+  positionals: [RELAY_ARGUMENT],
+  options: [
+    STREAM_OPTION,
+    {
+      ...GROUP_OPTION,
+      description: 'Share the stream with the other members of this group, which has its checkpoint in the relay.',
+    },
+    { name: 'member', value: '<name>', description: "The member's name within the group. Default: a random one." },
+    ...FILTER_OPTIONS,
+    {
+      name: 'from',
+      value: '<start>',
+      description:
+        'Where to start without a checkpoint: earliest, latest, an SCN, or a time (2026-11-20T09:15:02Z). Default: latest.',
+    },
+    { name: 'checkpoint-file', value: '<path>', description: 'Where a reader without a group keeps its checkpoint.' },
+    { name: 'until-end', value: null, description: 'Stop at the end of what is there now.' },
+    {
+      name: 'exec',
+      value: '<command>',
+      description:
+        'Feed a shell command through its stdin. It prints "ack" and an SCN when everything up to there is done: docs/reference/cli.md.',
+    },
+    {
+      ...FORMAT_OPTION,
+      description: `${LINE_FORMAT_NAMES.join(', ')}. Default: json; on a terminal, short lines for people.`,
+    },
+    ...RELAY_OPTIONS,
+  ],
+  examples: [
+    'tidings consume http://127.0.0.1:8400 --stream shop --from earliest --until-end',
+    "tidings consume http://127.0.0.1:8400 --stream shop --group search --exec './index-orders'",
+    'tidings consume http://127.0.0.1:8400 --stream shop --checkpoint-file shop.checkpoint >> changes.ndjson',
+  ],
+};
+
+export async function runConsume(args: readonly string[], context: CliContext): Promise<ExitCode> {
+  const parsed = parseCommandLine(args, CONSUME);
+  if (parsed.has('help')) {
+    await context.stdout.write(commandHelp(CONSUME));
+    return EXIT.ok;
+  }
+  const address = parseRelay(parsed, context);
+  const name = required(parsed, 'stream', CONSUME.name);
+  const log = commandLog(parsed, context);
+  const options = streamOptions(parsed, context);
+  const grouped = options.group !== undefined;
+  // Wrong arguments are told before anything is waited for.
+  makeTarget(parsed, { context, log, partitions: null });
+  const details = await whenReachable(name, { address, context, log, patient: options.untilEnd !== true });
+  if (details === null) return EXIT.ok;
+  const target = makeTarget(parsed, { context, log, partitions: grouped ? details.partitions : null });
+  const client = connect(address.url, { ...(address.token === undefined ? {} : { token: address.token }), log });
+  try {
+    const stream = client.stream(name, { ...options, json: 'text', log });
+    return await followStream(stream, { target, log, stop: context.stop, commit: true });
+  } finally {
+    await client.close();
+  }
+}
+
+function streamOptions(args: CommandArguments, context: CliContext): StreamOptions {
+  const [group, member, from, file] = ['group', 'member', 'from', 'checkpoint-file'].map((name) => args.one(name));
+  if (group === undefined && member !== undefined) throw usageError('--member needs --group', 'Name the group, too.');
+  if (group !== undefined && file !== undefined) {
+    throw usageError(
+      '--checkpoint-file does not go with --group',
+      "A group's checkpoints are kept by the relay: leave it out.",
+    );
+  }
+  return {
+    ...parseFilterOptions(args),
+    ...(group === undefined ? {} : { group }),
+    ...(member === undefined ? {} : { member }),
+    ...(from === undefined ? {} : { from: parseStartAt(from, 'from') }),
+    ...(file === undefined ? {} : { checkpoints: fileCheckpoints(resolve(context.cwd, file)) }),
+    ...(args.has('until-end') ? { untilEnd: true } : {}),
+  };
+}
+
+interface TargetWorld {
+  readonly context: CliContext;
+  readonly log: Logger;
+  /** Of the stream, for a group's lines. */
+  readonly partitions: number | null;
+}
+
+function makeTarget(args: CommandArguments, { context, log, partitions }: TargetWorld): BatchTarget {
+  const json = (): RelayJsonLines => new RelayJsonLines(partitions);
+  const command = args.one('exec');
+  const format = args.one('format');
+  if (command === undefined) return new StdoutTarget(context.stdout, chooseEncoder(format, { context, log, json }));
+  const encoder = namedEncoder(format ?? 'json', { context, log, json });
+  return new ExecTarget({ command, encoder, stdout: context.stdout, log, stop: context.stop });
+}
+
+const PAUSE = { delayMinMs: 250, delayMaxMs: 10_000 };
+
+interface Reaching {
+  readonly address: RelayAddress;
+  readonly context: CliContext;
+  readonly log: Logger;
+  /** Wait for a relay that does not answer, as for one that goes away later. */
+  readonly patient: boolean;
+}
+
+/** The stream, as soon as its relay answers; null when the command was told to stop before that. */
+async function whenReachable(
+  stream: string,
+  { address, context, log, patient }: Reaching,
+): Promise<StreamDetails | null> {
+  const api = new RelayApi(address, context.stop);
+  try {
+    if (!patient) return await api.stream(stream);
+    return await retry(() => api.stream(stream), { backoff: PAUSE, signal: context.stop, log });
+  } catch (error) {
+    if (context.stop.aborted) return null;
+    throw error;
+  } finally {
+    api.close();
+  }
+}

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RelaySettings } from '../../config/config-settings.ts';
+import type { Finding } from '../../core/finding.ts';
+import type { Logger } from '../../core/logger.ts';
+import { aborted } from '../aborted.ts';
+import { type CommandSpec, parseCommandLine } from '../arguments.ts';
+import { type ConfigFile, CONFIG_ARGUMENT, mistakesReport, readConfigFile } from '../config-file.ts';
+import { type CliContext, commandLog, wantsColor } from '../context.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { armFailpoints } from '../failpoints.ts';
+import { findingsReport } from '../findings-report.ts';
+import { commandHelp } from '../help.ts';
+import { HELP_OPTION, LOG_LEVEL_OPTION } from '../relay-arguments.ts';
+import { requestOf, streamDefinitions, typeOf } from '../relay-streams.ts';
+import { terminalSafe } from '../terminal-text.ts';
+
+export const RUN: CommandSpec = {
+  name: 'run',
+  summary: 'Run a relay: the streams of a configuration, kept in a durable log and served to consumers.',
+  positionals: [CONFIG_ARGUMENT],
+  options: [
+    {
+      name: 'check',
+      value: null,
+      description: 'Only check: the configuration, and whether each source can be followed. Starts nothing.',
+    },
+    LOG_LEVEL_OPTION,
+    HELP_OPTION,
+  ],
+  examples: ['tidings run', 'tidings run --check /etc/tidings/tidings.yaml'],
+};
+
+/** From the first signal to the end: readers get what is on its way, the log what was handed over. */
+const STOP_DEADLINE_MS = 10_000;
+/** How long of it consumers get to take the rest of their responses. */
+const RESPONSES_GRACE_MS = 5000;
+
+export async function runRelay(args: readonly string[], context: CliContext): Promise<ExitCode> {
+  const parsed = parseCommandLine(args, RUN);
+  if (parsed.has('help')) {
+    await context.stdout.write(commandHelp(RUN));
+    return EXIT.ok;
+  }
+  const file = await readConfigFile(parsed.positionals[0], context);
+  if (file.settings === null) return refuse(file, context);
+  const log = commandLog(parsed, context);
+  if (parsed.has('check')) return checkSources(file.settings, { context, log });
+  return serve(file.settings, { context, log });
+}
+
+function refuse(file: ConfigFile, { stderr, redact }: CliContext): ExitCode {
+  const count = file.mistakes.length === 1 ? 'a mistake' : `${file.mistakes.length} mistakes`;
+  stderr.write(redact(`error CONFIG_INVALID: ${terminalSafe(file.name)} has ${count}\n${mistakesReport(file)}`));
+  return EXIT.usage;
+}
+
+interface Serving {
+  readonly context: CliContext;
+  readonly log: Logger;
+}
+
+async function serve(settings: RelaySettings, { context, log }: Serving): Promise<ExitCode> {
+  const failpoints = armFailpoints(context.env);
+  // The server and its framework are loaded by this command only.
+  const [{ Relay }, { createRelayServer }] = await Promise.all([
+    import('../../relay/relay.ts'),
+    import('../../relay/server/relay-server.ts'),
+  ]);
+  const relay = await Relay.open({
+    directory: settings.directory,
+    streams: await streamDefinitions(settings, { types: context.sources, log }),
+    log,
+    failpoints,
+  });
+  let close = (): Promise<void> => relay.close();
+  try {
+    const server = await createRelayServer({ relay, http: settings.http, log, version: context.version });
+    close = async () => {
+      await server.close({ graceMs: RESPONSES_GRACE_MS });
+      await relay.close();
+    };
+    const { url } = await server.listen();
+    log.info({ url, streams: [...relay.streams.keys()], data: settings.directory }, 'ready');
+    await aborted(context.stop);
+  } catch (error) {
+    await stopInTime(close, log);
+    throw error;
+  }
+  log.info({}, 'stopping; once more stops at once');
+  if (!(await stopInTime(close, log))) return EXIT.failed;
+  log.info({}, 'stopped');
+  return EXIT.ok;
+}
+
+/** False when it took too long: nothing is lost then, as the log is repaired at the next start. */
+async function stopInTime(close: () => Promise<void>, log: Logger): Promise<boolean> {
+  const ended = new AbortController();
+  const late = sleep(STOP_DEADLINE_MS, 'late' as const, { signal: ended.signal }).catch(() => 'ended' as const);
+  try {
+    if ((await Promise.race([close(), late])) !== 'late') return true;
+    log.error({ deadlineMs: STOP_DEADLINE_MS }, 'could not stop in time; ending all the same');
+    return false;
+  } finally {
+    ended.abort();
+  }
+}
+
+/** One report per stream; fails when any source cannot be followed. */
+async function checkSources({ streams }: RelaySettings, { context, log }: Serving): Promise<ExitCode> {
+  const { stdout, env, redact, sources, stop } = context;
+  let errors = 0;
+  for (const [name, { source }] of streams) {
+    const preflight = typeOf(source, sources).preflight(requestOf(source, log));
+    // oxlint-disable-next-line no-await-in-loop -- one report after the other
+    const findings: readonly Finding[] | null = await Promise.race([preflight, aborted(stop)]);
+    if (findings === null) return EXIT.interrupted;
+    errors += findings.filter(({ level }) => level === 'error').length;
+    const report = findingsReport(findings, wantsColor(stdout.isTerminal, env));
+    // oxlint-disable-next-line no-await-in-loop
+    await stdout.write(redact(`stream ${terminalSafe(name)}\n${report}`));
+  }
+  return errors > 0 ? EXIT.failed : EXIT.ok;
+}

@@ -1,0 +1,188 @@
+import { z } from 'zod';
+import { HttpRequests } from '../client/http-requests.ts';
+import { isTidingsError, TidingsError } from '../core/errors.ts';
+import type { RelayAddress } from './relay-arguments.ts';
+
+export interface StreamSummary {
+  readonly name: string;
+  readonly state: string;
+  readonly first: number | null;
+  readonly last: number | null;
+  readonly firstCommit: string | null;
+  readonly lastCommit: string | null;
+  readonly bytes: number;
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string } | null;
+}
+
+export interface StreamDetails extends StreamSummary {
+  /** Into how many slices groups share it. */
+  readonly partitions: number;
+}
+
+export interface GroupSummary {
+  readonly group: string;
+  readonly paused: boolean;
+  readonly checkpoint: number | null;
+  readonly lag: { readonly changes: number; readonly bytes: number; readonly seconds: number };
+  readonly members: readonly GroupMember[];
+  readonly partitions: readonly GroupPartition[];
+}
+
+export interface GroupMember {
+  readonly member: string;
+  readonly heard: string;
+  readonly partitions: readonly number[];
+  readonly revoking: readonly number[];
+}
+
+export interface GroupPartition {
+  readonly partition: number;
+  readonly member: string | null;
+  readonly checkpoint: number;
+}
+
+// What a newer relay says beyond this is kept, for --json.
+const summaryShape = {
+  name: z.string(),
+  state: z.string(),
+  first: z.number().nullable(),
+  last: z.number().nullable(),
+  firstCommit: z.string().nullable(),
+  lastCommit: z.string().nullable(),
+  bytes: z.number(),
+  error: z.looseObject({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
+};
+const streamSummary: z.ZodType<StreamSummary> = z.looseObject(summaryShape);
+const streamDetails: z.ZodType<StreamDetails> = z.looseObject({ ...summaryShape, partitions: z.number() });
+
+const groupSummary: z.ZodType<GroupSummary> = z.looseObject({
+  group: z.string(),
+  paused: z.boolean(),
+  checkpoint: z.number().nullable(),
+  lag: z.looseObject({ changes: z.number(), bytes: z.number(), seconds: z.number() }),
+  members: z.array(
+    z.looseObject({
+      member: z.string(),
+      heard: z.string(),
+      partitions: z.array(z.number()),
+      revoking: z.array(z.number()),
+    }),
+  ),
+  partitions: z.array(z.looseObject({ partition: z.number(), member: z.string().nullable(), checkpoint: z.number() })),
+});
+
+const TIMEOUT_MS = 15_000;
+
+/** What the commands that look after a relay ask of it: docs/reference/http-api.md. Errors name what is wrong and what to do. */
+export class RelayApi {
+  readonly #requests: HttpRequests;
+  readonly #signal: AbortSignal;
+
+  constructor({ url, token }: RelayAddress, signal: AbortSignal) {
+    this.#requests = new HttpRequests({ url: new URL(url), token, timeoutMs: TIMEOUT_MS });
+    this.#signal = signal;
+  }
+
+  async streams(): Promise<readonly StreamSummary[]> {
+    return this.#ask('GET', '/v1/streams', z.array(streamSummary));
+  }
+
+  async stream(name: string): Promise<StreamDetails> {
+    return this.#ask('GET', streamPath(name), streamDetails);
+  }
+
+  async groups(stream: string): Promise<readonly GroupSummary[]> {
+    return this.#ask('GET', `${streamPath(stream)}/groups`, z.array(groupSummary));
+  }
+
+  async group(stream: string, name: string): Promise<GroupSummary> {
+    return this.#ask('GET', groupPath(stream, name), groupSummary);
+  }
+
+  /** Moves the checkpoints of all partitions, or of some. `to`: as `from` of a reading. */
+  async resetCheckpoint(
+    stream: string,
+    name: string,
+    { to, partitions }: { to: string; partitions: readonly number[] | undefined },
+  ): Promise<GroupSummary> {
+    const place = /^\d+$/.test(to) ? Number(to) : to;
+    return this.#ask('PUT', `${groupPath(stream, name)}/checkpoint`, groupSummary, {
+      to: place,
+      ...(partitions === undefined ? {} : { partitions }),
+    });
+  }
+
+  /** Pauses or resumes a stream, or one of its groups. */
+  async turn(action: 'pause' | 'resume', stream: string, name: string | undefined): Promise<void> {
+    const path = name === undefined ? streamPath(stream) : groupPath(stream, name);
+    await this.#ask('POST', `${path}/${action}`, z.unknown());
+  }
+
+  close(): void {
+    this.#requests.close();
+  }
+
+  async #streamUnknown(error: TidingsError): Promise<TidingsError> {
+    try {
+      const names = (await this.streams()).map(({ name }) => name);
+      return noSuchStream(error, this.#requests.name, names);
+    } catch {
+      return error;
+    }
+  }
+
+  async #ask<T>(method: 'GET' | 'PUT' | 'POST', path: string, schema: z.ZodType<T>, body?: object): Promise<T> {
+    let answer: unknown;
+    try {
+      answer = await this.#requests.json(method, path, body, this.#signal);
+    } catch (error) {
+      if (isTidingsError(error) && error.code === 'STREAM_UNKNOWN') throw await this.#streamUnknown(error);
+      throw withCommandHint(error, this.#requests.name);
+    }
+    const parsed = schema.safeParse(answer);
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    throw new TidingsError(
+      'PROTOCOL_VIOLATION',
+      `${this.#requests.name} gave an answer to ${path} that this version does not understand`,
+      {
+        hint: `Use a tidings command of the relay's version.${issue === undefined ? '' : ` (at ${issue.path.join('.')})`}`,
+      },
+    );
+  }
+}
+
+function noSuchStream(error: TidingsError, relay: string, names: readonly string[]): TidingsError {
+  const hint = names.length === 0 ? 'It has none.' : `The streams are: ${names.join(', ')}.`;
+  return new TidingsError('STREAM_UNKNOWN', `${relay} has no such stream`, { hint, details: error.details });
+}
+
+function streamPath(stream: string): string {
+  return `/v1/streams/${encodeURIComponent(stream)}`;
+}
+
+function groupPath(stream: string, name: string): string {
+  return `${streamPath(stream)}/groups/${encodeURIComponent(name)}`;
+}
+
+/** What a person at a shell can do about it; a library says it in its own terms. */
+export function withCommandHint(error: unknown, relay: string): unknown {
+  if (!isTidingsError(error)) return error;
+  const hint = COMMAND_HINTS[error.code];
+  if (hint === undefined) return error;
+  const message = error.message.startsWith('this request') ? `${relay} refuses: ${error.message}` : error.message;
+  return new TidingsError(error.code, message, {
+    cause: error.cause,
+    details: error.details,
+    retry: error.retry,
+    hint,
+  });
+}
+
+const COMMAND_HINTS: Readonly<Record<string, string>> = {
+  CONNECTION_FAILED: 'Check the address, and that the relay runs: tidings run starts one.',
+  UNAUTHORIZED: 'Give a token of the relay in the variable TIDINGS_TOKEN, or with --token.',
+  FORBIDDEN: 'Use a token with that role: http.tokens in the configuration of the relay has them.',
+  TLS_FAILED:
+    'Check that the relay speaks TLS; NODE_EXTRA_CA_CERTS names a file with a certificate authority of your own.',
+};

@@ -1,0 +1,46 @@
+import type { RelaySettings, SourceSettings } from '../config/config-settings.ts';
+import type { Logger } from '../core/logger.ts';
+import { type SourceRequest, type SourceType, type SourceTypes, sourceTypeNamed } from '../registry.ts';
+import type { StreamDefinition } from '../relay/relay-api.ts';
+import { usageError } from './arguments.ts';
+
+/** What the relay is told of the streams in a configuration. */
+export async function streamDefinitions(
+  { streams }: RelaySettings,
+  { types, log }: { types: SourceTypes; log: Logger },
+): Promise<Readonly<Record<string, StreamDefinition>>> {
+  const entries = [...streams].map(async ([name, { source, partitions, retention, log: logOptions }]) => {
+    const type = typeOf(source, types);
+    const covers = await type.positionOrder?.();
+    const definition: StreamDefinition = {
+      openSource: (resume) => {
+        // What the log ends with comes before what is configured: that is only where a new stream begins.
+        const from = resume.position ?? source.from;
+        return type.open({
+          ...requestOf(source, log.child({ stream: name })),
+          ...(from === undefined ? {} : { from }),
+          ...(resume.tables.length === 0 ? {} : { knownTables: resume.tables }),
+          json: 'text',
+          waitForServer: true,
+        });
+      },
+      ...(covers === undefined ? {} : { covers }),
+      partitions,
+      retention,
+      log: logOptions,
+    };
+    return [name, definition] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/** A source as its configuration describes it, to be opened or looked at. */
+export function requestOf({ url, options }: SourceSettings, log: Logger): SourceRequest {
+  return { url, settings: options, log };
+}
+
+export function typeOf({ type }: SourceSettings, types: SourceTypes): SourceType {
+  const found = sourceTypeNamed(type, types);
+  if (found !== undefined) return found;
+  throw usageError(`there is no source of type ${type}`, 'tidings validate says which there are.');
+}

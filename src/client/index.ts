@@ -1,0 +1,14 @@
+export type {
+  ChangeStream,
+  CheckpointStore,
+  ConsumerBatch,
+  StartAt,
+  StreamChange,
+  StreamEntry,
+  StreamOptions,
+} from '../core/consumer.ts';
+export { isTidingsError, TidingsError } from '../core/errors.ts';
+export { type BoundCheckpointStore, memoryCheckpoints, type StreamName } from './checkpoint-stores.ts';
+export { connect, type ConnectOptions, type RelayClient, type StreamSummary } from './connect.ts';
+export { fileCheckpoints } from './file-checkpoints.ts';
+export type { TlsOptions } from './http-requests.ts';

@@ -1,0 +1,135 @@
+import type { BackoffLimits } from '../base/backoff.ts';
+import { isTidingsError, TidingsError } from '../core/errors.ts';
+import type { CommitRequest, CommitResult } from '../core/group.ts';
+import { type Logger, silentLogger } from '../core/logger.ts';
+import { retry } from '../core/retry.ts';
+import { CommitLedger, commitRequests, type CommitTarget, type HandedOver } from './commit-ledger.ts';
+import type { ConsumerTiming } from './consumer-engine.ts';
+import type { MemberSession } from './member-session.ts';
+import { RECONNECT } from './reading.ts';
+import type { MemberName, Transport } from './transport.ts';
+
+export interface MemberCommitsOptions extends ConsumerTiming {
+  readonly transport: Transport;
+  readonly member: MemberName;
+  readonly session: MemberSession;
+  readonly log?: Logger | undefined;
+}
+
+/**
+ * Commits of a group's member: one request at a time, retried until the relay has answered. What the relay fences is no longer this
+ * member's, and is taken out of what it has.
+ */
+export class MemberCommits {
+  readonly ledger: CommitLedger = new CommitLedger();
+  readonly #options: MemberCommitsOptions;
+  readonly #log: Logger;
+  readonly #backoff: BackoffLimits;
+  readonly #abort: AbortController = new AbortController();
+  #tail: Promise<void> = Promise.resolve();
+
+  constructor(options: MemberCommitsOptions) {
+    this.#options = options;
+    this.#log = options.log ?? silentLogger;
+    this.#backoff = options.backoff ?? RECONNECT;
+  }
+
+  /**
+   * Commits a batch and all before it.
+   *
+   * @throws TidingsError GROUP_FENCED when none of the batch's own partitions is this member's any more, and what a request fails with
+   */
+  async commit(batch: HandedOver): Promise<void> {
+    const { partitions } = this.#options.session;
+    await this.#send(this.ledger.commit(batch, partitions.held.values()));
+    if (batch.partitions.length === 0 || batch.partitions.some(({ state }) => state !== 'gone')) return;
+    const { group, member } = this.#options.member;
+    const gone = batch.partitions.map(({ partition }) => partition).join(',');
+    this.#log.warn(
+      { group, member, partitions: gone },
+      'a batch could not be committed: its partitions went to others',
+    );
+    throw new TidingsError(
+      'GROUP_FENCED',
+      `the batch could not be committed: its partitions are no longer those of "${member}" in group ${group}`,
+      { details: { group, member, partitions: gone } },
+    );
+  }
+
+  /** Moves the checkpoints past what had nothing for the consumer, if all that was handed over has been committed. */
+  moveOn(): void {
+    const targets = this.ledger.passed(this.#options.session.partitions.held.values());
+    if (targets.length === 0) return;
+    this.#send(targets).catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) this.#log.warn({ error }, 'checkpoints could not be moved; it is tried again');
+    });
+  }
+
+  /** Resolves when no request is on its way. */
+  settled(): Promise<void> {
+    return this.#tail;
+  }
+
+  /** Ends the attempts that go on. */
+  close(): void {
+    this.#abort.abort();
+  }
+
+  #send(targets: readonly CommitTarget[]): Promise<void> {
+    if (targets.length === 0) return Promise.resolve();
+    const turn = this.#requests(targets, this.#tail);
+    this.#tail = turn.catch(() => {});
+    return turn;
+  }
+
+  async #requests(targets: readonly CommitTarget[], before: Promise<void>): Promise<void> {
+    await before;
+    for (const request of commitRequests(targets)) {
+      // oxlint-disable-next-line no-await-in-loop -- one request at a time
+      await this.#request(request, targets);
+    }
+  }
+
+  async #request(request: CommitRequest, targets: readonly CommitTarget[]): Promise<void> {
+    const { session } = this.#options;
+    const { incarnation } = session;
+    const result = await this.#attempt(request);
+    if (result === 'unknown') {
+      await session.rejoin(incarnation);
+      return;
+    }
+    const fenced = new Set(result.fenced);
+    const asked = new Set(request.checkpoints.flatMap(({ partitions }) => partitions));
+    for (const { held, scn } of targets) {
+      if (!asked.has(held.partition)) continue;
+      if (!fenced.has(held.partition)) held.committed = Math.max(held.committed, scn);
+      else if (held.state !== 'gone') session.partitions.fence(held);
+    }
+    if (fenced.size === 0) return;
+    const { member } = this.#options;
+    this.#log.info({ ...member, partitions: result.fenced.join(',') }, 'partitions went to others before the commit');
+    // What the relay thinks this member has is not what it thinks itself.
+    session.nudge();
+  }
+
+  #attempt(request: CommitRequest): Promise<CommitResult | 'unknown'> {
+    const { transport, member, clock, random } = this.#options;
+    return retry(
+      async () => {
+        try {
+          return await transport.commit(member, request);
+        } catch (error) {
+          if (isTidingsError(error) && error.code === 'GROUP_MEMBER_UNKNOWN') return 'unknown';
+          throw error;
+        }
+      },
+      {
+        backoff: this.#backoff,
+        signal: this.#abort.signal,
+        log: this.#log,
+        ...(clock === undefined ? {} : { clock }),
+        ...(random === undefined ? {} : { random }),
+      },
+    );
+  }
+}

@@ -1,0 +1,427 @@
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Fault, makeTransactions, RawRelay } from '../../test/support/stream/raw-relay.ts';
+import type { CheckpointStore, ConsumerBatch, StreamOptions } from '../core/consumer.ts';
+import { connect, type RelayClient } from './connect.ts';
+
+const SOON = { delayMinMs: 0, delayMaxMs: 0 };
+const closing: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close();
+});
+
+async function startRelay(): Promise<RawRelay> {
+  const relay = await RawRelay.start();
+  closing.push(() => relay.stop());
+  return relay;
+}
+
+function connectTo(relay: RawRelay, options: Parameters<typeof connect>[1] = {}): RelayClient {
+  const client = connect(relay.url, { reconnect: SOON, ...options });
+  closing.push(() => client.close());
+  return client;
+}
+
+/** Remembers every checkpoint that was stored. */
+function recordingStore(checkpoint: number | null = null): CheckpointStore & { saved: number[] } {
+  const saved: number[] = [];
+  return {
+    saved,
+    load: () => Promise.resolve(saved.at(-1) ?? checkpoint),
+    save(scn) {
+      saved.push(scn);
+      return Promise.resolve();
+    },
+  };
+}
+
+function scnsOf(batch: ConsumerBatch): number[] {
+  return batch.changes.map(({ scn }) => scn);
+}
+
+async function readAll(relay: RawRelay, options: StreamOptions = {}): Promise<number[]> {
+  const scns: number[] = [];
+  for await (const batch of connectTo(relay).stream('shop', { from: 'earliest', untilEnd: true, ...options })) {
+    scns.push(...scnsOf(batch));
+    await batch.commit();
+  }
+  return scns;
+}
+
+function upTo(last: number): number[] {
+  return Array.from({ length: last }, (_, i) => i + 1);
+}
+
+describe('connections that fail', () => {
+  test('wherever answers are cut off, at any byte, each change comes once and in order, and commits lie at transaction ends', async () => {
+    const relay = await startRelay();
+    const plan = fc.record({
+      sizes: fc.array(fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 }), {
+        minLength: 1,
+        maxLength: 8,
+      }),
+      cuts: fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 8 }),
+      pieceBytes: fc.integer({ min: 1, max: 700 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(plan, async ({ sizes, cuts, pieceBytes }) => {
+        relay.batches.length = 0;
+        relay.faults.length = 0;
+        relay.pieceBytes = pieceBytes;
+        for (const batch of sizes) relay.append(makeTransactions(batch, { after: relay.last }));
+        relay.faults.push(...cuts.map((afterBytes): Fault => ({ kind: 'cut', afterBytes })));
+        const checkpoints = recordingStore();
+        expect(await readAll(relay, { checkpoints })).toEqual(upTo(relay.last));
+        const ends = new Set(relay.batches.map(({ last }) => last));
+        expect(checkpoints.saved.filter((scn) => scn !== 0 && !ends.has(scn))).toEqual([]);
+        expect(checkpoints.saved).toEqual(checkpoints.saved.toSorted((a, b) => a - b));
+        expect(checkpoints.saved.at(-1)).toBe(relay.last);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('a bit that was flipped on the way is found by the checksum, and the batch is read again', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([40]));
+    for (let atByte = relay.helloBytes + 100; atByte < relay.batches[0]!.bytes.length; atByte += 53) relay.faults.push({ kind: 'flip', atByte });
+    const flips = relay.faults.length;
+    expect(flips).toBeGreaterThan(4);
+    // Five in a row without anything good in between are somebody's fault.
+    relay.faults.splice(4);
+    expect(await readAll(relay)).toEqual(upTo(40));
+    expect(relay.readings.length).toBe(5);
+  });
+
+  test('bytes that are damaged again and again stop the reading instead of repeating it for ever', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([40]));
+    for (let i = 0; i < 20; i++) relay.faults.push({ kind: 'flip', atByte: 400 });
+    await expect(readAll(relay)).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION' });
+    expect(relay.readings.length).toBe(5);
+  });
+
+  test('a relay that is busy or being replaced is asked again; one that refuses is not', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([3]));
+    relay.faults.push({ kind: 'answer', status: 503, type: 'text/html', body: '<h1>no</h1>' });
+    relay.faults.push({
+      kind: 'answer',
+      status: 503,
+      type: 'application/problem+json',
+      body: JSON.stringify({ code: 'RELAY_CLOSING', detail: 'the relay is being stopped', hint: '' }),
+    });
+    expect(await readAll(relay)).toEqual([1, 2, 3]);
+    relay.faults.push({
+      kind: 'answer',
+      status: 410,
+      type: 'application/problem+json',
+      body: JSON.stringify({ code: 'SCN_PURGED', detail: 'the log begins at 100', hint: 'Take a snapshot.' }),
+    });
+    await expect(readAll(relay)).rejects.toMatchObject({
+      code: 'SCN_PURGED',
+      message: 'the log begins at 100',
+      hint: 'Take a snapshot.',
+      details: { status: 410 },
+    });
+    relay.faults.push({ kind: 'answer', status: 401, type: 'text/plain', body: 'who are you?' });
+    await expect(readAll(relay)).rejects.toMatchObject({ code: 'UNAUTHORIZED' });
+  });
+
+  test('a relay that was away comes back, and reading goes on behind the last change, not at the checkpoint', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([2, 2]));
+    const seen: number[] = [];
+    for await (const batch of connectTo(relay).stream('shop', { from: 'earliest' })) {
+      seen.push(...scnsOf(batch));
+      if (batch.scn === 4) {
+        const { port } = relay;
+        await relay.stop();
+        relay.append(makeTransactions([3], { after: 4 }));
+        await relay.listen(port);
+      }
+      if (batch.scn === 7) break;
+    }
+    expect(seen).toEqual(upTo(7));
+    expect(relay.readings.at(-1)?.get('from')).toBe('4');
+  });
+
+  test('a connection of which nothing comes any more is given up', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([2]));
+    relay.append(makeTransactions([2], { after: 2 }));
+    relay.faults.push({ kind: 'stall', afterBytes: 500 });
+    const seen: number[] = [];
+    const client = connectTo(relay, { idleTimeoutMs: 50 });
+    for await (const batch of client.stream('shop', { from: 'earliest', untilEnd: true })) seen.push(...scnsOf(batch));
+    expect(seen).toEqual([1, 2, 3, 4]);
+    expect(relay.readings.length).toBe(2);
+  });
+});
+
+describe('the place in the stream', () => {
+  test('`latest` is one place, also when the connection is lost before the first change', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([5]));
+    relay.faults.push({ kind: 'cut', afterBytes: relay.helloBytes });
+    const checkpoints = recordingStore();
+    const stream = connectTo(relay).stream('shop', { checkpoints });
+    const iterator = stream[Symbol.asyncIterator]();
+    const first = iterator.next();
+    await expect.poll(() => relay.readings.length).toBe(2);
+    relay.append(makeTransactions([2], { after: 5 }));
+    expect((await first).value?.scn).toBe(7);
+    // It is kept from the beginning: after a restart of this process `latest` would be another place.
+    expect(checkpoints.saved).toEqual([5]);
+    await stream.close();
+  });
+
+  test('the checkpoint wins over `from`, and reading begins inside of a batch when it lies there', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([3, 3]));
+    relay.append(makeTransactions([2], { after: 6 }));
+    const checkpoints = recordingStore(3);
+    expect(await readAll(relay, { checkpoints })).toEqual([4, 5, 6, 7, 8]);
+    expect(relay.readings[0]?.get('from')).toBe('3');
+  });
+
+  test('a stream that was made anew under the same name is not gone on with', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([4]));
+    const stream = connectTo(relay).stream('shop', { from: 'earliest' });
+    const read = async (): Promise<void> => {
+      for await (const _ of stream) {
+        const { port } = relay;
+        await relay.stop();
+        relay.createdMs += 1;
+        await relay.listen(port);
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'SCN_UNKNOWN' });
+  });
+
+  test('a log that ends before what was dealt with is not gone on with', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([4]));
+    await expect(readAll(relay, { checkpoints: recordingStore(90) })).rejects.toMatchObject({ code: 'SCN_UNKNOWN' });
+  });
+});
+
+describe('commits', () => {
+  test('a batch that ends inside a transaction moves the checkpoint only as far as the last transaction end', async () => {
+    const relay = await startRelay();
+    const [whole, open] = makeTransactions([2, 3]);
+    relay.append([whole!]);
+    relay.append([open!], { open: true });
+    const checkpoints = recordingStore();
+    const stream = connectTo(relay).stream('shop', { from: 'earliest', checkpoints });
+    let reads = 0;
+    for await (const batch of stream) {
+      reads++;
+      await batch.commit();
+      if (batch.scn === 5) {
+        expect(checkpoints.saved.at(-1)).toBe(2);
+        relay.append([{ committedAtUs: 9, continues: true, changes: [{ scn: 6, id: 1, state: 1 }] }]);
+      } else if (batch.scn === 6) {
+        expect(checkpoints.saved.at(-1)).toBe(6);
+        break;
+      }
+    }
+    expect(reads).toBeGreaterThanOrEqual(2);
+  });
+
+  test('of several commits at once each resolves when its change is durable; writes never overlap and never go back', async () => {
+    const relay = await startRelay();
+    for (let i = 0; i < 5; i++) relay.append(makeTransactions([2], { after: i * 2 }));
+    relay.pieceBytes = 1;
+    const saves: { scn: number; done: () => void }[] = [];
+    let running = 0;
+    const checkpoints: CheckpointStore = {
+      load: () => Promise.resolve(null),
+      save: async (scn) => {
+        expect(++running).toBe(1);
+        await new Promise<void>((resolve) => saves.push({ scn, done: resolve }));
+        running--;
+      },
+    };
+    const stream = connectTo(relay).stream('shop', { from: 'earliest', untilEnd: true, checkpoints });
+    const batches: ConsumerBatch[] = [];
+    const commits: Promise<void>[] = [];
+    const reading = (async () => {
+      for await (const batch of stream) {
+        batches.push(batch);
+        commits.push(batch.commit());
+        if (batches.length === 1) continue;
+        // An older one again: nothing goes back.
+        commits.push((batches[0] as ConsumerBatch).commit());
+      }
+    })();
+    const written: number[] = [];
+    while (written.at(-1) !== 10) {
+      await expect.poll(() => saves.length).toBeGreaterThan(0);
+      const save = saves.shift()!;
+      written.push(save.scn);
+      save.done();
+    }
+    await Promise.all([...commits, reading]);
+    expect(written).toEqual([...new Set(written)].toSorted((a, b) => a - b));
+  });
+
+  test('a store that fails fails the commit, and the next one tries again', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([1]));
+    let broken = true;
+    const saved: number[] = [];
+    const checkpoints: CheckpointStore = {
+      load: () => Promise.resolve(0),
+      save(scn) {
+        if (broken) return Promise.reject(new Error('the disk is full'));
+        saved.push(scn);
+        return Promise.resolve();
+      },
+    };
+    for await (const batch of connectTo(relay).stream('shop', { untilEnd: true, checkpoints })) {
+      await expect(batch.commit()).rejects.toThrow('the disk is full');
+      broken = false;
+      await batch.commit();
+    }
+    expect(saved).toEqual([1]);
+  });
+
+  test('with `commit: auto` a batch is committed when the next is asked for, and one that was left in the middle is not', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([2]));
+    const checkpoints = recordingStore(0);
+    const options: StreamOptions = { checkpoints, commit: 'auto' };
+    for await (const batch of connectTo(relay).stream('shop', options)) {
+      if (batch.scn === 4) break;
+      expect(checkpoints.saved).toEqual([]);
+      relay.append(makeTransactions([2], { after: 2 }));
+    }
+    expect(checkpoints.saved).toEqual([2]);
+    await connectTo(relay)
+      .stream('shop', { ...options, untilEnd: true })
+      [Symbol.asyncIterator]()
+      .next();
+    expect(relay.readings.at(-1)?.get('from')).toBe('2');
+  });
+});
+
+describe('ending', () => {
+  test('leaving the loop, close() and the signal end a reading that waits, and leave no connection open', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([1]));
+    const endings: ((end: AbortController, stream: { close(): Promise<void> }) => void)[] = [
+      (end) => end.abort(),
+      (_end, stream) => void stream.close(),
+    ];
+    for (const ending of endings) {
+      const end = new AbortController();
+      const client = connectTo(relay);
+      const stream = client.stream('shop', { from: 'earliest', signal: end.signal });
+      let batches = 0;
+      for await (const _ of stream) {
+        batches++;
+        setImmediate(() => ending(end, stream));
+      }
+      expect(batches).toBe(1);
+      await client.close();
+      await expect.poll(() => relay.connections).toBe(0);
+    }
+    const client = connectTo(relay);
+    for await (const _ of client.stream('shop', { from: 'earliest' })) break;
+    await client.close();
+    await expect.poll(() => relay.connections).toBe(0);
+  });
+
+  test('a stream that is closed while a relay is away ends at once', async () => {
+    const relay = await startRelay();
+    const { url } = relay;
+    await relay.stop();
+    closing.pop();
+    const client = connect(url, { reconnect: { delayMinMs: 60_000, delayMaxMs: 60_000 } });
+    const stream = client.stream('shop');
+    const next = stream[Symbol.asyncIterator]().next();
+    await new Promise((resolve) => setImmediate(resolve));
+    await stream.close();
+    expect(await next).toEqual({ done: true, value: undefined });
+    await client.close();
+  });
+
+  test('a stream is read once', async () => {
+    const relay = await startRelay();
+    const stream = connectTo(relay).stream('shop', { untilEnd: true });
+    for await (const _ of stream);
+    expect(() => stream[Symbol.asyncIterator]()).toThrow(expect.objectContaining({ code: 'SOURCE_ALREADY_READING' }));
+  });
+});
+
+describe('batches', () => {
+  test('changes stay, and what was not made of a batch before the next was asked for is refused', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([2]));
+    const iterator = connectTo(relay).stream('shop', { from: 'earliest' })[Symbol.asyncIterator]();
+    const first = (await iterator.next()).value!;
+    const { changes } = first;
+    relay.append(makeTransactions([1], { after: 2 }));
+    await iterator.next();
+    expect(first.changes).toBe(changes);
+    expect(changes.map(({ scn, committedAtUs, key, after }) => ({ scn, committedAtUs, key, after }))).toEqual([
+      { scn: 1, committedAtUs: 1000, key: { id: 1 }, after: { id: 1, state: 0 } },
+      { scn: 2, committedAtUs: 1000, key: { id: 2 }, after: { id: 2, state: 0 } },
+    ]);
+    expect(() => first.parts).toThrow(expect.objectContaining({ code: 'BATCH_EXPIRED' }));
+    await iterator.return?.();
+  });
+
+  test('a schema change is among the entries, with its SCN, and not among the changes', async () => {
+    const relay = await startRelay();
+    const [transaction] = makeTransactions([2], { after: 1 });
+    relay.append([{ ...transaction!, schemaScn: 1 }]);
+    for await (const batch of connectTo(relay).stream('shop', { from: 'earliest', untilEnd: true })) {
+      expect(batch.entries.map((entry) => [entry.scn, 'type' in entry ? entry.type : entry.kind])).toEqual([
+        [1, 'schema'],
+        [2, 'insert'],
+        [3, 'insert'],
+      ]);
+      expect(scnsOf(batch)).toEqual([2, 3]);
+      expect(batch.count).toBe(2);
+    }
+  });
+
+  test('small batches come joined, and a chunk that is being worked on is not overwritten by what comes in', async () => {
+    const relay = await startRelay();
+    for (let i = 0; i < 4000; i++) relay.append(makeTransactions([3], { after: i * 3, ids: 1000 }));
+    const scns: number[] = [];
+    let batches = 0;
+    for await (const batch of connectTo(relay).stream('shop', { from: 'earliest', untilEnd: true })) {
+      // More comes in while this one waits to be decoded.
+      if (batches++ % 3 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+      scns.push(...scnsOf(batch));
+    }
+    expect(scns).toEqual(upTo(12_000));
+    expect(batches).toBeLessThan(2000);
+  });
+
+  test('the token and the filters reach the relay', async () => {
+    const relay = await startRelay();
+    const client = connectTo(relay, { token: 'secret' });
+    const options: StreamOptions = {
+      tables: ['shop.orders', '/^a{1,2}$/'],
+      ops: ['insert', 'delete'],
+      columns: { 'shop.orders': ['id', 'a b', 'c`d'] },
+      where: { 'shop.orders': "status = 'paid'" },
+      from: new Date('2026-11-20T09:15:02.123Z'),
+      untilEnd: true,
+    };
+    for await (const _ of client.stream('shop', options));
+    const [query] = relay.readings;
+    expect(query?.getAll('tables')).toEqual(['shop.orders', '/^a{1,2}$/']);
+    expect(query?.get('ops')).toBe('insert,delete');
+    expect(query?.get('columns')).toBe('shop.orders:id,`a b`,`c``d`');
+    expect(query?.get('where')).toBe("shop.orders:status = 'paid'");
+    expect(query?.get('from')).toBe('2026-11-20T09:15:02.123Z');
+    expect(relay.headers[0]?.authorization).toBe('Bearer secret');
+  });
+});

@@ -1,0 +1,200 @@
+import { batchLength } from '../../formats/log/batch-header.ts';
+import { HEADER } from '../../formats/log/batch-layout.ts';
+import { batchChecksum } from '../../formats/log/batch-builder.ts';
+import type { Segment } from './segment.ts';
+
+const BUFFER_BYTES = 1024 * 1024;
+/** How much of what was written is kept in memory for readers that are close behind. */
+const TAIL_BYTES = 8 * BUFFER_BYTES;
+const SPARE_BUFFERS = 8;
+const U32_MAX = 0xffff_ffff;
+
+/** Consecutive whole batches of one segment in memory: on their way to the disk, or kept from there. */
+export class AppendBuffer {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+  readonly segment: Segment;
+  /** The place of its first byte in the log. */
+  readonly base: number;
+  /** Bytes of batches in it. */
+  filled = 0;
+  /** Of those, bytes that are durable. */
+  durable = 0;
+  /** Nothing is added any more. */
+  closed = false;
+
+  constructor(bytes: Buffer, { segment, base }: { readonly segment: Segment; readonly base: number }) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.segment = segment;
+    this.base = base;
+  }
+}
+
+/** What is written and made durable in one go: all of it in one segment. */
+export interface CommitGroup {
+  readonly segment: Segment;
+  readonly pieces: readonly GroupPiece[];
+  /** Places in the log. */
+  readonly start: number;
+  readonly end: number;
+  /** Where it begins in the file. */
+  readonly offset: number;
+  /** Differs from the present one when some of it was rolled back since. */
+  readonly cuts: number;
+}
+
+export interface GroupPiece {
+  readonly buffer: AppendBuffer;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * The end of the log in memory: batches that wait for the disk, and behind them the last few MiB that were written, from which readers
+ * at the tail are served. The appender adds, the group commit takes; a buffer's bytes never change once a group holds them.
+ */
+export class AppendBuffers {
+  readonly #buffers: AppendBuffer[] = [];
+  readonly #spare: Buffer[] = [];
+  #tailBytes = 0;
+  #cuts = 0;
+  /** Place in the log behind everything that was appended. */
+  end: number;
+  /** Behind everything that was given to the disk. */
+  #written: number;
+  /** Behind everything that is durable. */
+  #durable: number;
+
+  constructor(end: number) {
+    this.end = end;
+    this.#written = end;
+    this.#durable = end;
+  }
+
+  /** Bytes that wait for the disk. */
+  get waiting(): number {
+    return this.end - this.#durable;
+  }
+
+  get durable(): number {
+    return this.#durable;
+  }
+
+  /** The buffer with room for a batch of this size, which is to be written at its `filled`. */
+  reserve(segment: Segment, size: number): AppendBuffer {
+    const last = this.#buffers.at(-1);
+    if (last !== undefined && !last.closed && last.segment === segment && last.bytes.length - last.filled >= size) {
+      return last;
+    }
+    const bytes =
+      size > BUFFER_BYTES ? Buffer.allocUnsafeSlow(size) : (this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES));
+    const buffer = new AppendBuffer(bytes, { segment, base: this.end });
+    this.#buffers.push(buffer);
+    return buffer;
+  }
+
+  added(buffer: AppendBuffer, size: number): void {
+    buffer.filled += size;
+    this.end += size;
+    this.#tailBytes += size;
+  }
+
+  /** What waits for the disk, as far as it goes into one segment, with its checksums; null when nothing does. */
+  nextGroup(): CommitGroup | null {
+    const pieces: GroupPiece[] = [];
+    for (const buffer of this.#buffers) {
+      if (buffer.durable === buffer.filled) continue;
+      if (pieces[0] !== undefined && pieces[0].buffer.segment !== buffer.segment) break;
+      pieces.push({ buffer, from: buffer.durable, to: buffer.filled });
+    }
+    const first = pieces[0];
+    const last = pieces.at(-1);
+    if (first === undefined || last === undefined) return null;
+    const { segment } = first.buffer;
+    const start = first.buffer.base + first.from;
+    const end = last.buffer.base + last.to;
+    this.#written = end;
+    return { segment, pieces, start, end, offset: start - segment.base, cuts: this.#cuts };
+  }
+
+  /** The group is durable. What of it was rolled back meanwhile does not count. */
+  madeDurable(group: CommitGroup): void {
+    for (const { buffer, to } of group.pieces) buffer.durable = Math.min(to, buffer.filled);
+    this.#durable = Math.min(group.end, this.end);
+    if (group.cuts !== this.#cuts) this.#durable = Math.min(this.#durable, this.#written);
+    this.#trim();
+  }
+
+  wasCut(group: CommitGroup): boolean {
+    return group.cuts !== this.#cuts;
+  }
+
+  /**
+   * Forgets everything from a place in the log on.
+   *
+   * @returns whether some of it was given to the disk
+   */
+  cut(place: number): boolean {
+    this.#cuts++;
+    for (let last = this.#buffers.at(-1); last !== undefined && last.base >= place; last = this.#buffers.at(-1)) {
+      // Its memory is left to the garbage collector: the disk may still be reading it.
+      this.#buffers.pop();
+      this.#tailBytes -= last.filled;
+    }
+    const last = this.#buffers.at(-1);
+    if (last !== undefined && last.base + last.filled > place) {
+      this.#tailBytes -= last.base + last.filled - place;
+      last.filled = place - last.base;
+      last.durable = Math.min(last.durable, last.filled);
+      // For the same reason nothing is written into the rest of it.
+      last.closed = true;
+    }
+    this.end = place;
+    this.#durable = Math.min(this.#durable, place);
+    const wasWritten = this.#written > place;
+    this.#written = Math.min(this.#written, place);
+    return wasWritten;
+  }
+
+  /** The buffer that holds the place; null when it is no longer in memory, or never was. */
+  find(place: number): AppendBuffer | null {
+    const first = this.#buffers[0];
+    if (first === undefined || place < first.base) return null;
+    for (let i = this.#buffers.length - 1; i >= 0; i--) {
+      const buffer = this.#buffers[i] as AppendBuffer;
+      if (buffer.base <= place) return place < buffer.base + buffer.filled ? buffer : null;
+    }
+    return null;
+  }
+
+  /** Gives back what is durable and no longer near the end. */
+  #trim(): void {
+    for (let first = this.#buffers[0]; first !== undefined; first = this.#buffers[0]) {
+      if (this.#tailBytes <= TAIL_BYTES || first.durable < first.filled) return;
+      // The last one is still being filled, unless a large batch has it for itself.
+      if (this.#buffers.length === 1 && first.bytes.length === BUFFER_BYTES) return;
+      this.#buffers.shift();
+      this.#tailBytes -= first.filled;
+      const isRecyclable = first.bytes.length === BUFFER_BYTES && !first.closed;
+      if (isRecyclable && this.#spare.length < SPARE_BUFFERS) this.#spare.push(first.bytes);
+    }
+  }
+}
+
+/**
+ * Completes the batches of a group: how much before each was not known to be durable, and its checksum. That is done when they are
+ * written, since only then the first is known.
+ *
+ * @param durableOffset the place in the log up to which everything is durable
+ */
+export function sealGroup(group: CommitGroup, durableOffset: number): void {
+  for (const { buffer, from, to } of group.pieces) {
+    const { bytes, view, base, segment } = buffer;
+    const known = Math.max(durableOffset, segment.base);
+    for (let at = from; at < to; at += batchLength(view, at)) {
+      view.setUint32(at + HEADER.unsynced, Math.min(Math.max(base + at - known, 0), U32_MAX), true);
+      view.setUint32(at + HEADER.crc, batchChecksum(bytes, at, at + batchLength(view, at)), true);
+    }
+  }
+}

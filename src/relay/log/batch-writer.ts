@@ -1,0 +1,565 @@
+import { constants, zstdCompressSync } from 'node:zlib';
+import type { SchemaChange, TransactionInfo, Truncation } from '../../core/change.ts';
+import { TidingsError } from '../../core/errors.ts';
+import type { Position } from '../../core/position.ts';
+import type { RowTarget } from '../../core/rows/row-target.ts';
+import type { ChangeBatch, RowBatch, TransactionPart } from '../../core/source.ts';
+import { POSITION_BYTES_MAX, shapesMax } from '../../formats/log/batch-builder.ts';
+import { writeLong } from '../../formats/log/batch-header.ts';
+import {
+  ENTRY,
+  FLAG,
+  ROW_OP,
+  RUN_BYTES,
+  SHAPE_ENTRY_BYTES,
+  STATEMENT_ENTRY_BYTES,
+  TRANSACTION_BYTES,
+} from '../../formats/log/batch-layout.ts';
+import { moveRuns } from './body-walk.ts';
+import type { LogAppender } from './log-appender.ts';
+import type { Segment } from './segment.ts';
+import type { ShapeBook, ShapeState } from './shape-book.ts';
+import type { TableBook } from './table-book.ts';
+
+/** What a batch has room for: a reader's buffer holds one, unless a single row is larger. */
+export const BATCH_BYTES: number = 256 * 1024;
+/** Left for header, position and fingerprints, as far as they are of the usual size. */
+const HEAD_BYTES = 4096;
+const BODY_BYTES = BATCH_BYTES - HEAD_BYTES;
+/** A transaction that begins when less is left begins the next batch. */
+const TRANSACTION_ROOM = 512;
+/** A row's length has 31 bits, and a batch is one buffer. */
+const ROW_BYTES_MAX = 0x7ff0_0000;
+/** Below this a frame of zstd is hardly smaller than what it holds. */
+const COMPRESS_FROM_BYTES = 256;
+const FLAG_CONTINUED = 1;
+const FLAG_TABLE = 1;
+const U32_MAX = 0xffff_ffff;
+
+const ROW_KIND = {
+  insert: ROW_OP.insert,
+  update: ROW_OP.update,
+  delete: ROW_OP.delete,
+  upsert: ROW_OP.upsert,
+} as const;
+
+export interface BatchWriterOptions {
+  readonly appender: LogAppender;
+  readonly shapes: ShapeBook;
+  readonly tables: TableBook;
+  readonly compression: 'none' | 'zstd';
+  /** Where the source resumes as of the log's end; null for a new log. */
+  readonly position: string | null;
+  /** A segment is full and gets a successor. */
+  readonly sealed: (segment: Segment) => void;
+}
+
+/** What the batch in the making was before the transaction in the making began in it. */
+interface Before {
+  at: number;
+  count: number;
+  firstCommitUs: number;
+  maxCommitUs: number;
+  shapes: number;
+  defines: number;
+}
+
+/**
+ * Turns what a source hands over into the bodies of batches. Rows write themselves into it (`RowTarget`); nothing is allocated per row
+ * or transaction.
+ *
+ * A batch ends when it is full, or when somebody wants to write it (`seal`). It holds complete transactions, or a piece of one: a
+ * transaction that is handed over in parts begins a batch and ends one, and one that turns out to be larger than a batch is moved into
+ * a batch of its own before it is cut.
+ */
+export class BatchWriter implements RowTarget {
+  bytes: Buffer;
+  view: DataView;
+  at = 0;
+  end: number = BODY_BYTES;
+  rows = 0;
+
+  readonly #options: BatchWriterOptions;
+  /** What bodies are made in, unless a row is too large for it. */
+  readonly #usual: Buffer;
+  #position: Position | string | null;
+  #positionBytes: Buffer;
+  #positionOf: Position | string | null = null;
+  /** The position that the last batch with an end of a transaction carries. */
+  #sealedPosition: Buffer | null;
+  #sourceBytes = 0;
+
+  // The batch in the making: the bytes up to `at`.
+  #batch = 0;
+  #count = 0;
+  #transactions = 0;
+  #firstCommitUs = 0;
+  #maxCommitUs = 0;
+  #continues = false;
+  readonly #shapes: ShapeState[] = [];
+  readonly #defines: { readonly state: ShapeState; readonly fingerprint: string }[] = [];
+
+  // The transaction in the making.
+  #transaction: TransactionInfo | null = null;
+  readonly #before: Before = { at: 0, count: 0, firstCommitUs: 0, maxCommitUs: 0, shapes: 0, defines: 0 };
+  /** Behind its entry in the batch in the making. */
+  #entryEnd = 0;
+  /** It has batches of its own. */
+  #alone = false;
+  /** Batches of it were sealed. */
+  #cut = false;
+
+  // The run in the making: rows with the same shape, kind and statement.
+  /** Its entry; -1 when there is none. */
+  #runAt = -1;
+  #runShape: ShapeState | null = null;
+  #runKind = 0;
+  #runStatement: string | null = null;
+  #statement: Buffer = NOTHING;
+  /** The run is all that is in the batch besides its transaction's entry. */
+  #runIsFirst = false;
+
+  constructor(options: BatchWriterOptions) {
+    this.#options = options;
+    this.#usual = Buffer.allocUnsafeSlow(BODY_BYTES);
+    this.bytes = this.#usual;
+    this.view = new DataView(this.#usual.buffer);
+    this.#position = options.position;
+    this.#positionBytes = NOTHING;
+    this.#sealedPosition = options.position === null ? null : Buffer.from(options.position);
+  }
+
+  /** Inside a transaction. */
+  get isOpen(): boolean {
+    return this.#transaction !== null;
+  }
+
+  /** There is something that `seal` would make a batch of. */
+  get hasBatch(): boolean {
+    return this.at > 0 && (this.#transaction === null || this.at > this.#entryEnd);
+  }
+
+  /** There are whole transactions that wait for their batch to be full. */
+  get hasTransactions(): boolean {
+    return this.at > 0 && !this.#alone;
+  }
+
+  /** The source has come further than the last batch says, without anything that would make a batch. */
+  get hasPosition(): boolean {
+    if (this.#transaction !== null || this.at > 0 || this.#position === null) return false;
+    const sealed = this.#sealedPosition;
+    return sealed === null || !sealed.equals(this.#encodedPosition());
+  }
+
+  /**
+   * @throws TidingsError whatever a row batch cannot write. The transaction is taken back then; those before it stay.
+   */
+  append(batch: ChangeBatch): void {
+    this.#sourceBytes += batch.bytes;
+    try {
+      for (const part of batch.parts) this.#part(part);
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
+    if (this.#transaction === null) this.#position = batch.position;
+  }
+
+  /** Makes a batch of what there is, also of an unfinished transaction. */
+  seal(): void {
+    if (this.at === 0) return;
+    this.#endRun();
+    if (this.#transaction === null) this.#seal(0, this.at);
+    else if (!this.#alone && this.#before.at > 0) this.#split();
+    else if (this.at > this.#entryEnd) this.#cutTransaction();
+  }
+
+  /** Makes an empty batch, of the position alone. */
+  sealPosition(): void {
+    if (this.#transaction !== null || this.at > 0 || this.#position === null) return;
+    this.#startBatch();
+    this.#seal(0, 0);
+  }
+
+  /** Takes the transaction in the making back, wherever its batches are by now. */
+  abandon(): void {
+    if (this.#transaction === null) return;
+    const { appender, shapes, tables } = this.#options;
+    this.#transaction = null;
+    this.#runAt = -1;
+    tables.rollback();
+    if (this.#cut) {
+      appender.rollback();
+      shapes.forgetDefinitions();
+      this.#clear();
+      return;
+    }
+    const before = this.#before;
+    this.at = before.at;
+    this.#count = before.count;
+    this.#firstCommitUs = before.firstCommitUs;
+    this.#maxCommitUs = before.maxCommitUs;
+    for (const { state } of this.#defines.splice(before.defines)) state.definedIn = null;
+    for (const state of this.#shapes.splice(before.shapes)) state.batch = -1;
+    if (this.at === 0) this.#clear();
+  }
+
+  room(size: number): void {
+    if (this.end - this.at >= size) return;
+    this.#endRun();
+    this.#beginRun(size);
+  }
+
+  grow(offset: number, size: number): number {
+    if (this.end - offset >= size) return offset;
+    const done = offset - this.at;
+    const needed = done + size;
+    checkRowBytes(needed);
+    if (this.rows === 0 && this.#runIsFirst) {
+      // Nothing but this row is in the batch: it gets what it needs.
+      this.#enlarge(Math.max(needed, Math.min(2 * needed, needed + BIG_STEP_BYTES)), offset);
+      return offset;
+    }
+    // Everything before the row goes into a batch of its own. A copy, as the next batch is made in the same memory.
+    const begun = Buffer.from(this.bytes.subarray(this.at, offset));
+    this.room(needed);
+    begun.copy(this.bytes, this.at);
+    return this.at + done;
+  }
+
+  #part(part: TransactionPart): void {
+    if (part.begins) this.#begin(part);
+    else if (this.#transaction === null) throw new Error('a transaction goes on that has not begun');
+    for (const entry of part.entries) {
+      if (entry.type === 'rows') this.#rows(entry);
+      else this.#statementEntry(entry);
+    }
+    if (part.end !== null) this.#finish(part.end);
+  }
+
+  #begin({ transaction, end }: TransactionPart): void {
+    // It begins again (`restarted`), or the source was opened again and has forgotten that it had begun.
+    if (this.#transaction !== null) this.abandon();
+    this.#position ??= transaction.start;
+    this.#alone = end === null;
+    this.#cut = false;
+    checkId(transaction.id);
+    const size = TRANSACTION_BYTES + (transaction.id?.length ?? 0) * UTF8_BYTES_MAX;
+    if (this.at > 0 && (this.#alone || this.end - this.at < size + TRANSACTION_ROOM)) this.#seal(0, this.at);
+    if (this.at === 0) this.#startBatch();
+    const before = this.#before;
+    before.at = this.at;
+    before.count = this.#count;
+    before.firstCommitUs = this.#firstCommitUs;
+    before.maxCommitUs = this.#maxCommitUs;
+    before.shapes = this.#shapes.length;
+    before.defines = this.#defines.length;
+    this.#transaction = transaction;
+    this.#transactionEntry(0);
+  }
+
+  #transactionEntry(flags: number): void {
+    const { id, committedAtUs, serverId } = this.#transaction as TransactionInfo;
+    const { view, at } = this;
+    const idBytes = id === null ? 0 : this.bytes.write(id, at + TRANSACTION_BYTES);
+    view.setUint8(at, ENTRY.transaction);
+    view.setUint8(at + 1, flags);
+    view.setUint16(at + 2, idBytes, true);
+    view.setUint32(at + 4, serverId, true);
+    writeLong(view, at + 8, committedAtUs);
+    this.at = at + TRANSACTION_BYTES + idBytes;
+    this.#entryEnd = this.at;
+    if (this.#firstCommitUs === 0) this.#firstCommitUs = committedAtUs;
+    this.#maxCommitUs = Math.max(this.#maxCommitUs, committedAtUs);
+  }
+
+  #finish(end: Position): void {
+    this.#endRun();
+    this.#transactions++;
+    this.#transaction = null;
+    this.#position = end;
+    this.#options.tables.commit();
+    if (this.#alone) this.#seal(0, this.at);
+  }
+
+  #rows(batch: RowBatch): void {
+    const shape = this.#options.shapes.state(batch.shape);
+    const kind = ROW_KIND[batch.kind];
+    const { statement } = batch;
+    const goesOn =
+      this.#runAt >= 0 && shape === this.#runShape && kind === this.#runKind && statement === this.#runStatement;
+    if (!goesOn) {
+      this.#endRun();
+      this.#options.tables.use(shape.key, shape.shape);
+      this.#runShape = shape;
+      this.#runKind = kind;
+      if (statement !== this.#runStatement) {
+        this.#runStatement = statement;
+        this.#statement = statement === null ? NOTHING : Buffer.from(statement);
+      }
+      this.#beginRun(0);
+    }
+    batch.writeTo(this);
+  }
+
+  /** The entry of the run, with room for `size` bytes of rows behind it; what the shape means before it, if this segment does not say. */
+  #beginRun(size: number): void {
+    checkRowBytes(size);
+    const shape = this.#runShape as ShapeState;
+    const statement = this.#statement;
+    const isDefined = shape.definedIn === this.#options.appender.segment;
+    const definition = isDefined ? 0 : SHAPE_ENTRY_BYTES + shape.shape.text.length * UTF8_BYTES_MAX;
+    const isListFull = shape.batch !== this.#batch && this.#shapes.length >= SHAPES_MAX;
+    this.#ensure(isListFull ? Infinity : definition + RUN_BYTES + statement.length + size);
+    this.#define(shape);
+    const needed = RUN_BYTES + statement.length + size;
+    // After a definition that a new segment made necessary.
+    if (this.end - this.at < needed) this.#enlarge(needed, this.at);
+    const { view, at } = this;
+    this.#runAt = at;
+    this.#runIsFirst = this.#before.at === 0 && at <= this.#entryEnd + definition;
+    view.setUint8(at, ENTRY.rows);
+    view.setUint8(at + 1, this.#runKind);
+    view.setUint16(at + 2, shape.index, true);
+    view.setUint32(at + 4, this.#count, true);
+    view.setUint32(at + 16, statement.length, true);
+    statement.copy(this.bytes, at + RUN_BYTES);
+    this.at = at + RUN_BYTES + statement.length;
+    this.rows = 0;
+  }
+
+  #endRun(): void {
+    const at = this.#runAt;
+    if (at < 0) return;
+    this.#runAt = -1;
+    if (this.rows === 0) {
+      this.at = at;
+      return;
+    }
+    this.view.setUint32(at + 8, this.rows, true);
+    this.view.setUint32(at + 12, this.at - at - RUN_BYTES - this.#statement.length, true);
+    this.#count += this.rows;
+  }
+
+  /** Puts the shape into the batch's list, and its description into the body where the segment does not have it yet. */
+  #define(state: ShapeState): void {
+    if (state.batch !== this.#batch) {
+      state.batch = this.#batch;
+      state.index = this.#shapes.length;
+      this.#shapes.push(state);
+    }
+    const { segment } = this.#options.appender;
+    if (state.definedIn === segment) return;
+    const { text, fingerprint } = state.shape;
+    const size = SHAPE_ENTRY_BYTES + Buffer.byteLength(text);
+    if (this.end - this.at < size) this.#enlarge(size, this.at);
+    const { view, at } = this;
+    view.setUint8(at, ENTRY.shape);
+    view.setUint8(at + 1, 0);
+    view.setUint16(at + 2, 0, true);
+    view.setUint32(at + 4, size - SHAPE_ENTRY_BYTES, true);
+    this.bytes.write(text, at + SHAPE_ENTRY_BYTES);
+    this.at = at + size;
+    state.definedIn = segment;
+    this.#defines.push({ state, fingerprint });
+  }
+
+  #statementEntry(change: SchemaChange | Truncation): void {
+    this.#endRun();
+    const database = Buffer.from(change.database);
+    const table = change.table === null ? NOTHING : Buffer.from(change.table);
+    const sql = Buffer.from(change.sql);
+    const size = STATEMENT_ENTRY_BYTES + database.length + table.length + sql.length;
+    checkRowBytes(size);
+    this.#ensure(size);
+    const { view, at } = this;
+    view.setUint8(at, change.type === 'schema' ? ENTRY.schema : ENTRY.truncate);
+    view.setUint8(at + 1, change.table === null ? 0 : FLAG_TABLE);
+    view.setUint16(at + 2, database.length, true);
+    view.setUint32(at + 4, this.#count, true);
+    view.setUint16(at + 8, table.length, true);
+    view.setUint16(at + 10, 0, true);
+    view.setUint32(at + 12, sql.length, true);
+    database.copy(this.bytes, at + STATEMENT_ENTRY_BYTES);
+    table.copy(this.bytes, at + STATEMENT_ENTRY_BYTES + database.length);
+    sql.copy(this.bytes, at + STATEMENT_ENTRY_BYTES + database.length + table.length);
+    this.at = at + size;
+    this.#count++;
+    this.#options.tables.forget(change.database, change.table);
+  }
+
+  /** Makes room behind `at` for an entry of the transaction in the making. `Infinity`: in another batch. */
+  #ensure(size: number): void {
+    if (this.end - this.at >= size) return;
+    if (this.#before.at > 0) this.#split();
+    if (this.end - this.at >= size) return;
+    if (this.at > this.#entryEnd) this.#cutTransaction();
+    if (size !== Infinity && this.end - this.at < size) this.#enlarge(size, this.at);
+  }
+
+  /** The transactions before the one in the making become a batch; that one is moved to the beginning of the next. */
+  #split(): void {
+    const before = this.#before;
+    const moved = before.at;
+    const [at, count] = [this.at, this.#count];
+    const shapes = [...this.#shapes];
+    const defines = this.#defines.splice(before.defines);
+    const entryEnd = this.#entryEnd;
+    this.#shapes.length = before.shapes;
+    this.#count = before.count;
+    this.#firstCommitUs = before.firstCommitUs;
+    this.#maxCommitUs = before.maxCommitUs;
+    const { bytes, view } = this;
+    this.#addBatch(0, moved);
+    // In the same segment: what the transaction's runs refer to is defined there.
+    bytes.copyWithin(0, moved, at);
+    moveRuns(view, at - moved, before.count);
+    this.#resetBatch();
+    this.#alone = true;
+    this.at = at - moved;
+    this.#count = count - before.count;
+    this.#entryEnd = entryEnd - moved;
+    this.#firstCommitUs = (this.#transaction as TransactionInfo).committedAtUs;
+    this.#maxCommitUs = this.#firstCommitUs;
+    for (const state of shapes) {
+      state.batch = this.#batch;
+      this.#shapes.push(state);
+    }
+    this.#defines.push(...defines);
+    before.at = 0;
+    before.count = 0;
+    before.firstCommitUs = 0;
+    before.maxCommitUs = 0;
+    before.shapes = 0;
+    before.defines = 0;
+  }
+
+  /** What there is of the transaction becomes a batch, and the next batch goes on with it. */
+  #cutTransaction(): void {
+    this.#endRun();
+    this.#alone = true;
+    this.#cut = true;
+    this.#seal(FLAG.open, this.at);
+    this.#startBatch();
+    this.#continues = true;
+    const before = this.#before;
+    before.at = 0;
+    before.count = 0;
+    before.shapes = 0;
+    before.defines = 0;
+    this.#transactionEntry(FLAG_CONTINUED);
+  }
+
+  /** Makes room for `size` bytes behind `keep`, whatever it takes. */
+  #enlarge(size: number, keep: number): void {
+    checkRowBytes(size);
+    const bytes = Buffer.allocUnsafeSlow(keep + size);
+    this.bytes.copy(bytes, 0, 0, keep);
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+    this.end = bytes.length;
+  }
+
+  #startBatch(): void {
+    const { appender, sealed } = this.#options;
+    appender.rollWhenFull(sealed);
+    this.#clear();
+  }
+
+  #seal(flags: number, to: number): void {
+    this.#addBatch(flags, to);
+    this.#clear();
+  }
+
+  /** Bytes 0 to `to` become a batch of the log. */
+  #addBatch(flags: number, to: number): void {
+    const { appender, compression } = this.#options;
+    const position = this.#encodedPosition();
+    const plain = this.bytes.subarray(0, to);
+    let body = plain;
+    let allFlags = flags | (this.#continues ? FLAG.continues : 0);
+    if (compression === 'zstd' && to >= COMPRESS_FROM_BYTES) {
+      const compressed = zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+      if (compressed.length < to) {
+        body = compressed;
+        allFlags |= FLAG.zstd;
+      }
+    }
+    const sourceBytes = Math.min(this.#sourceBytes, U32_MAX);
+    this.#sourceBytes -= sourceBytes;
+    const head = {
+      flags: allFlags,
+      firstScn: appender.nextScn,
+      count: this.#count,
+      transactions: this.#transactions,
+      firstCommitUs: this.#firstCommitUs,
+      maxCommitUs: this.#maxCommitUs,
+      bodyBytes: to,
+      sourceBytes,
+      position,
+      shapes: this.#shapes.map(({ shape }) => shape.fingerprint),
+    };
+    appender.add({ head, body, defines: this.#defines.map(({ fingerprint }) => fingerprint) });
+    if ((flags & FLAG.open) === 0) this.#sealedPosition = position;
+  }
+
+  #encodedPosition(): Buffer {
+    const position = this.#position;
+    if (position === this.#positionOf || position === null) return this.#positionBytes;
+    const bytes = Buffer.from(position.toString());
+    if (bytes.length > POSITION_BYTES_MAX) {
+      throw new TidingsError('POSITION_INVALID', `a position of the source has ${bytes.length} bytes`, {
+        hint: `The log keeps positions of up to ${POSITION_BYTES_MAX} bytes. Purge old GTIDs on the server, or start from a file and offset.`,
+      });
+    }
+    this.#positionOf = position;
+    this.#positionBytes = bytes;
+    return bytes;
+  }
+
+  /** The batch in the making is empty, and made in the usual memory. */
+  #clear(): void {
+    this.#resetBatch();
+    this.at = 0;
+    if (this.bytes !== this.#usual) {
+      this.bytes = this.#usual;
+      this.view = new DataView(this.#usual.buffer);
+    }
+    this.end = BODY_BYTES;
+  }
+
+  #resetBatch(): void {
+    this.#batch++;
+    this.#count = 0;
+    this.#transactions = 0;
+    this.#firstCommitUs = 0;
+    this.#maxCommitUs = 0;
+    this.#continues = false;
+    this.#shapes.length = 0;
+    this.#defines.length = 0;
+  }
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);
+/** Of a transaction's identifier: a few times what any source has. */
+const ID_LENGTH_MAX = 16 * 1024;
+/** Per UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
+/** In one batch. Fewer than its header could name beside the longest position. */
+const SHAPES_MAX: number = shapesMax(POSITION_BYTES_MAX);
+/** Very large rows get memory in steps of this size at most. */
+const BIG_STEP_BYTES = 64 * 1024 * 1024;
+
+function checkId(id: string | null): void {
+  if (id === null || id.length <= ID_LENGTH_MAX) return;
+  throw new TidingsError('POSITION_INVALID', `a transaction's identifier has ${id.length} characters`, {
+    hint: `The log keeps up to ${ID_LENGTH_MAX}.`,
+  });
+}
+
+function checkRowBytes(size: number): void {
+  if (size <= ROW_BYTES_MAX) return;
+  throw new TidingsError('ROW_TOO_LARGE', `a row takes ${size} bytes in the log, which keeps up to ${ROW_BYTES_MAX}`, {
+    details: { bytes: size, bytesMax: ROW_BYTES_MAX },
+  });
+}

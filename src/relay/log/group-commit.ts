@@ -1,0 +1,286 @@
+import type { Clock } from '../../base/clock.ts';
+import { TidingsError } from '../../core/errors.ts';
+import { failpoint } from '../../core/failpoint.ts';
+import type { Logger } from '../../core/logger.ts';
+import { type CommitGroup, sealGroup } from './append-buffers.ts';
+import type { BatchWriter } from './batch-writer.ts';
+import type { LogStall } from './change-log.ts';
+import { closeFile, isNoRoom, openFile, syncDirectory, syncFile, truncateFile, writeRange } from './disk.ts';
+import type { IndexKeeper } from './index-keeper.ts';
+import type { LogAppender, Milestone, Truncation } from './log-appender.ts';
+import type { Segment } from './segment.ts';
+
+const RETRY_MS = 1000;
+/** With `syncDelayMs`: no longer than until so many bytes wait. */
+const DELAY_BYTES_MAX = 1024 * 1024;
+/** How often a position is written that moves without changes. */
+const POSITION_EVERY_MS = 1000;
+
+export interface GroupCommitOptions {
+  readonly directory: string;
+  readonly writer: BatchWriter;
+  readonly appender: LogAppender;
+  readonly indexes: IndexKeeper;
+  readonly fsync: boolean;
+  readonly syncDelayMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Something became durable. `milestone`: and visible. */
+  readonly durable: (milestone: Milestone | null) => void;
+  /** `stalled` or `failed` has changed. */
+  readonly changed: () => void;
+}
+
+/**
+ * Brings what was appended to the disk, one group after the other: everything that waits is written and synced in one go, in the
+ * thread pool, and what comes meanwhile goes with the next group.
+ *
+ * When the disk is full it waits and tries again, with the same bytes at the same place. After any other error nothing is tried again:
+ * the system may have dropped the bytes of a sync that failed and report success for the next, so nobody can tell what is on the disk
+ * until it is read again. The log has failed then, and opening it again finds out.
+ */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  /** Of the segment that is written to. */
+  #file: { readonly segment: Segment; readonly fd: number };
+  #running: Promise<void> | null = null;
+  #flushing = false;
+  #delay: NodeJS.Timeout | null = null;
+  #positionTimer: NodeJS.Timeout | null = null;
+  #positionMs = -Infinity;
+  /** Ends the pauses of a full disk. */
+  readonly #closing: AbortController = new AbortController();
+  stalled: LogStall | null = null;
+  failed: TidingsError | null = null;
+
+  constructor(options: GroupCommitOptions, file: { readonly segment: Segment; readonly fd: number }) {
+    this.#options = options;
+    this.#file = file;
+  }
+
+  /** To be called after something was appended. Begins to write at once, unless the disk is busy or a delay is wanted. */
+  kick(): void {
+    if (this.#running !== null || this.failed !== null) return;
+    if (this.#mayWait()) this.#delay ??= setTimeout(() => this.#start(), this.#options.syncDelayMs);
+    else this.#start();
+  }
+
+  /** Resolves when there is nothing left that could be written. @throws TidingsError LOG_WRITE_FAILED */
+  async flush(): Promise<void> {
+    this.#flushing = true;
+    try {
+      // Twice at most: what is being written does not hold what was appended since.
+      while (this.failed === null && this.#hasWork()) {
+        if (this.#running === null) this.#start();
+        // oxlint-disable-next-line no-await-in-loop -- one group after the other
+        await this.#running;
+      }
+    } finally {
+      this.#flushing = false;
+    }
+    if (this.failed !== null) throw this.failed;
+  }
+
+  /** Writes what can be written now, and lets go of the file. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#clearTimers();
+    try {
+      await this.flush();
+    } catch (error) {
+      this.#options.log.warn({ error }, 'the end of the log could not be written: the source hands it over again');
+    }
+    this.#clearTimers();
+    await closeFile(this.#file.fd);
+  }
+
+  /** So that more goes with the next group. */
+  #mayWait(): boolean {
+    const { appender, syncDelayMs } = this.#options;
+    return syncDelayMs > 0 && !this.#flushing && appender.buffers.waiting < DELAY_BYTES_MAX;
+  }
+
+  #clearTimers(): void {
+    if (this.#delay !== null) clearTimeout(this.#delay);
+    if (this.#positionTimer !== null) clearTimeout(this.#positionTimer);
+    this.#delay = null;
+    this.#positionTimer = null;
+  }
+
+  #hasWork(): boolean {
+    const { writer, appender } = this.#options;
+    if (appender.buffers.waiting > 0 || appender.hasTruncation) return true;
+    return this.#flushing ? writer.hasBatch || writer.hasPosition : writer.hasTransactions;
+  }
+
+  #start(): void {
+    if (this.#delay !== null) clearTimeout(this.#delay);
+    this.#delay = null;
+    if (this.#running !== null || this.failed !== null) return;
+    // What is synchronous of it has happened when this returns: the first write is on its way.
+    const running = this.#run().finally(() => {
+      this.#running = null;
+      // Something may have been appended after the last look.
+      if (this.#hasWork() && this.failed === null && !this.#flushing) this.kick();
+    });
+    this.#running = running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- one group after the other is what this is about
+      while (await this.#next());
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** @returns false when there is nothing more to do now */
+  async #next(): Promise<boolean> {
+    const { writer, appender } = this.#options;
+    const truncation = appender.takeTruncation();
+    if (truncation !== null) {
+      await this.#untilRoom(() => this.#truncate(truncation), () => false);
+      return true;
+    }
+    if (this.#flushing || writer.hasTransactions) writer.seal();
+    this.#sealPosition();
+    const { buffers } = appender;
+    const group = buffers.nextGroup();
+    if (group === null) return false;
+    failpoint('append');
+    const written = await this.#untilRoom(
+      () => this.#write(group),
+      () => buffers.wasCut(group),
+    );
+    if (written) {
+      buffers.madeDurable(group);
+      if (buffers.durable > group.start) {
+        group.segment.verified(group.offset, buffers.durable - group.segment.base);
+      }
+      this.#options.durable(appender.reached(buffers.durable));
+    }
+    return !this.#mayWait();
+  }
+
+  /** A position that moves without changes costs a batch: about once a second. */
+  #sealPosition(): void {
+    const { writer, clock } = this.#options;
+    if (!writer.hasPosition) return;
+    const now = clock.nowMs();
+    // Also when the clock was set back.
+    const wait = Math.min(this.#positionMs + POSITION_EVERY_MS - now, POSITION_EVERY_MS);
+    if (this.#flushing || wait <= 0) {
+      this.#positionMs = now;
+      writer.sealPosition();
+      return;
+    }
+    this.#positionTimer ??= setTimeout(() => {
+      this.#positionTimer = null;
+      this.#positionMs = -Infinity;
+      this.#start();
+    }, wait);
+  }
+
+  async #write(group: CommitGroup): Promise<void> {
+    const { fsync, appender } = this.#options;
+    if (this.#file.segment !== group.segment) await this.#roll(group.segment);
+    // Without fsync nothing is known to be durable but what was there before the segment.
+    sealGroup(group, fsync ? appender.buffers.durable : group.segment.base);
+    let { offset } = group;
+    for (const { buffer, from, to } of group.pieces) {
+      // oxlint-disable-next-line no-await-in-loop -- in order, so that a crash leaves a beginning
+      await writeRange(this.#file.fd, { bytes: buffer.bytes, from, to }, offset);
+      offset += to - from;
+    }
+    failpoint('before-fsync');
+    if (fsync) await syncFile(this.#file.fd);
+    failpoint('after-fsync');
+  }
+
+  /** The next segment's file. The one before it is durable, whatever the options say: only a last segment may have a torn end. */
+  async #roll(segment: Segment): Promise<void> {
+    const { directory, fsync, indexes } = this.#options;
+    const former = this.#file;
+    if (!fsync) await syncFile(former.fd);
+    // Not exclusively: an attempt that found the disk full may have left an empty one.
+    const fd = await openFile(segment.path, 'w');
+    try {
+      await syncDirectory(directory);
+    } catch (error) {
+      await closeFile(fd);
+      throw error;
+    }
+    segment.created = true;
+    this.#file = { segment, fd };
+    failpoint('segment-roll');
+    // No sooner: an index says that the segment has a successor.
+    indexes.write(former.segment);
+    await closeFile(former.fd);
+  }
+
+  /**
+   * Back to the beginning of a transaction. The order makes every crash in between harmless: without the indexes the segments are
+   * read again, and what is left of the transaction is cut then.
+   */
+  async #truncate({ segment, bytes, removed }: Truncation): Promise<void> {
+    const { directory, indexes } = this.#options;
+    await indexes.remove([segment, ...removed]);
+    if (this.#file.segment !== segment) {
+      const fd = await openFile(segment.path, 'r+');
+      await closeFile(this.#file.fd);
+      this.#file = { segment, fd };
+    }
+    await indexes.removeSegments(removed.filter(({ created }) => created));
+    await truncateFile(this.#file.fd, bytes);
+    // Durable before anything is written there, or the former end might stand behind a new beginning.
+    await syncFile(this.#file.fd);
+    await syncDirectory(directory);
+  }
+
+  /**
+   * Does it again and again while the disk is full.
+   *
+   * @returns false when it was given up as it is no longer wanted
+   */
+  async #untilRoom(work: () => Promise<void>, isUnwanted: () => boolean): Promise<boolean> {
+    const { clock, log, changed } = this.#options;
+    for (;;) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- the same work again
+        await work();
+        if (this.stalled !== null) {
+          log.info({ seconds: Math.round((clock.nowMs() - this.stalled.sinceMs) / 1000) }, 'the log goes on');
+          this.stalled = null;
+          changed();
+        }
+        return true;
+      } catch (error) {
+        if (!isNoRoom(error)) throw error;
+        if (this.stalled === null) {
+          const message = error instanceof Error ? error.message : String(error);
+          this.stalled = { reason: 'disk-full', sinceMs: clock.nowMs(), message };
+          log.warn({ error }, 'there is no room for the log: the source waits until there is');
+          changed();
+        }
+        if (this.#closing.signal.aborted) throw error;
+        // oxlint-disable-next-line no-await-in-loop -- the pause before the next attempt
+        await clock.sleep(RETRY_MS, this.#closing.signal).catch(() => undefined);
+        if (isUnwanted()) return false;
+      }
+    }
+  }
+
+  #fail(error: unknown): void {
+    const { directory, clock, log, changed } = this.#options;
+    const message = error instanceof Error ? error.message : String(error);
+    this.failed = new TidingsError('LOG_WRITE_FAILED', `the log in ${directory} cannot be written: ${message}`, {
+      cause: error,
+      details: { directory },
+    });
+    this.stalled = { reason: 'disk-error', sinceMs: clock.nowMs(), message };
+    this.#clearTimers();
+    if (!this.#closing.signal.aborted) log.error({ error: this.failed }, 'the log has failed');
+    changed();
+  }
+}

@@ -1,0 +1,219 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { encodeControl } from '../../../src/formats/log/control-frame.ts';
+import type { StateChange, StatesTransaction } from './log-bytes.ts';
+import { encodeStates } from './log-bytes.ts';
+
+export interface StoredStates {
+  readonly bytes: Buffer;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** What happens to one answer to a reading. */
+export type Fault =
+  | { readonly kind: 'cut'; readonly afterBytes: number }
+  | { readonly kind: 'stall'; readonly afterBytes: number }
+  | { readonly kind: 'flip'; readonly atByte: number }
+  | { readonly kind: 'answer'; readonly status: number; readonly type: string; readonly body: string };
+
+/**
+ * The part of a relay that a plain reader sees, with real bytes and no log behind it: what it sends, and where it fails, is the
+ * test's.
+ */
+export class RawRelay {
+  readonly batches: StoredStates[] = [];
+  /** Taken from the front, one for each reading; without any more all goes well. */
+  readonly faults: Fault[] = [];
+  /** The queries of the readings. */
+  readonly readings: URLSearchParams[] = [];
+  readonly headers: IncomingMessage['headers'][] = [];
+  createdMs = 1_700_000_000_000;
+  /** The most bytes written at once. */
+  pieceBytes = 65_536;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #following = new Set<() => void>();
+
+  private constructor() {
+    this.#server = createServer((request, response) => this.#answer(request, response));
+    this.#server.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  static async start(): Promise<RawRelay> {
+    const relay = new RawRelay();
+    await relay.listen(0);
+    return relay;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  get last(): number {
+    return this.batches.at(-1)?.last ?? 0;
+  }
+
+  /** How many bytes each reading begins with. */
+  get helloBytes(): number {
+    return this.#hello().length;
+  }
+
+  append(transactions: readonly StatesTransaction[], options: { open?: boolean } = {}): void {
+    const scns = transactions.flatMap(({ changes, schemaScn }) => [
+      ...(schemaScn === undefined ? [] : [schemaScn]),
+      ...changes.map(({ scn }) => scn),
+    ]);
+    const [first = this.last + 1] = scns;
+    const last = scns.at(-1) ?? first - 1;
+    const bytes = encodeStates(transactions, { firstScn: first, count: last - first + 1, ...options });
+    this.batches.push({ bytes, first, last });
+    for (const wake of this.#following) wake();
+  }
+
+  /** Ends all connections at once, as a killed process does, and listens no more. */
+  async stop(): Promise<void> {
+    this.#following.clear();
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  async listen(port: number): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? '', 'http://relay');
+    this.headers.push(request.headers);
+    if (!url.pathname.endsWith('/changes')) {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('[]');
+      return;
+    }
+    this.readings.push(url.searchParams);
+    const fault = this.faults.shift() ?? null;
+    if (fault?.kind === 'answer') {
+      response.writeHead(fault.status, { 'content-type': fault.type }).end(fault.body);
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'application/vnd.tidings.batches' });
+    response.flushHeaders();
+    void this.#send(url.searchParams, new FaultyBody(response, fault, this.pieceBytes));
+  }
+
+  async #send(query: URLSearchParams, body: FaultyBody): Promise<void> {
+    const from = this.#place(query.get('from') ?? 'earliest');
+    await body.write(this.#hello());
+    let next = this.batches.findIndex(({ last }) => last > from);
+    if (next < 0) next = this.batches.length;
+    for (;;) {
+      for (; next < this.batches.length; next++) await body.write((this.batches[next] as StoredStates).bytes);
+      if (query.get('follow') !== 'true' || body.over) break;
+      const woken = Promise.withResolvers<void>();
+      this.#following.add(woken.resolve);
+      body.onClose(woken.resolve);
+      await woken.promise;
+      this.#following.delete(woken.resolve);
+    }
+    body.end();
+  }
+
+  #hello(): Buffer {
+    const [first] = this.batches;
+    return encodeControl({
+      kind: 'hello',
+      stream: 'shop',
+      created: this.createdMs,
+      partitions: 8,
+      first: first?.first ?? null,
+      last: first === undefined ? null : this.last,
+    });
+  }
+
+  #place(from: string): number {
+    if (from === 'earliest') return 0;
+    return from === 'latest' ? this.last : Number(from);
+  }
+}
+
+/** A body that fails as it is told. */
+class FaultyBody {
+  over = false;
+  readonly #response: ServerResponse;
+  readonly #fault: Fault | null;
+  readonly #pieceBytes: number;
+  #written = 0;
+
+  constructor(response: ServerResponse, fault: Fault | null, pieceBytes: number) {
+    this.#response = response;
+    this.#fault = fault;
+    this.#pieceBytes = pieceBytes;
+    response.on('close', () => {
+      this.over = true;
+    });
+  }
+
+  onClose(listener: () => void): void {
+    if (this.over) listener();
+    else this.#response.on('close', listener);
+  }
+
+  async write(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length && !this.over; at += this.#pieceBytes) {
+      await this.#writePiece(Buffer.from(bytes.subarray(at, at + this.#pieceBytes)));
+    }
+  }
+
+  end(): void {
+    if (!this.over) this.#response.end();
+  }
+
+  async #writePiece(piece: Buffer): Promise<void> {
+    const fault = this.#fault;
+    let rest = piece;
+    if (fault?.kind === 'flip' && fault.atByte >= this.#written && fault.atByte < this.#written + piece.length) {
+      const at = fault.atByte - this.#written;
+      rest.writeUInt8(rest.readUInt8(at) ^ 1, at);
+    }
+    if ((fault?.kind === 'cut' || fault?.kind === 'stall') && this.#written + rest.length >= fault.afterBytes) {
+      rest = rest.subarray(0, Math.max(0, fault.afterBytes - this.#written));
+      this.over = true;
+    }
+    this.#written += rest.length;
+    if (rest.length > 0) {
+      const response = this.#response;
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          response.off('close', done);
+          resolve();
+        };
+        response.on('close', done);
+        response.write(rest, done);
+      });
+    }
+    if (this.over && fault?.kind === 'cut') this.#response.destroy();
+  }
+}
+
+/** Transactions of the given sizes, behind `after`: the ids go round, so that each has states in order. */
+export function makeTransactions(sizes: readonly number[], { after = 0, ids = 7 } = {}): StatesTransaction[] {
+  let scn = after;
+  return sizes.map((size) => ({
+    committedAtUs: (scn + 1) * 1000,
+    changes: Array.from({ length: size }, (): StateChange => {
+      scn++;
+      return { scn, id: scn % ids, state: Math.floor(scn / ids) };
+    }),
+  }));
+}
