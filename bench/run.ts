@@ -1,7 +1,11 @@
 import { runDecodeBench } from './decode/decode-bench.ts';
+import { runRelayBench } from './relay/relay-bench.ts';
 
 /** Every bench by the name that `npm run bench -- <name>` takes. Resolves to the exit code. */
-const BENCHES: Readonly<Record<string, (args: string[]) => Promise<number>>> = { decode: runDecodeBench };
+const BENCHES: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
+  decode: runDecodeBench,
+  relay: runRelayBench,
+};
 
 const [name = '', ...args] = process.argv.slice(2);
 const bench = BENCHES[name];

@@ -65,6 +65,10 @@ const mysql: SourceType = {
     const { settings, ...options } = request;
     return runPreflight({ ...settings, ...options });
   },
+  async positionOrder() {
+    const { covers } = await import('./sources/mysql/position-order.ts');
+    return covers;
+  },
 };
 
 export const sourceTypes: SourceTypes = new Map([

@@ -1,0 +1,3 @@
+export function measureLongLogStart(): Promise<string> {
+  return Promise.resolve('');
+}

@@ -25,7 +25,8 @@ export async function writeLargeTransaction(connection: Connection, bytes: numbe
   const [sums] = await connection.query<RowDataPacket[]>(
     'SELECT COUNT(*) AS n, SUM(id) AS id_sum, SUM(LENGTH(body)) AS body_length FROM bench.large',
   );
-  const row = sums[0] ?? {};
+  const row = sums[0];
+  if (row === undefined) throw new Error('an aggregate without GROUP BY has one row');
   const rows = Number(row['n']);
   return {
     name: 'bulk',

@@ -44,6 +44,60 @@ describe('usage errors exit with 2, name the thing and say what to write instead
     [['tail', 'mysql://h', '--tables', 'a.b,,c.d'], '--tables has an empty pattern', 'commas'],
     [['tail', 'mysql://h', '--columns', 'a.b'], '--columns "a.b" is not of the form', 'shop.orders=id,total'],
     [['doctor'], 'tidings doctor needs <url>', 'mysql://root@127.0.0.1'],
+    [
+      ['checkpoint'],
+      'tidings checkpoint needs to be told what to do',
+      'tidings checkpoint get or tidings checkpoint set',
+    ],
+    [['checkpoint', 'put'], 'tidings checkpoint needs to be told', 'tidings checkpoint set'],
+    [['chekpoint', 'get'], 'there is no command "chekpoint"', 'Did you mean tidings checkpoint?'],
+    [['checkpoint', 'get'], 'tidings checkpoint get needs <relay>', 'http://127.0.0.1:8400'],
+    [['streams', 'relay:8400'], '"relay:8400" is not the address of a relay', 'http://host:8400'],
+    [['streams', 'http://u:secret@h'], 'holds a user or a password', 'TIDINGS_TOKEN'],
+    [['groups', 'http://h'], 'tidings groups needs --stream', '--help'],
+    [['checkpoint', 'set', 'http://h', '--stream', 's', '--group', 'g'], 'needs --to', '--help'],
+    [
+      ['checkpoint', 'set', 'http://h', '--stream', 's', '--group', 'g', '--to', 'yesterday'],
+      '--to "yesterday" is no place in a stream',
+      '2026-11-20T09:15:02Z',
+    ],
+    [
+      ['checkpoint', 'set', 'http://h', '--stream', 's', '--group', 'g', '--to', '5', '--partitions', '3-1'],
+      '--partitions "3-1" is no list',
+      '0-15,20',
+    ],
+    [['consume', 'http://h'], 'tidings consume needs --stream', '--help'],
+    [['consume', 'http://h', '--stream', 's', '--member', 'm'], '--member needs --group', 'group'],
+    [
+      ['consume', 'http://h', '--stream', 's', '--group', 'g', '--checkpoint-file', 'f'],
+      '--checkpoint-file does not go with --group',
+      'kept by the relay',
+    ],
+    [['consume', 'http://h', '--stream', 's', '--ops', 'insert,remove'], 'no operation "remove"', 'delete'],
+    [
+      ['consume', 'http://h', '--stream', 's', '--where', 'a = 1'],
+      '--where "a = 1" is not of the form',
+      'shop.orders:',
+    ],
+    [['consume', 'http://h', '--stream', 's', '--where', 'a:b', '--where', 'a:c'], 'two conditions for a', 'and'],
+    [
+      ['consume', 'http://h', '--stream', 's', '--from', '2026-11-20'],
+      '--from "2026-11-20" is no place',
+      'with its zone',
+    ],
+    [['consume', 'http://h', '--stream', 's', '--format', 'xml'], 'there is no format "xml"', 'json, keys'],
+    [['replay', 'http://h', '--stream', 's'], 'tidings replay needs --from', '--help'],
+    [['replay', 'http://h', '--stream', 's', '--from', '1', '--to', 'earliest'], '--to earliest', 'SCN'],
+    [['replay', 'http://h', '--stream', 's', '--from', '1', '--yes'], '--yes is for --group', 'nothing is changed'],
+    [
+      ['replay', 'http://h', '--stream', 's', '--from', '1', '--group', 'g', '--to', '2'],
+      '--to does not go with',
+      'leave',
+    ],
+    [['replay', 'http://h', '--stream', 's', '--from', '1', '--group', 'g'], 'nobody to ask', '--yes'],
+    [['run', 'no/such.yaml', 'x'], 'an argument too many', '--help'],
+    [['run'], 'there is no configuration in this directory', 'tidings.yaml'],
+    [['validate'], 'there is no configuration in this directory', 'tidings.yaml'],
   ])('%j', async (args, message, remedy) => {
     const { code, out, err } = await run(args);
     const [first, ...hint] = err.split('\n');
@@ -52,6 +106,13 @@ describe('usage errors exit with 2, name the thing and say what to write instead
     expect(hint.join('\n')).toContain(remedy);
     expect({ code, out }).toEqual({ code: 2, out: '' });
   });
+});
+
+test('tidings checkpoint --help shows what there is', async () => {
+  const { code, out } = await run(['checkpoint', '--help']);
+  expect(code).toBe(0);
+  expect(out).toMatch(/checkpoint get[^]*checkpoint set/);
+  expect(out).not.toContain('tail');
 });
 
 describe('errors of the source', () => {

@@ -9,9 +9,7 @@ test('columns are as wide as their widest cell, and no cell can break the termin
       ['日本', '1000', 'x'],
     ],
   );
-  expect(table).toBe(
-    'NAME         N  X\na\\u{1b}[2J     5\n日本       1000  x\n'.replace('NAME         N', 'NAME          N'),
-  );
+  expect(table).toBe('NAME           N  X\na\\u{1b}[2J     5\n日本        1000  x\n');
 });
 
 test.each([

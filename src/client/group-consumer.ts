@@ -90,6 +90,8 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
     await this.#atMost(this.#commits.settled());
     this.#commits.close();
     await this.#atMost(this.#session.close());
+    // A commit that comes later is told that it is too late.
+    this.#session.partitions.loseAll();
   }
 
   async #step(): Promise<StreamBatch<R> | 'again' | 'end'> {

@@ -70,7 +70,7 @@ export class MemberCommits {
     return this.#tail;
   }
 
-  /** Ends the attempts that go on. */
+  /** Ends the attempts that go on. What is committed from here on is refused. */
   close(): void {
     this.#abort.abort();
   }
@@ -93,7 +93,16 @@ export class MemberCommits {
   async #request(request: CommitRequest, targets: readonly CommitTarget[]): Promise<void> {
     const { session } = this.#options;
     const { incarnation } = session;
-    const result = await this.#attempt(request);
+    let result: CommitResult | 'unknown';
+    try {
+      result = await this.#attempt(request);
+    } catch (error) {
+      if (!this.#abort.signal.aborted) throw error;
+      throw new TidingsError('CONNECTION_LOST', 'the stream was closed before the relay had confirmed the commit', {
+        hint: 'The changes may come again, to whoever has the partitions now.',
+        cause: error,
+      });
+    }
     if (result === 'unknown') {
       await session.rejoin(incarnation);
       return;

@@ -39,6 +39,8 @@ export class MemberSession {
   #heardMs = Number.NEGATIVE_INFINITY;
   #joinedMs = Number.NEGATIVE_INFINITY;
   #joining: Promise<void> | null = null;
+  /** The relay may know the member. */
+  #asked = false;
   #beating: Promise<void> = Promise.resolve();
   /** Ends the pause before the next heartbeat. */
   #nudge: AbortController | null = null;
@@ -54,7 +56,12 @@ export class MemberSession {
 
   /** @throws TidingsError what trying again cannot cure */
   async start(): Promise<void> {
-    await this.#join();
+    this.#joining = this.#join();
+    try {
+      await this.#joining;
+    } finally {
+      this.#joining = null;
+    }
     this.#beating = this.#beat();
   }
 
@@ -87,8 +94,9 @@ export class MemberSession {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort();
     this.#nudge?.abort();
-    await this.#beating;
-    if (this.#assignment === null || this.failure !== null) return;
+    // A join that is on its way would bring the member in again behind its leaving.
+    await Promise.allSettled([this.#joining, this.#beating]);
+    if (!this.#asked || this.failure !== null) return;
     try {
       await this.#options.transport.leave(this.#options.member);
     } catch (error) {
@@ -113,6 +121,7 @@ export class MemberSession {
     const assignment = await retry(
       () => {
         sentMs = performance.now();
+        this.#asked = true;
         return transport.join(member, join);
       },
       {

@@ -362,7 +362,7 @@ describe('batches', () => {
     const relay = await startRelay();
     relay.append(makeTransactions([2]));
     const iterator = connectTo(relay).stream('shop', { from: 'earliest' })[Symbol.asyncIterator]();
-    const first = (await iterator.next()).value!;
+    const first: ConsumerBatch = (await iterator.next()).value!;
     const { changes } = first;
     relay.append(makeTransactions([1], { after: 2 }));
     await iterator.next();

@@ -118,7 +118,7 @@ const retention = z
 
 const log = z
   .strictObject({
-    segmentBytes: quantity('bytes', { min: MIB, max: 2 * GIB - 1 })
+    segmentBytes: quantity('bytes', { min: 64 * KIB, max: 2 * GIB - 1 })
       .default(256 * MIB)
       .describe('A file of the log is full at this size. Retention removes whole files.'),
     compression: z

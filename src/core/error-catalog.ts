@@ -57,6 +57,7 @@ export type ErrorCode =
   | 'JSON_DIFF_WITHOUT_DOCUMENT'
   | 'LOG_DAMAGED'
   | 'LOG_VERSION_UNKNOWN'
+  | 'LOG_WRITE_FAILED'
   | 'POSITION_INVALID'
   | 'POSITION_UNKNOWN'
   | 'PREFLIGHT_FAILED'
@@ -327,6 +328,13 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'operator',
     cause: 'A log, or a batch on its way from one, was written by a newer version of Tidings.',
     remedy: 'Use that version, or one after it, on both sides.',
+  },
+  LOG_WRITE_FAILED: {
+    retry: 'operator',
+    cause:
+      'The disk refused to write a log, for another reason than that it is full. What it says afterwards cannot be trusted.',
+    remedy:
+      "Check the disk and the system's log, then restart the relay: it verifies the end of the log, and the source hands over again what is not in it.",
   },
   POSITION_INVALID: {
     retry: 'operator',

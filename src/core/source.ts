@@ -33,6 +33,11 @@ export interface Source {
   batches(): AsyncIterableIterator<ChangeBatch, void, undefined>;
   /** Ends a running iteration, also one that waits for the server. Resolves when sockets and timers are gone. Idempotent. */
   close(): Promise<void>;
+  /**
+   * Resolves with the start position once it is fixed: everything committed from then on will be handed over. For whoever must not
+   * begin anywhere else after a crash, although nothing was handed over yet. A source that cannot tell leaves it out.
+   */
+  ready?(): Promise<Position>;
   /** How it is, for those who watch it. A source that cannot tell leaves it out. */
   health?(): SourceHealth;
 }

@@ -119,7 +119,7 @@ export class RelayLines {
       }
       output.at = put(head, output);
       try {
-        if (rowEnd > end) throw new RangeError('a row ends behind its run');
+        if (rowEnd > end || row >= batch.count) throw new RangeError('the rows are not those that the run promises');
         write(bytes, view, from, rowEnd, output);
       } catch (error) {
         throw error instanceof NoJsonForm ? noJsonForm(batch) : batch.explained(error);
@@ -137,7 +137,9 @@ export class RelayLines {
       digits.next();
       this.left--;
     }
-    if (p === end && row !== batch.count) throw batch.explained(new RangeError('a run has another number of rows'));
+    if (p === end && row !== batch.count) {
+      throw batch.explained(new RangeError('there are fewer rows than the run promises'));
+    }
   }
 
   #planOf(batch: LogRowBatch): RunPlan {

@@ -39,6 +39,7 @@ export class MemberFeed implements FrameReader {
   /** The lane whose partitions the receiver was told last; null when that is no longer true. */
   #announced: MemberLane | null = null;
   #assignmentChanged = true;
+  #isOut = false;
   #paused = false;
   #ended = false;
 
@@ -51,7 +52,9 @@ export class MemberFeed implements FrameReader {
     this.#sieve = new ChunkSieve(log, filter);
     this.#assignment();
     this.#wakeUp = new WakeUp(log, signal);
-    this.#unsubscribe = groups.onAssignment(member, () => {
+    this.#unsubscribe = groups.onAssignment(member, (assignment) => {
+      // The member is out, be it that another process has joined under its name: what that one has is not for this feed.
+      if (assignment === null) this.#isOut = true;
       this.#assignmentChanged = true;
       this.#wakeUp.ring();
     });
@@ -178,7 +181,7 @@ export class MemberFeed implements FrameReader {
   }
 
   #assignment(): MemberAssignment {
-    const assignment = this.#groups.assignmentOf(this.#member);
+    const assignment = this.#isOut ? null : this.#groups.assignmentOf(this.#member);
     if (assignment !== null) return assignment;
     const { group, member } = this.#member;
     throw new TidingsError('GROUP_MEMBER_UNKNOWN', `"${member}" is no member of group ${group}`, {

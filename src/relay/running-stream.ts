@@ -4,7 +4,7 @@ import type { StartAt } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { checkPlace } from './feed.ts';
-import { StreamGroupsService } from './groups/stream-groups.ts';
+import { openStreamGroups, type StreamGroupsService } from './groups/stream-groups.ts';
 import { LocalTransport } from './local-transport.ts';
 import type { ChangeLog } from './log/change-log.ts';
 import { FileLog } from './log/file-log.ts';
@@ -124,19 +124,7 @@ export async function openRelayStream(options: RunningStreamOptions): Promise<Ru
   });
   try {
     const seek = seekIn(log, definition.covers ?? null);
-    const store = state.groups(name);
-    const groups = new StreamGroupsService(
-      {
-        stream: name,
-        partitions: log.partitions,
-        store,
-        seek,
-        visibleEnd: () => log.visible.last,
-        clock,
-        log: logger,
-      },
-      await store.load(),
-    );
+    const groups = await openStreamGroups({ stream: name, log, state, clock, logger });
     return new RunningStream(options, { log, groups, seek, paused: await state.isStreamPaused(name) });
   } catch (error) {
     await log.close();

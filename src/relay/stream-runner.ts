@@ -2,6 +2,7 @@ import { Backoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { isTidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import type { Position } from '../core/position.ts';
 import { isTransient } from '../core/retry.ts';
 import type { Source } from '../core/source.ts';
 import type { ChangeLog } from './log/change-log.ts';
@@ -133,10 +134,18 @@ export class StreamRunner {
     try {
       if (signal.aborted) return;
       this.#state = 'running';
+      let begun = log.position !== null;
+      // A new stream that dies before its first change must begin at the same place again, not at another "now" (I4).
+      const begin = (position: Position): void => {
+        if (!begun && !signal.aborted) void log.append({ parts: [], position, bytes: 0 });
+        begun = true;
+      };
+      if (!begun) source.ready?.().then(begin, () => undefined);
       for await (const batch of source.batches()) {
         this.#heardMs = clock.nowMs();
         this.#failure = null;
         this.#count(batch.parts, batch.bytes);
+        begun = true;
         const full = log.append(batch);
         if (full !== null) await full;
         works();

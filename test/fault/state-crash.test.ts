@@ -43,12 +43,11 @@ async function stored(): Promise<ReadonlyMap<number, number>> {
   return new Map(group?.checkpoints.map(({ partition, scn }) => [partition, scn]));
 }
 
-/** Checkpoints may be ahead by the commit that was on its way, and never behind what was acknowledged. */
+/** Checkpoints may be ahead of what was heard of the process: its last words may be lost with it. Never behind. */
 function expectNothingLost(onDisk: ReadonlyMap<number, number>, acknowledged: ReadonlyMap<number, number>): void {
   for (const [partition, scn] of acknowledged) {
     const found = onDisk.get(partition) ?? -1;
     expect(found, `partition ${partition}: acknowledged ${scn}, on disk ${found}`).toBeGreaterThanOrEqual(scn);
-    expect(found).toBeLessThanOrEqual(scn + 1);
   }
 }
 
@@ -67,13 +66,18 @@ test('every checkpoint that was acknowledged is there after the process was kill
 });
 
 test('a transaction that was killed before its end leaves no trace of it, and everything acknowledged before', async () => {
-  for (const at of [2, 3, 40]) {
+  for (const at of [2, 20, 40]) {
     const child = startCommitting(directory, `checkpoint-write:kill@${at}`);
     // oxlint-disable-next-line no-await-in-loop
     await child.ended;
     expect(child.process.signalCode).toBe('SIGKILL');
     // oxlint-disable-next-line no-await-in-loop
-    expectNothingLost(await stored(), child.acknowledged);
+    const onDisk = await stored();
+    expectNothingLost(onDisk, child.acknowledged);
+    // The making of the group passes the place once; the second time it is the first checkpoints that are being stored.
+    expect(Math.max(...onDisk.values()) > 0).toBe(at > 2);
+    rmSync(join(directory, 'state.db'));
+    rmSync(join(directory, 'state.db-wal'), { force: true });
   }
 });
 
@@ -192,7 +196,10 @@ test('where no more can be written a commit is refused and not acknowledged, and
   expect(retry).toBe('backoff');
   expect(Math.min(...acknowledged)).toBeGreaterThan(1);
   expect(held).toEqual(acknowledged);
-  expectNothingLost(await stored(), new Map(acknowledged.entries()));
+  const onDisk = await stored();
+  expectNothingLost(onDisk, new Map(acknowledged.entries()));
+  // What was refused may turn out to have been written; nothing else may.
+  for (const [partition, scn] of acknowledged.entries()) expect(onDisk.get(partition)).toBeLessThanOrEqual(scn + 1);
   const state = await RelayState.open({ directory });
   await state.groups('shop').saveCheckpoints('g', [{ partition: 0, scn: 1e6, committedMs: 1, epoch: 1 }]);
   await state.close();

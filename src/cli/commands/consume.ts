@@ -4,7 +4,6 @@ import { fileCheckpoints } from '../../client/file-checkpoints.ts';
 import type { StreamOptions } from '../../core/consumer.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
-import { LINE_FORMAT_NAMES } from '../../formats/line-formats.ts';
 import { type CommandArguments, type CommandSpec, parseCommandLine, usageError } from '../arguments.ts';
 import type { BatchTarget } from '../batch-target.ts';
 import { chooseEncoder, FORMAT_OPTION, namedEncoder } from '../choose-encoder.ts';
@@ -54,10 +53,7 @@ export const CONSUME: CommandSpec = {
       description:
         'Feed a shell command through its stdin. It prints "ack" and an SCN when everything up to there is done: docs/reference/cli.md.',
     },
-    {
-      ...FORMAT_OPTION,
-      description: `${LINE_FORMAT_NAMES.join(', ')}. Default: json; on a terminal, short lines for people.`,
-    },
+    FORMAT_OPTION,
     ...RELAY_OPTIONS,
   ],
   examples: [

@@ -19,6 +19,8 @@ import { FilterOutput } from './filter-output.ts';
 import { ShapeRegistry } from './shape-registry.ts';
 
 const PARTITIONS = 8;
+/** No row has several of it in a row. */
+const MARK = 0xab;
 const FIRST_SCN = 1_700_000_000_000_000;
 
 /** An entry as a consumer sees it, for comparing: `__proto__` and all. */
@@ -365,20 +367,22 @@ describe('filtering the bytes of a batch', () => {
         ({ sketch, wish }, flips, cut) => {
           const { bytes: intact } = storedBatch(sketch);
           // In the middle of other bytes, which must not be looked at.
-          const damaged = Buffer.concat([Buffer.alloc(40, 0xff), intact, Buffer.alloc(40, 0xff)]).subarray(
-            40,
-            40 + intact.length,
-          );
+          const around = Buffer.alloc(4096, MARK);
+          const damaged = Buffer.from(intact);
           for (const [place, value] of flips) {
             const at = Math.min(Math.floor(place * damaged.length), damaged.length - 1);
             damaged[at] = (damaged[at] as number) ^ value;
           }
-          const bytes = cut === null ? damaged : damaged.subarray(0, Math.floor(cut * damaged.length));
+          const bytes =
+            cut === null
+              ? Buffer.concat([around, damaged, around])
+              : Buffer.concat([around, damaged.subarray(0, Math.floor(cut * damaged.length))]);
           const filter = filterFor(sketch, wish);
           const lane = filter.lane({ ...wish, afterOf: null });
           const output = new FilterOutput(64);
           try {
-            filter.filter(bytes, viewOf(bytes), { start: 0, lane, output });
+            filter.filter(bytes, viewOf(bytes), { start: around.length, lane, output });
+            expect(output.bytes.subarray(0, output.at).indexOf(Buffer.alloc(12, MARK))).toBe(-1);
             expect(output.at).toBeLessThanOrEqual(intact.length * 200 + 100_000);
           } catch (error) {
             if (!isTidingsError(error)) throw error;

@@ -285,6 +285,16 @@ describe('an update that moved its key', () => {
     ]);
   });
 
+  test('says where its image after begins, also when columns were left out', () => {
+    const rig = new Rig({ columns: { 'shop.orders': ['note'] } });
+    rig.pass({ firstScn: SCN, transactions: [{ id: 'a', entries: [moving] }] }, rig.lane());
+    const bytes = rig.output.bytes.subarray(0, rig.output.at);
+    // The only row, at the end: its length with KEY_MOVED, two hashes, the length of the image before (an id and a NULL), both images.
+    expect([...bytes.subarray(-23, -19), ...bytes.subarray(-11)]).toEqual([
+      7, 0, 0, 0x80, 3, 0, 0, 0, 2, 2, 0, 2, 4, 2, 2,
+    ]);
+  });
+
   test('is the delete of the old key, then the insert of the new one, with the same SCN, for whoever has the partitions of both', () => {
     expect(partitionOf(1)).not.toBe(partitionOf(2));
     const rig = new Rig();
@@ -341,6 +351,48 @@ describe('an update that moved its key', () => {
       { kind: 'delete', key: { hall: 'A', row: 1 }, before: { hall: 'A', row: 1 } },
       { kind: 'insert', key: { hall: 'A', row: 2 }, after: { hall: 'A', row: 2, taken: 1 } },
     ]);
+  });
+});
+
+describe('a damaged batch', () => {
+  const run = rows({ kind: 'insert', table: orders, rows: [1, 2, 3].map((id) => ({ id, status: 'new', note: null })) });
+  const { bytes: intact } = storedBatch({ firstScn: SCN, transactions: [{ id: 'a', entries: [run] }] });
+  /** Of the run: behind the transaction's entry and that of the shape. */
+  const runAt = intact.lastIndexOf(Buffer.from([2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]));
+
+  test.each([
+    ['with fewer rows than it says', 8, 4],
+    ['with more rows than it says', 8, 2],
+    ['with more bytes of rows than there are', 12, 5000],
+    ['with a longer statement than there is', 16, 5000],
+    ['with a row that is longer than the run', 20, 0x00ff_ffff],
+  ])('%s is refused as damaged, and nothing of it is written', (_, field, value) => {
+    const rig = new Rig();
+    rig.pass({ firstScn: SCN, transactions: [{ id: 'a', entries: [run] }] }, rig.lane());
+    rig.output.clear();
+    const bytes = Buffer.from(intact);
+    bytes.writeUInt32LE(value, runAt + field);
+    const lane = rig.lane([...Array(PARTITIONS).keys()]);
+    expect(() => rig.filter.filter(bytes, viewOf(bytes), { start: 0, lane, output: rig.output })).toThrow(
+      expect.objectContaining({ code: 'LOG_DAMAGED', retry: 'never' }),
+    );
+    expect(rig.output.at).toBe(0);
+  });
+
+  test('with a row that contradicts its shape is refused when its columns are taken apart', () => {
+    for (const options of [{ columns: { 'shop.orders': ['note'] } }, { where: { 'shop.orders': "note = 'x'" } }]) {
+      const rig = new Rig(options);
+      rig.pass({ firstScn: SCN, transactions: [{ id: 'a', entries: [run] }] }, rig.lane());
+      rig.output.clear();
+      const bytes = Buffer.from(intact);
+      // The branch of the status: neither NULL nor a value.
+      const status = bytes.lastIndexOf('new') - 2;
+      expect(bytes[status]).toBe(2);
+      bytes[status] = 9;
+      expect(() => rig.filter.filter(bytes, viewOf(bytes), { start: 0, lane: rig.lane(), output: rig.output })).toThrow(
+        expect.objectContaining({ code: 'LOG_DAMAGED', details: expect.objectContaining({ offset: 0 }) }),
+      );
+    }
   });
 });
 

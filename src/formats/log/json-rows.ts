@@ -107,10 +107,13 @@ class CodeWriter {
     this.fixedBytes += bytes.length + OVERSHOOT;
     const padded = Buffer.concat([bytes, Buffer.alloc(3)]);
     const stores: string[] = [];
-    if (bytes.length < 3) bytes.forEach((byte, at) => stores.push(`w[a + ${at}] = ${byte};`));
-    else
-      for (let at = 0; at < bytes.length; at += 4)
+    if (bytes.length < 3) {
+      bytes.forEach((byte, at) => stores.push(`w[a + ${at}] = ${byte};`));
+    } else {
+      for (let at = 0; at < bytes.length; at += 4) {
         stores.push(`wv.setInt32(a + ${at}, ${padded.readInt32LE(at)}, true);`);
+      }
+    }
     return `${stores.join(' ')} a += ${bytes.length};`;
   }
 

@@ -29,7 +29,7 @@ export interface BodyRange {
 /** @throws TidingsError LOG_DAMAGED when the entries are none */
 export function walkBody({ bytes, view, from, to }: BodyRange, visitor: BodyVisitor): void {
   let scnOffset = 0;
-  for (let at = from; at < to; ) {
+  for (let at = from; at < to;) {
     const size = entryBytes(view, at, to);
     switch (view.getUint8(at)) {
       case ENTRY.transaction:
@@ -59,7 +59,7 @@ export function walkBody({ bytes, view, from, to }: BodyRange, visitor: BodyVisi
 
 /** Subtracts from the SCN offsets of all entries from 0 to `to`: a transaction was moved into a batch of its own. */
 export function moveRuns(view: DataView, to: number, scns: number): void {
-  for (let at = 0; at < to; ) {
+  for (let at = 0; at < to;) {
     const type = view.getUint8(at);
     if (type !== ENTRY.transaction && type !== ENTRY.shape) {
       view.setUint32(at + 4, view.getUint32(at + 4, true) - scns, true);

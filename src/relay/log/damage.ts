@@ -9,7 +9,11 @@ export function segmentDamaged(segment: Segment, offset: number, what: string): 
 }
 
 export function scnPurged({ name, scn, after }: { name: string; scn: number; after: number }): TidingsError {
-  return new TidingsError('SCN_PURGED', `the changes of ${name} behind ${scn} are no longer kept, only those behind ${after}`, {
-    details: { stream: name, scn, after },
-  });
+  return new TidingsError(
+    'SCN_PURGED',
+    `the changes of ${name} behind ${scn} are no longer kept, only those behind ${after}`,
+    {
+      details: { stream: name, scn, after },
+    },
+  );
 }

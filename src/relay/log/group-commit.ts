@@ -44,7 +44,8 @@ export class GroupCommit {
   /** Of the segment that is written to. */
   #file: { readonly segment: Segment; readonly fd: number };
   #running: Promise<void> | null = null;
-  #flushing = false;
+  /** Callers of `flush` that wait. */
+  #flushing = 0;
   #delay: NodeJS.Timeout | null = null;
   #positionTimer: NodeJS.Timeout | null = null;
   #positionMs = -Infinity;
@@ -65,18 +66,23 @@ export class GroupCommit {
     else this.#start();
   }
 
-  /** Resolves when there is nothing left that could be written. @throws TidingsError LOG_WRITE_FAILED */
+  /** Resolves when everything that was appended so far is durable. @throws TidingsError LOG_WRITE_FAILED */
   async flush(): Promise<void> {
-    this.#flushing = true;
+    const { writer, appender } = this.#options;
+    const { buffers } = appender;
+    writer.seal();
+    if (writer.hasPosition) writer.sealPosition();
+    const target = buffers.end;
+    this.#flushing++;
     try {
-      // Twice at most: what is being written does not hold what was appended since.
-      while (this.failed === null && this.#hasWork()) {
+      // What is rolled back meanwhile is not waited for.
+      while (this.failed === null && (appender.hasTruncation || buffers.durable < Math.min(target, buffers.end))) {
         if (this.#running === null) this.#start();
         // oxlint-disable-next-line no-await-in-loop -- one group after the other
         await this.#running;
       }
     } finally {
-      this.#flushing = false;
+      this.#flushing--;
     }
     if (this.failed !== null) throw this.failed;
   }
@@ -97,7 +103,7 @@ export class GroupCommit {
   /** So that more goes with the next group. */
   #mayWait(): boolean {
     const { appender, syncDelayMs } = this.#options;
-    return syncDelayMs > 0 && !this.#flushing && appender.buffers.waiting < DELAY_BYTES_MAX;
+    return syncDelayMs > 0 && this.#flushing === 0 && appender.buffers.waiting < DELAY_BYTES_MAX;
   }
 
   #clearTimers(): void {
@@ -109,8 +115,7 @@ export class GroupCommit {
 
   #hasWork(): boolean {
     const { writer, appender } = this.#options;
-    if (appender.buffers.waiting > 0 || appender.hasTruncation) return true;
-    return this.#flushing ? writer.hasBatch || writer.hasPosition : writer.hasTransactions;
+    return appender.buffers.waiting > 0 || appender.hasTruncation || writer.hasTransactions;
   }
 
   #start(): void {
@@ -121,7 +126,7 @@ export class GroupCommit {
     const running = this.#run().finally(() => {
       this.#running = null;
       // Something may have been appended after the last look.
-      if (this.#hasWork() && this.failed === null && !this.#flushing) this.kick();
+      if (this.#hasWork() && this.failed === null) this.kick();
     });
     this.#running = running;
   }
@@ -140,10 +145,13 @@ export class GroupCommit {
     const { writer, appender } = this.#options;
     const truncation = appender.takeTruncation();
     if (truncation !== null) {
-      await this.#untilRoom(() => this.#truncate(truncation), () => false);
+      await this.#untilRoom(
+        () => this.#truncate(truncation),
+        () => false,
+      );
       return true;
     }
-    if (this.#flushing || writer.hasTransactions) writer.seal();
+    if (writer.hasTransactions) writer.seal();
     this.#sealPosition();
     const { buffers } = appender;
     const group = buffers.nextGroup();
@@ -170,7 +178,7 @@ export class GroupCommit {
     const now = clock.nowMs();
     // Also when the clock was set back.
     const wait = Math.min(this.#positionMs + POSITION_EVERY_MS - now, POSITION_EVERY_MS);
-    if (this.#flushing || wait <= 0) {
+    if (wait <= 0) {
       this.#positionMs = now;
       writer.sealPosition();
       return;

@@ -141,16 +141,24 @@ class Recovery {
   #check(meta: StreamMeta): void {
     const { directory, name, partitions } = this.#options;
     if (meta.name !== name) {
-      throw new TidingsError('CONFIG_INVALID', `${directory} holds the log of stream "${meta.name}", not of "${name}"`, {
-        hint: 'A stream cannot be renamed: give each its own name and directory.',
-        details: { directory, stream: name },
-      });
+      throw new TidingsError(
+        'CONFIG_INVALID',
+        `${directory} holds the log of stream "${meta.name}", not of "${name}"`,
+        {
+          hint: 'A stream cannot be renamed: give each its own name and directory.',
+          details: { directory, stream: name },
+        },
+      );
     }
     if (meta.partitions !== partitions) {
-      throw new TidingsError('CONFIG_INVALID', `stream "${name}" was made with ${meta.partitions} partitions, not ${partitions}`, {
-        hint: `Set its partitions to ${meta.partitions}: their number cannot change.`,
-        details: { stream: name, partitions: meta.partitions },
-      });
+      throw new TidingsError(
+        'CONFIG_INVALID',
+        `stream "${name}" was made with ${meta.partitions} partitions, not ${partitions}`,
+        {
+          hint: `Set its partitions to ${meta.partitions}: their number cannot change.`,
+          details: { stream: name, partitions: meta.partitions },
+        },
+      );
     }
   }
 
@@ -165,7 +173,7 @@ class Recovery {
   }
 
   /** @param before the tables as of its beginning @returns as of its end */
-  async #openSealed(segment: Segment, before: readonly string[]): Promise<readonly string[]> {
+  async #openSealed(segment: Segment, before: TableTexts): Promise<TableTexts> {
     const { size } = await stat(segment.path);
     segment.created = true;
     segment.sealed = true;
@@ -176,14 +184,20 @@ class Recovery {
       for (const { fingerprint, offset } of decoded.index.shapes) {
         this.#shapes.addPlace(fingerprint, { segment, offset });
       }
-      return decodeTables(decoded.tables);
+      const block = decoded.tables;
+      return () => decodeTables(block);
     }
     this.#options.log.info({ segment: segment.name, bytes: size }, 'the index of a segment is made again');
     const tables = new TableBook();
     this.#learnTables(before, tables);
     const fd = await openFile(segment.path, 'r');
     try {
-      const { problem } = await scanSegment({ segment, window: new FileWindow(fd, size), shapes: this.#shapes, tables });
+      const { problem } = await scanSegment({
+        segment,
+        window: new FileWindow(fd, size),
+        shapes: this.#shapes,
+        tables,
+      });
       if (problem !== null) throw segmentDamaged(segment, segment.size, problem);
     } finally {
       await closeFile(fd);
@@ -192,10 +206,11 @@ class Recovery {
     await this.#indexes.writeNow(segment, texts);
     segment.index = null;
     this.#indexes.forget(segment);
-    return texts;
+    return () => texts;
   }
 
-  #learnTables(texts: readonly string[], tables: TableBook): void {
+  #learnTables(before: TableTexts, tables: TableBook): void {
+    const texts = before();
     tables.load(texts);
     for (const text of texts) this.#shapes.learn(text);
   }
@@ -205,16 +220,20 @@ class Recovery {
     if (!(await exists(last.indexPath))) return;
     const decoded = await this.#indexes.read(last);
     const from = decoded === null ? '' : ` with SCN ${decoded.summary.nextScn}`;
-    throw new TidingsError('LOG_DAMAGED', `the segment behind ${last.path} is missing: changes from it on${from} are lost`, {
-      hint: `Restore it from a copy. Or remove ${last.indexPath}: the source hands over again what came behind, and it gets the same SCNs anew.`,
-      details: { segment: last.name, ...(decoded === null ? {} : { firstScn: decoded.summary.nextScn }) },
-    });
+    throw new TidingsError(
+      'LOG_DAMAGED',
+      `the segment behind ${last.path} is missing: changes from it on${from} are lost`,
+      {
+        hint: `Restore it from a copy. Or remove ${last.indexPath}: the source hands over again what came behind, and it gets the same SCNs anew.`,
+        details: { segment: last.name, ...(decoded === null ? {} : { firstScn: decoded.summary.nextScn }) },
+      },
+    );
   }
 
   async #openLast(
     sealed: Segment[],
     found: Segment,
-    tablesBefore: readonly string[],
+    tablesBefore: TableTexts,
   ): Promise<{ segment: Segment; fd: number; tables: TableBook }> {
     const { log, directory } = this.#options;
     let segment = found;
@@ -233,7 +252,10 @@ class Recovery {
         return { segment, fd: opened.fd, tables: opened.tables };
       }
       // Nothing in it belongs to a complete transaction, and the one that was cut began before it.
-      log.info({ segment: segment.name, bytes: opened.valid }, 'a segment of a transaction that is not complete is removed');
+      log.info(
+        { segment: segment.name, bytes: opened.valid },
+        'a segment of a transaction that is not complete is removed',
+      );
       sealed.pop();
       // oxlint-disable-next-line no-await-in-loop
       await closeFile(opened.fd);
@@ -249,7 +271,7 @@ class Recovery {
 
   async #readLast(
     segment: Segment,
-    tablesBefore: readonly string[],
+    tablesBefore: TableTexts,
   ): Promise<{ fd: number; valid: number; tables: TableBook }> {
     const { log } = this.#options;
     const fd = await openFile(segment.path, 'r+');
@@ -278,14 +300,19 @@ class Recovery {
     }
   }
 
-  async #tablesBefore(previous: Segment | undefined): Promise<readonly string[]> {
+  async #tablesBefore(previous: Segment | undefined): Promise<TableTexts> {
     if (previous === undefined) return NO_TABLES;
     const decoded = await this.#indexes.read(previous);
-    return decoded === null || decoded.tables === null ? NO_TABLES : decodeTables(decoded.tables);
+    if (decoded === null || decoded.tables === null) return NO_TABLES;
+    const block = decoded.tables;
+    return () => decodeTables(block);
   }
 }
 
-const NO_TABLES: readonly string[] = [];
+/** The descriptions of the row shapes that tell of each table: decompressed only if somebody asks. */
+type TableTexts = () => readonly string[];
+
+const NO_TABLES: TableTexts = () => [];
 
 function firstScnOf({ createdMs }: StreamMeta): number {
   return createdMs * 1000;

@@ -172,7 +172,7 @@ export function decodeIndex(bytes: Buffer): DecodedIndex | null {
   if (bytes.length < HEADER_BYTES) return null;
   const view = viewOf(bytes);
   if (view.getUint32(HEADER.magic, true) !== INDEX_MAGIC) return null;
-  if (view.getUint16(HEADER.version, true) !== INDEX_VERSION || view.getUint16(HEADER.reserved, true) !== 0) return null;
+  if (view.getUint16(HEADER.version, true) !== INDEX_VERSION) return null;
   const mainBytes = view.getUint32(HEADER.mainBytes, true);
   const entryCount = view.getUint32(HEADER.entryCount, true);
   const shapeCount = view.getUint32(HEADER.shapeCount, true);

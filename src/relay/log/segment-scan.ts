@@ -89,7 +89,8 @@ export function headerProblem(view: DataView, at: number, room: number): string 
  * @throws TidingsError LOG_VERSION_UNKNOWN
  */
 export function batchProblem(bytes: Buffer, view: DataView, at: number): string | null {
-  if (batchCrc(view, at) !== batchChecksum(bytes, at, at + batchLength(view, at))) return 'the checksum of a batch is wrong';
+  const checksum = batchChecksum(bytes, at, at + batchLength(view, at));
+  if (batchCrc(view, at) !== checksum) return 'the checksum of a batch is wrong';
   const version = view.getUint8(at + HEADER.version);
   if (version === BATCH_VERSION) return null;
   // With a checksum that is right it is no damage.
@@ -204,7 +205,11 @@ function learn({ bytes, view, at, shapes, tables, segment, offset }: LearnOption
       const fingerprint = batchShape(view, at, index);
       const shape = shapes.get(fingerprint);
       if (shape === undefined) {
-        throw segmentDamaged(segment, offset, `a batch refers to the row shape ${fingerprint}, which the segment does not define`);
+        throw segmentDamaged(
+          segment,
+          offset,
+          `a batch refers to the row shape ${fingerprint}, which the segment does not define`,
+        );
       }
       tables.use(tableKey(shape.table.database, shape.table.name), shape);
     },

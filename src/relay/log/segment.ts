@@ -182,6 +182,11 @@ export class SegmentList {
     return this.#segments.shift() as Segment;
   }
 
+  /** Puts back what `shift` returned. */
+  unshift(segment: Segment): void {
+    this.#segments.unshift(segment);
+  }
+
   /** Drops what comes behind the segment. @returns it, newest first */
   cutBehind(segment: Segment): Segment[] {
     const at = this.#segments.indexOf(segment);

@@ -31,9 +31,13 @@ export async function readStreamMeta(directory: string): Promise<StreamMeta | nu
   const fields = parse(text);
   const version = fields?.['formatVersion'];
   if (typeof version === 'number' && version > LOG_FORMAT_VERSION) {
-    throw new TidingsError('LOG_VERSION_UNKNOWN', `the log in ${directory} has format version ${version}, known is ${LOG_FORMAT_VERSION}`, {
-      details: { directory, version },
-    });
+    throw new TidingsError(
+      'LOG_VERSION_UNKNOWN',
+      `the log in ${directory} has format version ${version}, known is ${LOG_FORMAT_VERSION}`,
+      {
+        details: { directory, version },
+      },
+    );
   }
   const { name, createdMs, partitions } = fields ?? {};
   if (

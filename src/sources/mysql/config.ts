@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { Position } from '../../core/position.ts';
+import type { TableSchema } from '../../core/table-schema.ts';
 import { parseMysqlUrl } from './mysql-url.ts';
 import { TableSelection } from './table-selection.ts';
 
@@ -56,6 +57,11 @@ export interface MysqlSourceOptions {
   readonly reconnect?: { readonly delayMinMs: number; readonly delayMaxMs: number } | undefined;
   /** Retry the very first connection, too, instead of failing at once when the server cannot be reached. @default false */
   readonly waitForServer?: boolean | undefined;
+  /**
+   * Table definitions that hold exactly at the position in `from`, such as the relay's log has them: with them rows can be decoded
+   * that were written before a DDL which is still ahead. Without effect where `from` is no position.
+   */
+  readonly knownTables?: readonly TableSchema[] | undefined;
   readonly log?: Logger | undefined;
   /** Ends the iteration as `close()` does. */
   readonly signal?: AbortSignal | undefined;
@@ -77,6 +83,7 @@ export interface MysqlSourceSettings {
   readonly eventBytesMax: number;
   readonly reconnect: { readonly delayMinMs: number; readonly delayMaxMs: number };
   readonly waitForServer: boolean;
+  readonly knownTables: readonly TableSchema[];
   readonly log: Logger;
   readonly signal: AbortSignal | undefined;
 }
@@ -113,6 +120,7 @@ const schema = z.strictObject({
     .strictObject({ delayMinMs: z.int().min(0), delayMaxMs: z.int().min(1) })
     .default({ delayMinMs: 100, delayMaxMs: 30_000 }),
   waitForServer: z.boolean().default(false),
+  knownTables: z.custom<readonly TableSchema[]>(Array.isArray).default([]),
   log: z.custom<Logger>((value) => typeof value === 'object' && value !== null).optional(),
   signal: z.instanceof(AbortSignal).optional(),
 });

@@ -89,11 +89,13 @@ function wrongHash(
     table.key.every((index) => columns?.includes(index) === true);
   if (!has(columnsBefore) || !has(columnsAfter) || key === null) return problems;
   const [old, now] = [keyOf(table, before), keyOf(table, after)];
-  if (isDeepStrictEqual(old, now) !== (moved === null))
+  if (isDeepStrictEqual(old, now) !== (moved === null)) {
     problems.push(`the key ${moved === null ? 'moved' : 'did not move'}`);
+  }
   if (moved !== null && moved.oldHash !== keyHash(table, old)) problems.push('the old hash is wrong');
-  if (moved !== null && !(moved.beforeBytes >= 0 && moved.beforeBytes <= avro.length))
+  if (moved !== null && !(moved.beforeBytes >= 0 && moved.beforeBytes <= avro.length)) {
     problems.push('beforeBytes is wrong');
+  }
   return problems;
 }
 
@@ -129,6 +131,7 @@ function fieldNames(schema: unknown, image: string): readonly string[] | null {
 }
 
 /** avsc's own has no integers beyond 2^53. */
+// oxlint-disable-next-line no-underscore-dangle -- its name there
 const longType = avsc.types.LongType.__with({
   fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
   toBuffer: (value: bigint) => {

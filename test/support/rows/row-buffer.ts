@@ -56,10 +56,9 @@ export class RowBuffer implements RowTarget {
   /** The bytes that no complete row holds are not looked at. */
   #seal(): void {
     this.#checkGuard();
-    let p = 0;
+    let p = this.#start;
     let rows = 0;
-    // Where rows begin is a matter of chance, see `#renew`.
-    for (p = this.#start; p < this.at; rows++) {
+    for (; p < this.at; rows++) {
       const head = this.view.getUint32(p, true);
       const moved = head >= KEY_MOVED;
       const start = p + (moved ? MOVED_ROW_HEADER_BYTES : ROW_HEADER_BYTES);
@@ -73,8 +72,9 @@ export class RowBuffer implements RowTarget {
       });
       p = end;
     }
-    if (p !== this.at || rows !== this.rows)
+    if (p !== this.at || rows !== this.rows) {
       throw new Error(`${rows} of ${this.rows} rows end at ${p}, not ${this.at}`);
+    }
     this.rows = 0;
   }
 
@@ -84,7 +84,7 @@ export class RowBuffer implements RowTarget {
     if (!(size <= this.#roomMax)) {
       throw new TidingsError('ROW_TOO_LARGE', `${size} bytes are asked for, there are ${this.#roomMax}`);
     }
-    // What stands before the row is sealed too.
+    // The rows before the one in the making are complete.
     if (kept > 0) {
       const at = this.at;
       this.#seal();

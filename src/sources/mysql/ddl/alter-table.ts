@@ -4,6 +4,7 @@ import { renamed } from './catalog.ts';
 import type { TableName } from './effect.ts';
 import type { Statement } from './statement.ts';
 import { NotUnderstood, type TokenReader } from './token-reader.ts';
+import { isSpecial } from '../schema/table-definition.ts';
 
 /** ALTER [ONLINE] [IGNORE] TABLE, from behind the word TABLE. */
 export function understandAlterTable(statement: Statement, ignore: boolean): void {
@@ -41,7 +42,7 @@ function alterTable(statement: Statement, table: TableName, alter: AlterStatemen
       statement.add({ op: 'replace-rows', table });
     }
     if (clause.op === 'partition-to-table') {
-      const special = typeof before === 'string' || before.hiddenColumns > 0 || before.rowEnd !== null;
+      const special = typeof before === 'string' || isSpecial(before);
       if (special) statement.add({ op: 'unknown', table: clause.other });
       else statement.add({ op: 'define', definition: renamed(before, clause.other) });
       statement.add({ op: 'truncate', table, rows: 'some' });

@@ -52,6 +52,7 @@ export function alterDefinition(before: TableDefinition, alter: AlterStatement, 
   if (before.schema.columns.some((column) => isHashColumn(column.name))) {
     throw new NotUnderstood('a hidden hash column');
   }
+  if (before.columnsOnly === true) throw new NotUnderstood('perhaps a row period');
   return new Alteration(before, alter, context).run();
 }
 

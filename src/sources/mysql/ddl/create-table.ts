@@ -5,6 +5,7 @@ import type { Statement } from './statement.ts';
 import { parseTableElement, type TableElement } from './table-elements.ts';
 import { TableOptionsReader } from './table-options.ts';
 import { NotUnderstood, type TokenReader } from './token-reader.ts';
+import { isSpecial } from '../schema/table-definition.ts';
 
 const QUERY_WORDS: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'VALUES', 'TABLE']);
 
@@ -58,7 +59,7 @@ function copyTable(statement: Statement, table: TableName, parenthesised: boolea
   // MariaDB allows options behind it, which may change the engine or the versioning.
   reader.expectEnd();
   if (typeof original === 'string' || context.threadSpecific) throw new NotUnderstood('the original is not known');
-  if (original.rowEnd !== null || original.hiddenColumns > 0) throw new NotUnderstood('the original is special');
+  if (isSpecial(original)) throw new NotUnderstood('the original is special');
   statement.add({ op: 'define', definition: renamed(original, table) });
 }
 

@@ -3,10 +3,11 @@ import type { Logger } from '../../../core/logger.ts';
 import type { TableSchema } from '../../../core/table-schema.ts';
 import type { TableMapEvent } from '../binlog/table-map-event.ts';
 import { Catalog } from '../ddl/catalog.ts';
-import type { SchemaStep, TableName } from '../ddl/effect.ts';
+import type { SchemaStep, TableKnowledge, TableName } from '../ddl/effect.ts';
 import type { QueryConnection } from '../protocol/connect.ts';
 import { type BinlogPlace, comparePlaces, currentPlace, type Server } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
+import { keptDefinition } from './known-tables.ts';
 import { readDatabaseCharsets, readTableDefinitions } from './read-table-schemas.ts';
 import type { CharsetAndCollation, TableDefinition } from './table-definition.ts';
 import { wireMismatch } from './wire-check.ts';
@@ -36,11 +37,14 @@ export interface SchemaHistoryOptions {
  * They come from three places: DDL in the stream, which is followed statement by statement; full metadata in the TABLE_MAP, which
  * needs no history; and the server, whose present definitions are those of the stream's position only if no DDL lies in
  * between. That is proved, not assumed: the binlog from the position to the moment of the reading is scanned for DDL, and a
- * table that any of it may touch stays unknown. A table that is unknown stops the source before its first row.
+ * table that any of it may touch stays unknown. A table that is unknown stops the source before its first row. A fourth, for a stream
+ * that is resumed by somebody who has kept the definitions of the rows before it, is `begin`.
  */
 export class SchemaHistory {
   readonly catalog: Catalog = new Catalog();
   #options: SchemaHistoryOptions;
+  /** Definitions that the stream began with. */
+  readonly #kept = new Set<TableKnowledge>();
   /** All watched tables were read once; from then on only single ones are. */
   #readAll = false;
 
@@ -53,6 +57,21 @@ export class SchemaHistory {
     this.#options = options;
   }
 
+  /**
+   * Takes definitions that hold where the stream begins, as somebody has kept them. They are worth less than what the server says: a
+   * definition of it that is proved to hold replaces them, and one that does not fit its rows is forgotten.
+   */
+  begin(tables: readonly TableSchema[]): void {
+    const { server, selection } = this.#options;
+    for (const schema of tables) {
+      const { database, name } = schema;
+      if (!selection.watches(database, name) || this.catalog.lookup(database, name) !== 'unknown') continue;
+      const definition = keptDefinition(schema, server.flavour);
+      this.#kept.add(definition);
+      this.catalog.apply({ op: 'define', definition });
+    }
+  }
+
   apply(steps: readonly SchemaStep[]): void {
     for (const step of steps) this.catalog.apply(step);
   }
@@ -60,8 +79,13 @@ export class SchemaHistory {
   /** The definition, when it is known without asking anyone and fits the event. */
   known(event: TableMapEvent): TableSchema | null {
     const found = this.catalog.lookup(event.database, event.table);
-    if (typeof found === 'string' || this.#doubtful(found, event).length > 0) return null;
-    return wireMismatch(event, found.schema, this.#options.server.flavour) === null ? found.schema : null;
+    if (typeof found === 'string') return null;
+    const fits = wireMismatch(event, found.schema, this.#options.server.flavour) === null;
+    if (fits && this.#doubtful(found, event).length === 0) return found.schema;
+    if (this.#kept.delete(found)) {
+      this.catalog.apply({ op: 'unknown', table: { database: event.database, name: event.table } });
+    }
+    return null;
   }
 
   /**
@@ -156,7 +180,8 @@ export class SchemaHistory {
         if (isAsked) visible = true;
         if (isTouched(database, name) || !selection.watches(database, name)) continue;
         // What the stream's DDL says stands, unless this very table is in doubt.
-        if (isAsked || this.catalog.lookup(database, name) === 'unknown') {
+        const known = this.catalog.lookup(database, name);
+        if (isAsked || known === 'unknown' || this.#kept.delete(known)) {
           this.catalog.apply({ op: 'define', definition });
         }
       }

@@ -34,6 +34,16 @@ export interface TableDefinition {
    * grows too long for the storage engine. Elsewhere of no consequence.
    */
   readonly uniqueColumns: readonly string[];
+  /**
+   * The columns are right, but `rowEnd` and `hiddenColumns` are not known: good for rows, and nothing can be told of the table after
+   * an ALTER.
+   */
+  readonly columnsOnly?: boolean;
+}
+
+/** Whether a copy of the table would not have just the same columns, or it is not known. */
+export function isSpecial({ rowEnd, hiddenColumns, columnsOnly = false }: TableDefinition): boolean {
+  return columnsOnly || rowEnd !== null || hiddenColumns > 0;
 }
 
 /** Character sets with characters that information_schema, being utf8mb3, cannot show. */

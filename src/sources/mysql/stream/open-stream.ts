@@ -201,6 +201,8 @@ async function resumeOrBegin(
   const target = until === null ? null : await resolveTarget(until, queries, server);
   const history = new SchemaHistory(schemaOptions({ settings, selection, address }, side));
   if (begin.exact && server.settings.get('binlog_row_metadata') !== 'FULL') await history.readAhead(begin.position);
+  // They hold at the position that was asked for, not at the one that another iteration of this source has come to.
+  if (isPosition(from)) history.begin(settings.knownTables);
   return {
     position: begin.position,
     partHandedOver: false,
@@ -212,6 +214,10 @@ async function resumeOrBegin(
     fileSeen: null,
     stream: null,
   };
+}
+
+function isPosition({ kind }: StreamOptions['from']): boolean {
+  return kind === 'place' || kind === 'mysql-gtids' || kind === 'mariadb-gtids';
 }
 
 function schemaOptions(

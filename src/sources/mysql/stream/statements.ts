@@ -173,7 +173,8 @@ function announced(
         wholeDatabase(step.database);
         break;
       case 'unknown-all':
-        wholeDatabase(database);
+        // Whatever it is about, it may have changed a watched table: who keeps definitions must hear of it.
+        entries.push({ type: 'schema', database, table: null, sql });
         break;
     }
   }

@@ -1,0 +1,255 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { testCli, type TestCliOptions } from '../../../test/support/cli-context.ts';
+import { runCli } from '../run.ts';
+
+interface Answer {
+  readonly status?: number;
+  readonly body?: unknown;
+}
+
+interface Asked {
+  readonly request: string;
+  readonly body: unknown;
+  readonly authorization: string | undefined;
+}
+
+let server: Server;
+let url = '';
+let answers: Record<string, Answer> = {};
+let asked: Asked[] = [];
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  let text = '';
+  for await (const chunk of request.setEncoding('utf8')) text += chunk as string;
+  return text === '' ? null : JSON.parse(text);
+}
+
+beforeEach(async () => {
+  answers = {};
+  asked = [];
+  server = createServer((request, response) => {
+    const line = `${request.method} ${request.url}`;
+    void (async () => {
+      const body = await readBody(request);
+      asked.push({ request: line, body, authorization: request.headers.authorization });
+      const { status = 200, body: answer } = answers[line] ?? { status: 404, body: problem('STREAM_UNKNOWN', 'no') };
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    })();
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => {
+    server.close(resolve);
+  });
+});
+
+function problem(code: string, detail: string): object {
+  return { type: `urn:tidings:error:${code}`, title: code, status: 400, detail, code, hint: 'The hint of the relay.' };
+}
+
+async function tidings(
+  args: readonly string[],
+  options: TestCliOptions = {},
+): Promise<{ code: number; out: string; err: string }> {
+  const cli = testCli(options);
+  const code = await runCli(args, cli.context);
+  return { code, out: cli.stdout.text, err: cli.stderr() };
+}
+
+const STREAM = {
+  name: 'shop',
+  state: 'running',
+  created: '2026-11-20T09:00:00.000Z',
+  first: 1000,
+  last: 2000,
+  firstCommit: '2026-11-20T09:00:00.000000Z',
+  lastCommit: '2026-11-20T09:15:02.123456Z',
+  bytes: 1536,
+  error: null,
+};
+
+const GROUP = {
+  group: 'search',
+  paused: false,
+  epoch: 4,
+  checkpoint: 1500,
+  lag: { changes: 5000, bytes: 2048, seconds: 3 },
+  members: [
+    {
+      member: 'a',
+      joined: '2026-11-20T09:00:00.000Z',
+      heard: '2026-11-20T09:15:01.000Z',
+      partitions: [0, 1],
+      revoking: [2],
+    },
+  ],
+  partitions: [0, 1, 2, 3].map((partition) => ({
+    partition,
+    member: partition < 2 ? 'a' : null,
+    checkpoint: partition === 3 ? 1700 : 1500,
+    committed: null,
+  })),
+};
+
+describe('tidings streams', () => {
+  test('prints a line per stream, and what is wrong below', async () => {
+    const error = { code: 'BINLOG_PURGED', message: 'gone', hint: 'Begin anew.', retry: 'operator', since: 'x' };
+    const broken = {
+      ...STREAM,
+      name: 'crm',
+      state: 'failed',
+      first: null,
+      last: null,
+      firstCommit: null,
+      lastCommit: null,
+      error,
+    };
+    answers['GET /v1/streams'] = { body: [STREAM, broken] };
+    const { code, out } = await tidings(['streams', url]);
+    expect(code).toBe(0);
+    expect(out).toBe(`STREAM  STATE    FIRST  LAST    BYTES  FROM                  TO
+shop    running   1000  2000  1.5 KiB  2026-11-20T09:00:00Z  2026-11-20T09:15:02Z
+crm     failed       -     -  1.5 KiB  -                     -
+crm: BINLOG_PURGED: gone
+  Begin anew.
+`);
+  });
+
+  test('--json prints all that the relay says', async () => {
+    answers['GET /v1/streams'] = { body: [{ ...STREAM, more: 1 }] };
+    expect(JSON.parse((await tidings(['streams', url, '--json'])).out)).toEqual([{ ...STREAM, more: 1 }]);
+  });
+});
+
+describe('tidings groups', () => {
+  test('prints a line per group', async () => {
+    answers['GET /v1/streams/shop/groups'] = { body: [GROUP, { ...GROUP, group: 'idle', members: [] }] };
+    expect((await tidings(['groups', url, '--stream', 'shop'])).out)
+      .toBe(`GROUP   STATE   MEMBERS  CHECKPOINT  CHANGES BEHIND    BYTES  TIME
+search  active        1        1500         ≤ 5 000  2.0 KiB   3 s
+idle    idle          0        1500         ≤ 5 000  2.0 KiB   3 s
+`);
+  });
+
+  test('--group shows who has what, and what nobody has', async () => {
+    answers['GET /v1/streams/shop/groups/search'] = { body: GROUP };
+    const { out } = await tidings(['groups', url, '--stream', 'shop', '--group', 'search']);
+    expect(out).toContain(`MEMBER    PARTITIONS  LETTING GO OF  HEARD
+a         0-1         2              2026-11-20T09:15:01Z
+(nobody)  2-3
+`);
+  });
+});
+
+describe('tidings checkpoint', () => {
+  const WHERE = ['--stream', 'shop', '--group', 'search'];
+
+  test('get joins the partitions that stand at the same place', async () => {
+    answers['GET /v1/streams/shop/groups/search'] = { body: GROUP };
+    expect((await tidings(['checkpoint', 'get', url, ...WHERE])).out).toBe(`CHECKPOINT  PARTITIONS
+      1500  0-2
+      1700  3
+`);
+  });
+
+  test.each([
+    [['--to', '1200'], { to: 1200 }],
+    [['--to', 'earliest'], { to: 'earliest' }],
+    [
+      ['--to', '2026-11-20T09:00:00Z', '--partitions', '0-2,5'],
+      { to: '2026-11-20T09:00:00Z', partitions: [0, 1, 2, 5] },
+    ],
+    [['--to', 'pos:f:4'], { to: 'pos:f:4' }],
+  ])('set sends the place as it is given: %j', async (args, body) => {
+    answers['PUT /v1/streams/shop/groups/search/checkpoint'] = { body: GROUP };
+    expect((await tidings(['checkpoint', 'set', url, ...WHERE, ...args])).code).toBe(0);
+    expect(asked[0]?.body).toEqual(body);
+  });
+});
+
+describe('tidings replay --group', () => {
+  const ARGS = ['--stream', 'shop', '--group', 'search', '--from', '2026-11-20T09:00:00Z'];
+
+  test('asks, and does nothing without a yes', async () => {
+    answers['GET /v1/streams/shop/groups/search'] = { body: GROUP };
+    answers['PUT /v1/streams/shop/groups/search/checkpoint'] = { body: GROUP };
+    const questions: string[] = [];
+    const answer = (yes: boolean) => (question: string) => {
+      questions.push(question);
+      return yes;
+    };
+    expect((await tidings(['replay', url, ...ARGS], { confirm: answer(false) })).code).toBe(0);
+    expect(asked.map(({ request }) => request)).toEqual(['GET /v1/streams/shop/groups/search']);
+    expect(questions).toEqual(['Send group search of stream shop back to 2026-11-20T09:00:00Z?']);
+    await tidings(['replay', url, ...ARGS], { confirm: answer(true) });
+    expect(asked.at(-1)).toMatchObject({ body: { to: '2026-11-20T09:00:00Z' } });
+  });
+
+  test('--yes asks nothing', async () => {
+    answers['PUT /v1/streams/shop/groups/search/checkpoint'] = { body: GROUP };
+    expect((await tidings(['replay', url, ...ARGS, '--yes'])).code).toBe(0);
+  });
+});
+
+describe('tidings pause and resume', () => {
+  test.each([
+    [['pause', '--stream', 'shop'], 'POST /v1/streams/shop/pause'],
+    [['resume', '--stream', 'shop', '--group', 'a/b'], 'POST /v1/streams/shop/groups/a%2Fb/resume'],
+  ])('%j', async ([name = '', ...args], request) => {
+    answers[request] = { body: {} };
+    expect(await tidings([name, url, ...args])).toEqual({ code: 0, out: '', err: '' });
+    expect(asked.map((each) => each.request)).toEqual([request]);
+  });
+});
+
+describe('what goes wrong is said with what to do about it', () => {
+  test('no relay at the address', async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => {
+      server.close(resolve);
+    });
+    const { code, err } = await tidings(['streams', url]);
+    expect(code).toBe(1);
+    expect(err).toContain(`error CONNECTION_FAILED: the relay at ${url} cannot be reached`);
+    expect(err).toContain('tidings run starts one');
+  });
+
+  test('no such stream: the streams that there are', async () => {
+    answers['GET /v1/streams'] = { body: [STREAM] };
+    const { code, err } = await tidings(['groups', url, '--stream', 'shoop']);
+    expect(code).toBe(1);
+    expect(err).toContain(`error STREAM_UNKNOWN: the relay at ${url} has no such stream`);
+    expect(err).toContain('The streams are: shop.');
+  });
+
+  test('a missing token, and one that is sent but not shown', async () => {
+    answers['GET /v1/streams'] = { status: 401, body: problem('UNAUTHORIZED', 'the token sesame is not known') };
+    const { err } = await tidings(['streams', url], { env: { TIDINGS_TOKEN: 'sesame' } });
+    expect(asked[0]?.authorization).toBe('Bearer sesame');
+    expect(err).toContain('TIDINGS_TOKEN');
+    expect(err).not.toContain('sesame');
+    await tidings(['streams', url, '--token', 'other'], { env: { TIDINGS_TOKEN: 'sesame' } });
+    expect(asked[1]?.authorization).toBe('Bearer other');
+  });
+
+  test('a problem of the relay, in its own words', async () => {
+    answers['GET /v1/streams/shop/groups/g'] = { status: 404, body: problem('GROUP_UNKNOWN', 'no group g') };
+    const { err } = await tidings(['checkpoint', 'get', url, '--stream', 'shop', '--group', 'g']);
+    expect(err).toBe('error GROUP_UNKNOWN: no group g\n  The hint of the relay.\n');
+  });
+
+  test('an answer that is none of a relay', async () => {
+    answers['GET /v1/streams'] = { body: { hello: 'world' } };
+    const { code, err } = await tidings(['streams', url]);
+    expect(code).toBe(1);
+    expect(err).toContain('error PROTOCOL_VIOLATION');
+  });
+});

@@ -1,0 +1,257 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { SeededRandom } from '../../test/support/random.ts';
+import { partitionOf, type StatesTransaction } from '../../test/support/stream/log-bytes.ts';
+import { makeTransactions } from '../../test/support/stream/raw-relay.ts';
+import { ScriptedGroup } from '../../test/support/stream/scripted-group.ts';
+import type { ChangeStream, StreamChange, StreamOptions } from '../core/consumer.ts';
+import { isTidingsError } from '../core/errors.ts';
+import { createChangeStream } from './change-stream.ts';
+
+const PARTITIONS = 6;
+const SOON = { delayMinMs: 0, delayMaxMs: 0 };
+
+/** What must hold of everything that all members together do. */
+class Oracle {
+  readonly violations: string[] = [];
+  /** Members that the relay has thrown out and that may not have heard of it. */
+  readonly former = new Set<string>();
+  readonly #group: ScriptedGroup;
+  readonly #done = new Set<number>();
+  /** All SCNs of an id, in order. */
+  readonly #ofId = new Map<number, number[]>();
+  readonly #ofPartition = new Map<number, number[]>();
+  /** By member: the partitions it was told it has, with the last SCN that it was given of each. */
+  readonly #held = new Map<string, Map<number, number>>();
+
+  constructor(group: ScriptedGroup) {
+    this.#group = group;
+    group.onCommit = (partition, scn) => {
+      const ahead = (this.#ofPartition.get(partition) ?? []).find((each) => each <= scn && !this.#done.has(each));
+      if (ahead !== undefined) this.violations.push(`checkpoint ${scn} of ${partition} is ahead of ${ahead}`);
+    };
+  }
+
+  append(transactions: readonly StatesTransaction[], options: { open?: boolean } = {}): void {
+    for (const { changes } of transactions) {
+      for (const { scn, id } of changes) {
+        push(this.#ofId, id, scn);
+        push(this.#ofPartition, partitionOf(id, PARTITIONS), scn);
+      }
+    }
+    this.#group.append(transactions, options);
+  }
+
+  assigned(member: string, partitions: readonly number[]): void {
+    const held = this.#held.get(member) ?? new Map<number, number>();
+    this.#held.set(member, held);
+    for (const partition of partitions) {
+      if (held.has(partition)) this.violations.push(`${member} was assigned ${partition} twice`);
+      held.set(partition, 0);
+    }
+    if (partitions.every((partition) => this.#group.slots[partition]?.owner === member)) this.former.delete(member);
+  }
+
+  revoked(member: string, partitions: readonly number[]): void {
+    for (const partition of partitions) {
+      if (this.#held.get(member)?.delete(partition) !== true) {
+        this.violations.push(`${member} was revoked ${partition}, which it did not have`);
+      }
+    }
+  }
+
+  begin(member: string, { scn, key, partition }: StreamChange): void {
+    const id = key?.['id'] as number;
+    const held = this.#held.get(member);
+    const last = held?.get(partition ?? -1);
+    if (partition !== partitionOf(id, PARTITIONS)) this.violations.push(`${scn} came as one of ${partition}`);
+    if (last === undefined) this.violations.push(`${member} got ${scn} of ${partition} without having it`);
+    else if (scn <= last) this.violations.push(`${member} got ${scn} of ${partition} behind ${last}`);
+    held?.set(partition ?? -1, scn);
+    const owner = this.#group.slots[partition ?? -1]?.owner;
+    if (owner !== member && !this.former.has(member)) {
+      this.violations.push(`${member} got ${scn} of ${partition}, which is with ${owner}`);
+    }
+    const missing = this.#ofId.get(id)?.find((each) => each < scn && !this.#done.has(each));
+    if (missing !== undefined) this.violations.push(`${member} got ${scn} of id ${id} before ${missing}`);
+  }
+
+  end({ scn }: StreamChange): void {
+    this.#done.add(scn);
+  }
+
+  get isDone(): boolean {
+    const { slots, last } = this.#group;
+    return [...this.#ofId.values()].flat().every((scn) => this.#done.has(scn)) && slots.every(({ checkpoint }) => checkpoint === last);
+  }
+
+  get missing(): string {
+    const undone = [...this.#ofId.values()].flat().filter((scn) => !this.#done.has(scn));
+    return `not done: ${undone.join(',')}; end ${this.#group.last}, checkpoints ${this.#group.slots.map(({ checkpoint }) => checkpoint).join(',')}`;
+  }
+}
+
+function push(map: Map<number, number[]>, key: number, value: number): void {
+  const values = map.get(key);
+  if (values === undefined) map.set(key, [value]);
+  else values.push(value);
+}
+
+interface Consuming {
+  readonly name: string;
+  readonly stream: ChangeStream;
+  readonly ended: Promise<void>;
+}
+
+interface Manner {
+  readonly random: () => number;
+  /** Batches of a hundred that are not committed. */
+  skipPercent: number;
+}
+
+function consume(group: ScriptedGroup, oracle: Oracle, member: string, manner: Manner, options: StreamOptions = {}): Consuming {
+  const stream = createChangeStream(
+    group.transport(),
+    {
+      group: 'g',
+      member,
+      onAssigned: async (partitions) => {
+        if (manner.random() < 0.3) await tick();
+        oracle.assigned(member, partitions);
+      },
+      onRevoked: async (partitions) => {
+        if (manner.random() < 0.3) await tick();
+        oracle.revoked(member, partitions);
+      },
+      ...options,
+    },
+    { backoff: SOON },
+  );
+  const read = async (): Promise<void> => {
+    for await (const batch of stream) {
+      for (const change of batch.changes) {
+        oracle.begin(member, change);
+        if (manner.random() < 0.1) await tick();
+        oracle.end(change);
+      }
+      if (manner.random() * 100 < manner.skipPercent) continue;
+      try {
+        await batch.commit();
+      } catch (error) {
+        if (!isTidingsError(error) || (error.code !== 'GROUP_FENCED' && error.code !== 'CONNECTION_LOST')) throw error;
+      }
+    }
+  };
+  return { name: member, stream, ended: read() };
+}
+
+function tick(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('whatever happens to a group', () => {
+  type Step =
+    | { readonly do: 'append'; readonly sizes: readonly number[] }
+    | { readonly do: 'long'; readonly sizes: readonly number[] }
+    | { readonly do: 'join' | 'leave' | 'expire'; readonly member: number }
+    | { readonly do: 'cut' | 'restart' }
+    | { readonly do: 'wait'; readonly ms: number };
+
+  const member = fc.integer({ min: 0, max: 3 });
+  const sizes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 5 });
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    { weight: 5, arbitrary: fc.record({ do: fc.constant('append' as const), sizes }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('long' as const), sizes }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('join' as const), member }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('leave' as const), member }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('expire' as const), member }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('cut' as const, 'restart' as const) }) },
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 8 }) }) },
+  );
+
+  async function run(steps: readonly Step[], seed: number, tellsEpochs: boolean, lossPercent: number): Promise<string[]> {
+    const random = new SeededRandom(seed);
+    const next = (): number => random.next();
+    const group = new ScriptedGroup({ partitions: PARTITIONS, random: next, tellsEpochs });
+    group.lossPercent = lossPercent;
+    const oracle = new Oracle(group);
+    const consuming = new Map<string, Consuming>();
+    const manner = { random: next, skipPercent: 20 };
+    let lives = 0;
+    for (const each of steps) {
+      switch (each.do) {
+        case 'append':
+          oracle.append(makeTransactions(each.sizes, { after: group.last, ids: 23 }));
+          break;
+        case 'long':
+          // One transaction in several batches.
+          each.sizes.forEach((size, i) => {
+            const [piece] = makeTransactions([size], { after: group.last, ids: 23 });
+            oracle.append([{ ...piece!, continues: i > 0 }], { open: i < each.sizes.length - 1 });
+          });
+          break;
+        case 'join': {
+          const slot = `m${each.member}`;
+          if (consuming.has(slot)) break;
+          consuming.set(slot, consume(group, oracle, `${slot}-${lives++}`, manner));
+          break;
+        }
+        case 'leave': {
+          const slot = `m${each.member}`;
+          const leaving = consuming.get(slot);
+          consuming.delete(slot);
+          await leaving?.stream.close();
+          await leaving?.ended;
+          break;
+        }
+        case 'expire': {
+          const name = group.members[each.member];
+          if (name === undefined) break;
+          oracle.former.add(name);
+          group.expire(name);
+          break;
+        }
+        case 'restart':
+          for (const name of group.members) oracle.former.add(name);
+          group.restart();
+          break;
+        case 'cut':
+          group.cut();
+          break;
+        case 'wait':
+          await new Promise((resolve) => setTimeout(resolve, each.ms));
+      }
+    }
+    // From here on all goes well, and everything must get done.
+    group.lossPercent = 0;
+    manner.skipPercent = 0;
+    consuming.set('last', consume(group, oracle, 'last', manner));
+    oracle.append(makeTransactions([30], { after: group.last, ids: 23 }));
+    const deadline = Date.now() + 5000;
+    while (!oracle.isDone && Date.now() < deadline && oracle.violations.length === 0) {
+      // Members whose leaving was lost are missed some time.
+      const living = [...consuming.values()].map(({ name }) => name);
+      for (const name of group.members) if (!living.includes(name)) group.expire(name);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    if (!oracle.isDone && oracle.violations.length === 0) oracle.violations.push(oracle.missing);
+    await Promise.all([...consuming.values()].map(({ stream }) => stream.close()));
+    await Promise.all([...consuming.values()].map(({ ended }) => ended));
+    return oracle.violations;
+  }
+
+  test('no change is missed, each key is in order, nobody works on what another has, and no checkpoint is ahead', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 25 }),
+        fc.integer({ min: 0, max: 1_000_000 }),
+        fc.boolean(),
+        fc.constantFrom(0, 0, 10),
+        async (steps, seed, tellsEpochs, lossPercent) => {
+          expect(await run(steps, seed, tellsEpochs, lossPercent)).toEqual([]);
+        },
+      ),
+      { numRuns: Number(process.env['CLIENT_RUNS'] ?? 60) },
+    );
+  }, 120_000);
+});

@@ -1,0 +1,29 @@
+/** What a reader reads into: the batches that fit, or one that is larger. */
+export const READ_BYTES: number = 256 * 1024;
+/** Kept for the next reader when nobody uses them. */
+const SPARE_BUFFERS = 16;
+
+/** A buffer for batches, with the view that their headers are read through. */
+export interface ReadBuffer {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+}
+
+/** Buffers that readers take when they have something to read, and give back: a reader that waits has none. */
+export class ReadBuffers {
+  readonly #spare: ReadBuffer[] = [];
+
+  take(size: number): ReadBuffer {
+    if (size > READ_BYTES) return makeBuffer(size);
+    return this.#spare.pop() ?? makeBuffer(READ_BYTES);
+  }
+
+  give(buffer: ReadBuffer): void {
+    if (buffer.bytes.length === READ_BYTES && this.#spare.length < SPARE_BUFFERS) this.#spare.push(buffer);
+  }
+}
+
+function makeBuffer(size: number): ReadBuffer {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  return { bytes, view: new DataView(bytes.buffer) };
+}
