@@ -1,6 +1,6 @@
 /** Builds dist/ from src/: `npm run build`. */
 import { spawnSync } from 'node:child_process';
-import { chmod, readFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -18,4 +18,6 @@ if (status !== 0) {
   process.exitCode = 1;
 } else {
   await chmod(COMMAND, 0o755);
+  // For editors: the configuration's first line names it in the installed package.
+  await copyFile(join(ROOT, 'docs/reference/tidings.schema.json'), join(ROOT, 'dist/tidings.schema.json'));
 }

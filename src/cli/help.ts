@@ -27,7 +27,7 @@ export function overviewHelp(commands: readonly CommandSpec[]): string {
   return `${sections.join('\n\n')}\n`;
 }
 
-export function placeholder({ name, optional }: PositionalSpec): string {
+function placeholder({ name, optional }: PositionalSpec): string {
   return optional === true ? `[${name}]` : `<${name}>`;
 }
 

@@ -166,7 +166,7 @@ function groupPath(stream: string, name: string): string {
 }
 
 /** What a person at a shell can do about it; a library says it in its own terms. */
-export function withCommandHint(error: unknown, relay: string): unknown {
+function withCommandHint(error: unknown, relay: string): unknown {
   if (!isTidingsError(error)) return error;
   const hint = COMMAND_HINTS[error.code];
   if (hint === undefined) return error;

@@ -22,19 +22,15 @@ const RECORDS_MAX = 1000;
 /** Which checkpoints a commit moves: those of its batch's partitions, and of all batches before it. */
 export class CommitLedger {
   readonly #records: HandedOver[] = [];
+  /** Of batches that are no longer remembered, and were not committed. */
+  readonly #forgotten = new Set<HeldPartition>();
   #last: HandedOver | null = null;
-  #settled = true;
-
-  /** Whether everything that was handed over was committed. */
-  get settled(): boolean {
-    return this.#settled;
-  }
 
   handedOver(record: HandedOver): void {
-    this.#settled = false;
     this.#last = record;
     this.#records.push(record);
-    if (this.#records.length > RECORDS_MAX) this.#records.shift();
+    if (this.#records.length <= RECORDS_MAX) return;
+    for (const each of this.#records.shift()?.partitions ?? []) this.#forgotten.add(each);
   }
 
   /** The consumer says that the effects of this batch and of all before it are durable. */
@@ -46,22 +42,20 @@ export class CommitLedger {
       for (const each of partitions) raise(targets, each, safe, epoch);
     }
     if (record === this.#last) {
-      this.#settled = true;
-      this.#raiseAll(targets, held);
+      // Behind the last batch nothing was handed over: all that passed since then is dealt with, too.
+      this.#forgotten.clear();
+      for (const each of held) raise(targets, each, each.safe, each.safeEpoch);
     }
     return [...targets.values()];
   }
 
-  /** What lies between the checkpoints and what was read, and had nothing for the consumer. Nothing, while a batch is not committed. */
+  /** What lies between the checkpoints and what was read, and had nothing for the consumer: of partitions without an uncommitted batch. */
   passed(held: Iterable<HeldPartition>): Target[] {
+    const waiting = new Set(this.#forgotten);
+    for (const { partitions } of this.#records) for (const each of partitions) waiting.add(each);
     const targets = new Map<HeldPartition, Target>();
-    if (this.#settled) this.#raiseAll(targets, held);
+    for (const each of held) if (!waiting.has(each)) raise(targets, each, each.safe, each.safeEpoch);
     return [...targets.values()];
-  }
-
-  /** Behind the last batch nothing was handed over: all that passed since then is dealt with, too. */
-  #raiseAll(targets: Map<HeldPartition, Target>, held: Iterable<HeldPartition>): void {
-    for (const each of held) raise(targets, each, each.safe, each.safeEpoch);
   }
 }
 

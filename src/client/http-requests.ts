@@ -111,13 +111,16 @@ export class HttpRequests {
 
   async #send(options: RequestOptions): Promise<IncomingMessage> {
     if (this.#closed) throw new TidingsError('CONFIG_INVALID', 'the client is closed', { hint: 'Connect anew.' });
-    try {
-      return await this.#attempt(options);
-    } catch (error) {
-      // A kept connection that the relay had closed in the meantime says nothing about the relay: once more, on a new one. Every
-      // request of the protocol may be repeated.
-      if (!(error instanceof StaleConnection)) throw error;
-      return await this.#attempt(options);
+    for (let stale = 1; ; stale++) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- attempts follow one another
+        return await this.#attempt(options);
+      } catch (error) {
+        // A kept connection that the relay had closed in the meantime says nothing about the relay: on to the next one, and in the end
+        // to a new one. Every request of the protocol may be repeated.
+        if (!(error instanceof StaleConnection)) throw error;
+        if (stale >= STALE_CONNECTIONS_MAX) throw networkError(error.reason, this.name, 'connecting');
+      }
     }
   }
 
@@ -151,7 +154,7 @@ export class HttpRequests {
         clearTimeout(timer);
         if (error instanceof TidingsError) reject(error);
         else if (signal?.aborted === true) reject(signal.reason);
-        else if (request.reusedSocket && error.code === 'ECONNRESET') reject(new StaleConnection());
+        else if (request.reusedSocket && error.code === 'ECONNRESET') reject(new StaleConnection(error));
         else reject(networkError(error, this.name, 'connecting'));
       });
       request.end(body);
@@ -185,7 +188,17 @@ export class HttpRequests {
 }
 
 /** A kept connection was closed by the other side before the request reached it. */
-class StaleConnection extends Error {}
+class StaleConnection extends Error {
+  readonly reason: NodeJS.ErrnoException;
+
+  constructor(reason: NodeJS.ErrnoException) {
+    super(reason.message);
+    this.reason = reason;
+  }
+}
+
+/** A relay that has just been started again leaves every kept connection behind. */
+const STALE_CONNECTIONS_MAX = 32;
 
 export function stalled(name: string, timeoutMs: number): TidingsError {
   return new TidingsError('STREAM_STALLED', `${name} sent nothing for ${timeoutMs} ms`, { details: { timeoutMs } });

@@ -114,8 +114,8 @@ describe('the JSON Schema for editors', () => {
 
   test('takes what the parser takes and refuses mistakes of spelling and type', async () => {
     // The validator that fastify brings along: a dependency of its own for one test would be too much.
-    const require = createRequire(createRequire(import.meta.url).resolve('fastify'));
-    const { Ajv } = require('ajv') as {
+    const fastifyRequire = createRequire(createRequire(import.meta.url).resolve('fastify'));
+    const { Ajv } = fastifyRequire('ajv') as {
       Ajv: new (options: object) => { compile(schema: object): (data: unknown) => boolean };
     };
     const schema = JSON.parse(readFileSync(join(root, 'docs/reference/tidings.schema.json'), 'utf8')) as object;

@@ -106,7 +106,7 @@ export function allowedText(node: SchemaNode): string {
   }
 }
 
-export function keysText({ properties = {} }: SchemaNode): string {
+function keysText({ properties = {} }: SchemaNode): string {
   return Object.keys(properties).join(', ');
 }
 

@@ -23,7 +23,11 @@ export interface StreamDefinition {
 export interface SourceResume {
   /** Where the log ends; null for a new stream, which begins where the source is configured to. */
   readonly position: string | null;
-  /** The definitions that the log knows, as of that position. */
+  /**
+   * The definitions that the log knows and that hold at that position: of each table the one that its last rows were written with,
+   * unless a schema or truncate entry that names the table came behind them. An entry that names no table may be about any, also in
+   * other databases than its own (a statement that the source does not understand): behind it no definition holds.
+   */
   readonly tables: readonly TableSchema[];
 }
 

@@ -26,7 +26,7 @@ interface Stored extends BuiltBatch {
 /** A log of real batches in memory: what is appended is visible at once. */
 export class MemoryLog implements ChangeLog {
   readonly name: string;
-  readonly createdMs = Date.UTC(2026, 10, 20);
+  readonly createdMs: number = Date.UTC(2026, 10, 20);
   readonly partitions = 16;
   readonly stored: Stored[] = [];
   readonly stalled: null = null;

@@ -1,17 +1,14 @@
 import { resolve } from 'node:path';
-import { connect } from '../../client/connect.ts';
-import { fileCheckpoints } from '../../client/file-checkpoints.ts';
 import type { StreamOptions } from '../../core/consumer.ts';
 import type { Logger } from '../../core/logger.ts';
 import { retry } from '../../core/retry.ts';
 import { type CommandArguments, type CommandSpec, parseCommandLine, usageError } from '../arguments.ts';
 import type { BatchTarget } from '../batch-target.ts';
-import { chooseEncoder, FORMAT_OPTION, namedEncoder } from '../choose-encoder.ts';
+import { chooseEncoder, type EncoderWorld, FORMAT_OPTION, namedEncoder } from '../choose-encoder.ts';
 import { FILTER_OPTIONS, parseFilterOptions } from '../consume-arguments.ts';
 import { type CliContext, commandLog } from '../context.ts';
 import { ExecTarget } from '../exec-target.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { followStream } from '../follow-stream.ts';
 import { commandHelp } from '../help.ts';
 import { RelayApi, type StreamDetails } from '../relay-api-client.ts';
 import {
@@ -24,7 +21,6 @@ import {
   required,
   STREAM_OPTION,
 } from '../relay-arguments.ts';
-import { RelayJsonLines } from '../relay-json-lines.ts';
 import { StdoutTarget } from '../stdout-target.ts';
 
 export const CONSUME: CommandSpec = {
@@ -70,25 +66,23 @@ export async function runConsume(args: readonly string[], context: CliContext): 
     return EXIT.ok;
   }
   const address = parseRelay(parsed, context);
-  const name = required(parsed, 'stream', CONSUME.name);
+  const stream = required(parsed, 'stream', CONSUME.name);
   const log = commandLog(parsed, context);
-  const options = streamOptions(parsed, context);
-  const grouped = options.group !== undefined;
+  const options = streamOptions(parsed);
+  const file = parsed.one('checkpoint-file');
+  const checkpointFile = file === undefined ? undefined : resolve(context.cwd, file);
+  const { readRelay, relayJson } = await import('../read-relay.ts');
+  const targetFor = (partitions: number | null): BatchTarget =>
+    makeTarget(parsed, { context, log, json: () => relayJson(partitions) });
   // Wrong arguments are told before anything is waited for.
-  makeTarget(parsed, { context, log, partitions: null });
-  const details = await whenReachable(name, { address, context, log, patient: options.untilEnd !== true });
+  targetFor(null);
+  const details = await whenReachable(stream, { address, context, log, patient: options.untilEnd !== true });
   if (details === null) return EXIT.ok;
-  const target = makeTarget(parsed, { context, log, partitions: grouped ? details.partitions : null });
-  const client = connect(address.url, { ...(address.token === undefined ? {} : { token: address.token }), log });
-  try {
-    const stream = client.stream(name, { ...options, json: 'text', log });
-    return await followStream(stream, { target, log, stop: context.stop, commit: true });
-  } finally {
-    await client.close();
-  }
+  const target = targetFor(options.group === undefined ? null : details.partitions);
+  return readRelay({ address, stream, options, checkpointFile, target, log, stop: context.stop, commit: true });
 }
 
-function streamOptions(args: CommandArguments, context: CliContext): StreamOptions {
+function streamOptions(args: CommandArguments): StreamOptions {
   const [group, member, from, file] = ['group', 'member', 'from', 'checkpoint-file'].map((name) => args.one(name));
   if (group === undefined && member !== undefined) throw usageError('--member needs --group', 'Name the group, too.');
   if (group !== undefined && file !== undefined) {
@@ -102,25 +96,16 @@ function streamOptions(args: CommandArguments, context: CliContext): StreamOptio
     ...(group === undefined ? {} : { group }),
     ...(member === undefined ? {} : { member }),
     ...(from === undefined ? {} : { from: parseStartAt(from, 'from') }),
-    ...(file === undefined ? {} : { checkpoints: fileCheckpoints(resolve(context.cwd, file)) }),
     ...(args.has('until-end') ? { untilEnd: true } : {}),
   };
 }
 
-interface TargetWorld {
-  readonly context: CliContext;
-  readonly log: Logger;
-  /** Of the stream, for a group's lines. */
-  readonly partitions: number | null;
-}
-
-function makeTarget(args: CommandArguments, { context, log, partitions }: TargetWorld): BatchTarget {
-  const json = (): RelayJsonLines => new RelayJsonLines(partitions);
+function makeTarget(args: CommandArguments, world: EncoderWorld): BatchTarget {
+  const { stdout, stop } = world.context;
   const command = args.one('exec');
   const format = args.one('format');
-  if (command === undefined) return new StdoutTarget(context.stdout, chooseEncoder(format, { context, log, json }));
-  const encoder = namedEncoder(format ?? 'json', { context, log, json });
-  return new ExecTarget({ command, encoder, stdout: context.stdout, log, stop: context.stop });
+  if (command === undefined) return new StdoutTarget(stdout, chooseEncoder(format, world));
+  return new ExecTarget({ command, encoder: namedEncoder(format ?? 'json', world), stdout, log: world.log, stop });
 }
 
 const PAUSE = { delayMinMs: 250, delayMaxMs: 10_000 };

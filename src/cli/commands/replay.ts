@@ -1,11 +1,9 @@
-import { connect } from '../../client/connect.ts';
 import type { StartAt } from '../../core/consumer.ts';
 import { type CommandSpec, parseCommandLine, usageError } from '../arguments.ts';
 import { chooseEncoder, FORMAT_OPTION } from '../choose-encoder.ts';
 import { FILTER_OPTIONS, parseFilterOptions } from '../consume-arguments.ts';
 import { type CliContext, commandLog } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { followStream } from '../follow-stream.ts';
 import { commandHelp } from '../help.ts';
 import { RelayApi } from '../relay-api-client.ts';
 import {
@@ -17,7 +15,6 @@ import {
   required,
   STREAM_OPTION,
 } from '../relay-arguments.ts';
-import { RelayJsonLines } from '../relay-json-lines.ts';
 import { firstScn } from '../scn-of.ts';
 import { type IsPast, StdoutTarget } from '../stdout-target.ts';
 import { groupsTable } from './groups.ts';
@@ -82,21 +79,12 @@ export async function runReplay(args: readonly string[], context: CliContext): P
     const to = parsed.one('to');
     const isPast = untilOf(to === undefined ? 'latest' : parseStartAt(to, 'to'));
     const log = commandLog(parsed, context);
-    const encoder = chooseEncoder(parsed.one('format'), {
-      context,
-      log,
-      json: () => new RelayJsonLines(null),
-    });
-    const filter = parseFilterOptions(parsed);
+    const { readRelay, relayJson } = await import('../read-relay.ts');
+    const encoder = chooseEncoder(parsed.one('format'), { context, log, json: () => relayJson(null) });
+    const options = { ...parseFilterOptions(parsed), from: start, untilEnd: true };
     await api.stream(stream);
-    const client = connect(address.url, { ...(address.token === undefined ? {} : { token: address.token }), log });
-    try {
-      const changes = client.stream(stream, { ...filter, from: start, untilEnd: true, json: 'text', log });
-      const target = new StdoutTarget(context.stdout, encoder, isPast);
-      return await followStream(changes, { target, log, stop: context.stop, commit: false });
-    } finally {
-      await client.close();
-    }
+    const target = new StdoutTarget(context.stdout, encoder, isPast);
+    return await readRelay({ address, stream, options, target, log, stop: context.stop, commit: false });
   } finally {
     api.close();
   }

@@ -290,8 +290,8 @@ describe('an update that moved its key', () => {
     rig.pass({ firstScn: SCN, transactions: [{ id: 'a', entries: [moving] }] }, rig.lane());
     const bytes = rig.output.bytes.subarray(0, rig.output.at);
     // The only row, at the end: its length with KEY_MOVED, two hashes, the length of the image before (an id and a NULL), both images.
-    expect([...bytes.subarray(-23, -19), ...bytes.subarray(-11)]).toEqual([
-      7, 0, 0, 0x80, 3, 0, 0, 0, 2, 2, 0, 2, 4, 2, 2,
+    expect([...bytes.subarray(-24, -20), ...bytes.subarray(-12)]).toEqual([
+      8, 0, 0, 0x80, 3, 0, 0, 0, 2, 2, 0, 2, 4, 2, 2, 0x78,
     ]);
   });
 
@@ -377,6 +377,30 @@ describe('a damaged batch', () => {
       expect.objectContaining({ code: 'LOG_DAMAGED', retry: 'never' }),
     );
     expect(rig.output.at).toBe(0);
+  });
+
+  test('whose last entry reaches into what lies behind it is refused, also where rows are passed on unseen', () => {
+    const truncate: EntrySketch = { type: 'truncate', database: 'shop', table: 'orders', sql: 'TRUNCATE …' };
+    const runAndMore = Buffer.concat([intact, Buffer.alloc(10_000)]);
+    const other = storedBatch({ firstScn: SCN, transactions: [{ id: 'a', entries: [truncate] }] }).bytes;
+    const truncateAt = other.indexOf(Buffer.from([4, 1, 4, 0]));
+    const truncateAndMore = Buffer.concat([other, Buffer.alloc(10_000)]);
+    const damages = [
+      { whole: runAndMore, at: runAt + 12, value: 5000 },
+      { whole: runAndMore, at: runAt + 16, value: 5000 },
+      { whole: truncateAndMore, at: truncateAt + 12, value: 100 },
+      { whole: truncateAndMore, at: truncateAt + 8, value: 100 },
+    ];
+    for (const { whole, at, value } of damages) {
+      const rig = new Rig({ tables: ['shop.*'] });
+      rig.pass({ firstScn: SCN, transactions: [{ id: 'a', entries: [run] }] }, rig.lane());
+      rig.output.clear();
+      const bytes = Buffer.from(whole);
+      bytes.writeUInt16LE(value, at);
+      expect(() => rig.filter.filter(bytes, viewOf(bytes), { start: 0, lane: rig.lane(), output: rig.output })).toThrow(
+        expect.objectContaining({ code: 'LOG_DAMAGED' }),
+      );
+    }
   });
 
   test('with a row that contradicts its shape is refused when its columns are taken apart', () => {

@@ -36,7 +36,7 @@ export interface ChangesOptions {
 const TEXT_MAX = 8192;
 
 function many(description: string): JsonSchema {
-  return { type: 'array', items: { type: 'string', maxLength: TEXT_MAX }, maxItems: 100, description };
+  return { type: 'array', items: { type: 'string', maxLength: TEXT_MAX }, maxItems: 1000, description };
 }
 
 function one(description: string): JsonSchema {

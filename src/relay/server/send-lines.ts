@@ -135,8 +135,11 @@ export class LineResponse {
         break;
       case 'error':
         throw remoteError(frame);
-      case 'hello':
       case 'lane':
+        // Its batches lie elsewhere in the log: what came before says nothing about where they begin.
+        this.#position = '';
+        break;
+      case 'hello':
       case undefined:
         break;
     }

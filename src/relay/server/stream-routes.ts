@@ -3,7 +3,7 @@ import { avroSchema } from '../../core/rows/avro-schema.ts';
 import { type RowShape, rowShape } from '../../core/rows/row-shape.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 import { isoMicroseconds } from '../../formats/json-text.ts';
-import type { RelayStream } from '../relay-api.ts';
+import type { RelayStream, StreamFailure } from '../relay-api.ts';
 import { badRequest } from './problem.ts';
 import { describe, isoMs, isoMsOrNull, json, pathParameters, type RouteContext, type StreamParams } from './routing.ts';
 import { streamOf } from './served-relay.ts';
@@ -120,7 +120,7 @@ function streamSummary(stream: RelayStream): object {
     firstCommit: commitTime(firstCommitUs),
     lastCommit: commitTime(lastCommitUs),
     bytes,
-    error: error === null ? null : { ...error, since: isoMs(error.sinceMs) },
+    error: error === null ? null : failure(error),
   };
 }
 
@@ -130,7 +130,7 @@ function streamDetails(stream: RelayStream): object {
     ...streamSummary(stream),
     partitions: stream.log.partitions,
     position: stream.log.position,
-    stall: stall === null ? null : { ...stall, since: isoMs(stall.sinceMs) },
+    stall: stall === null ? null : { reason: stall.reason, message: stall.message, since: isoMs(stall.sinceMs) },
     heard: isoMsOrNull(heardMs),
     connections,
     changes,
@@ -138,6 +138,10 @@ function streamDetails(stream: RelayStream): object {
     sourceBytes,
     groups: stream.groups.list().map(({ group }) => group),
   };
+}
+
+function failure({ code, message, hint, retry, sinceMs }: StreamFailure): object {
+  return { code, message, hint, retry, since: isoMs(sinceMs) };
 }
 
 function commitTime(timeUs: number): string | null {

@@ -71,13 +71,20 @@ export class RowViews {
   }
 }
 
+/** One for all kinds of changes, so that it is the same object. */
+const loggedTables = new WeakMap<TableBinding, TableSchema>();
+
 /** The definition, with every column nullable in which the TABLE_MAP has room for NULL: a row may hold one. */
-function loggedTable({ schema, columns }: TableBinding): TableSchema {
+function loggedTable(binding: TableBinding): TableSchema {
+  const { schema, columns } = binding;
   if (columns.every(({ column, wire }) => column.nullable || !wire.nullable)) return schema;
-  return {
-    ...schema,
-    columns: columns.map(({ column, wire }) => (wire.nullable ? { ...column, nullable: true } : column)),
-  };
+  let table = loggedTables.get(binding);
+  if (table === undefined) {
+    const nullable = columns.map(({ column, wire }) => (wire.nullable ? { ...column, nullable: true } : column));
+    table = { ...schema, columns: nullable };
+    loggedTables.set(binding, table);
+  }
+  return table;
 }
 
 /** The rows of one rows event, in place: see the lifetime clause of `Source`. */

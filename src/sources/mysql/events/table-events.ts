@@ -17,14 +17,8 @@ export interface SourceRequest {
   readonly from: Position | null;
 }
 
-/** A source that can say when it has begun to read; one that cannot counts as started with its first batch. */
-export interface EventSource extends Source {
-  /** Resolves when the position that reading starts from is known: whatever is committed from then on will be seen. */
-  ready?(): Promise<unknown>;
-}
-
 export interface TableEventsOptions {
-  readonly openSource: (request: SourceRequest) => EventSource;
+  readonly openSource: (request: SourceRequest) => Source;
   readonly tables: readonly string[];
   /** @default 1 */
   readonly concurrency?: number | undefined;
@@ -57,7 +51,7 @@ export class TableEvents implements AsyncDisposable {
   readonly #finished: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #onAbort = (): void => this.stop();
   #state: State = 'new';
-  #source: EventSource | null = null;
+  #source: Source | null = null;
   /** True while the loop waits for the source, so that closing the source cuts no delivery short. */
   #waiting = false;
   /** True when the source at hand was closed while the loop waited for it. */
@@ -257,7 +251,7 @@ export class TableEvents implements AsyncDisposable {
     }
   }
 
-  #announceStart(source: EventSource): void {
+  #announceStart(source: Source): void {
     if (source.ready === undefined) {
       if (source.position !== null) this.#begun();
       return;

@@ -9,7 +9,7 @@ import { datetime2, dateFrom3, fraction, time2, timestamp2 } from './temporal-te
  * Every function writes at `o`, where `TEXT_BYTES_MAX` bytes are free, and returns the offset behind the text. `d` and `w` are a
  * buffer and a view over the same bytes. A length below 64 takes one byte: twice itself.
  */
-export const TEXT_BYTES_MAX = 72;
+export const TEXT_BYTES_MAX = 96;
 
 const MINUS = 0x2d;
 const POINT = 0x2e;

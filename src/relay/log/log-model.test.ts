@@ -1,0 +1,285 @@
+import { closeSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { LogHarness, numberOf, readItems, type ScriptedEntry } from '../../../test/support/log-harness.ts';
+import { isTidingsError } from '../../core/errors.ts';
+import type { LogReader } from './change-log.ts';
+
+/** What may be done to a log, in any order. */
+type Step =
+  | { readonly do: 'append'; readonly transactions: readonly (readonly ScriptedEntry[])[] }
+  | { readonly do: 'large'; readonly rows: number; readonly bytes: number }
+  | {
+      readonly do: 'parts';
+      readonly parts: readonly (readonly ScriptedEntry[])[];
+      /** Begins again after so many parts. */
+      readonly restartAfter: number;
+      readonly flush: boolean;
+      readonly ends: boolean;
+    }
+  | { readonly do: 'idle' | 'flush' | 'reopen' }
+  | { readonly do: 'crash'; readonly share: number; readonly damage: 'none' | 'zeros' | 'noise' }
+  | { readonly do: 'read'; readonly share: number; readonly reader: number }
+  | { readonly do: 'seek'; readonly share: number }
+  | { readonly do: 'retain'; readonly maxBytes: number; readonly groupShare: number | null };
+
+const text = fc.oneof(
+  { weight: 8, arbitrary: fc.nat(100) },
+  { weight: 2, arbitrary: fc.nat(5000) },
+  { weight: 1, arbitrary: fc.nat(400_000) },
+);
+const table = fc.nat(2);
+const rows = fc.record({
+  type: fc.constant('rows' as const),
+  table,
+  kind: fc.constantFrom('insert' as const, 'update' as const, 'delete' as const),
+  texts: fc.array(text, { minLength: 1, maxLength: 4 }),
+});
+const statement = fc.record({ type: fc.constantFrom('schema' as const, 'truncate' as const), table });
+const entries = fc.array(fc.oneof({ weight: 8, arbitrary: rows }, { weight: 1, arbitrary: statement }), {
+  maxLength: 4,
+});
+const share = fc.double({ min: 0, max: 1, noNaN: true });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('append' as const),
+      transactions: fc.array(entries, { minLength: 1, maxLength: 8 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('large' as const),
+      rows: fc.integer({ min: 5, max: 60 }),
+      bytes: fc.integer({ min: 5000, max: 40_000 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('parts' as const),
+      parts: fc.array(entries, { minLength: 1, maxLength: 5 }),
+      restartAfter: fc.nat(6),
+      flush: fc.boolean(),
+      ends: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('idle' as const, 'flush' as const, 'reopen' as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('crash' as const),
+      share,
+      damage: fc.constantFrom('none' as const, 'zeros' as const, 'noise' as const),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('read' as const), share, reader: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('seek' as const), share }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('retain' as const),
+      maxBytes: fc.nat(300_000),
+      groupShare: fc.option(share),
+    }),
+  },
+);
+
+const logOptions = fc.record({
+  segmentBytes: fc.constantFrom(1000, 50_000, 400_000),
+  compression: fc.constantFrom('none' as const, 'none' as const, 'zstd' as const),
+  fsync: fc.constantFrom(true, true, false),
+});
+
+/** Does what the steps say, and compares what can be seen with what must be seen. */
+class Walk {
+  readonly #harness: LogHarness;
+  /** Readers that stay, each with where it is. */
+  readonly #readers: (LogReader | null)[] = [null, null, null];
+
+  constructor(harness: LogHarness) {
+    this.#harness = harness;
+  }
+
+  async take(step: Step): Promise<void> {
+    const harness = this.#harness;
+    switch (step.do) {
+      case 'append':
+        this.#forgetUnfinished();
+        await harness.hand(step.transactions.map((made) => harness.part(made, { begins: true, ends: true })));
+        return;
+      case 'large': {
+        this.#forgetUnfinished();
+        const texts = Array.from({ length: step.rows }, (_, i) => step.bytes + i);
+        await harness.append({ type: 'rows', table: 0, kind: 'insert', texts });
+        return;
+      }
+      case 'parts':
+        return this.#handParts(step);
+      case 'idle':
+        return harness.idle();
+      case 'flush':
+        return this.#flush();
+      case 'reopen':
+        await harness.log.flush();
+        await harness.reopen();
+        this.#readers.fill(null);
+        return this.#check();
+      case 'crash':
+        return this.#crash(step);
+      case 'read':
+        return this.#read(step);
+      case 'seek':
+        return this.#seek(step.share);
+      case 'retain':
+        return this.#retain(step);
+    }
+  }
+
+  /** A source that was opened again knows nothing of the transaction that it had handed over in part. */
+  #forgetUnfinished(): void {
+    this.#harness.open = null;
+  }
+
+  async #handParts({ parts, restartAfter, flush, ends }: Extract<Step, { do: 'parts' }>): Promise<void> {
+    const harness = this.#harness;
+    this.#forgetUnfinished();
+    const hand = async (count: number, restarted: boolean): Promise<void> => {
+      for (let i = 0; i < count; i++) {
+        const isLast = i === parts.length - 1;
+        const part = harness.part(parts[i] ?? [], {
+          begins: i === 0,
+          ends: ends && isLast,
+          restarted: restarted && i === 0,
+        });
+        await harness.hand([part]);
+        if (flush) await harness.log.flush();
+      }
+    };
+    const before = Math.min(restartAfter, parts.length - 1);
+    if (before > 0) await hand(before, false);
+    await hand(parts.length, before > 0);
+  }
+
+  async #flush(): Promise<void> {
+    const harness = this.#harness;
+    await harness.log.flush();
+    expect(harness.visibleCount).toBe(harness.transactions.length);
+    if (harness.open === null && harness.position > 0) expect(harness.log.position).toBe(`p${harness.position}`);
+    await this.#check();
+  }
+
+  /** Everything that is visible is read, once, in order, from anywhere. */
+  async #check(after: number = this.#harness.log.visible.after): Promise<void> {
+    const { log, firstScn, items } = this.#harness;
+    const { last } = log.visible;
+    expect(await this.#harness.read(after)).toEqual(items.slice(after + 1 - firstScn, last + 1 - firstScn));
+  }
+
+  async #crash({ share, damage }: Extract<Step, { do: 'crash' }>): Promise<void> {
+    const harness = this.#harness;
+    const { visible, position } = harness.log;
+    const durable = harness.visibleCount;
+    const isUnfinished = harness.open !== null;
+    const { directory, last } = harness.copy();
+    const path = join(directory, last);
+    const { size } = statSync(path);
+    // Bytes of the last file that may not have reached the disk: none before what is visible.
+    const sure = Math.max(0, size - (this.#bytesIn(directory) - visible.bytes));
+    const cut = sure + Math.floor((size - sure) * share);
+    const fd = openSync(path, 'r+');
+    ftruncateSync(fd, cut);
+    // Pages reach the disk in any order. Of an unfinished transaction more may be durable than is visible.
+    if (damage !== 'none' && !isUnfinished && cut > sure) {
+      const at = sure + Math.floor((cut - sure) * (1 - share));
+      const length = Math.min(cut - at, 4096);
+      writeSync(fd, Buffer.alloc(length, damage === 'zeros' ? 0 : 'noise'), 0, length, at);
+    }
+    closeSync(fd);
+    const handedOver = harness.transactions;
+    await harness.moveTo(directory);
+    this.#readers.fill(null);
+    const kept = harness.transactions.length;
+    expect(kept).toBeGreaterThanOrEqual(durable);
+    expect(harness.log.visible.last).toBe(harness.firstScn + harness.items.length - 1);
+    // The position is that of the last transaction, or behind it and before the next one.
+    const found = harness.log.position === null ? 0 : numberOf(harness.log.position);
+    expect(found).toBeGreaterThanOrEqual(Math.max(handedOver[kept - 1]?.end ?? 0, numberOf(position ?? 'p0')));
+    expect(found).toBeLessThan(handedOver[kept]?.end ?? Infinity);
+    await this.#check();
+  }
+
+  #bytesIn(directory: string): number {
+    const names = new Set(this.#harness.segments().map(({ name }) => name));
+    return [...names].reduce((bytes, name) => bytes + statSync(join(directory, name)).size, 0);
+  }
+
+  async #read({ share, reader: index }: Extract<Step, { do: 'read' }>): Promise<void> {
+    const { log, firstScn, items } = this.#harness;
+    const { after: first, last } = log.visible;
+    const known = this.#readers[index];
+    let reader: LogReader;
+    if (known === null || known === undefined || known.after < first) {
+      if (known?.after !== undefined)
+        expect(() => known.read()).toThrow(expect.objectContaining({ code: 'SCN_PURGED' }));
+      reader = log.openReader(first + Math.floor((last - first) * share));
+      this.#readers[index] = reader;
+    } else reader = known;
+    const { after } = reader;
+    expect(await readItems(log, reader, after)).toEqual(items.slice(after + 1 - firstScn, last + 1 - firstScn));
+    expect(reader.after).toBe(last);
+    expect(reader.offset).toBe(log.visible.endOffset);
+  }
+
+  async #seek(share: number): Promise<void> {
+    const { log, firstScn, transactions } = this.#harness;
+    const { after, last } = log.visible;
+    const visible = transactions.slice(0, this.#harness.visibleCount);
+    let scn = firstScn;
+    const starts = visible.map(({ items }) => (scn += items.length) - items.length);
+    const aim = visible[Math.floor((visible.length - 1) * share)];
+    if (aim === undefined) return;
+    const isKept = (i: number): boolean => (starts[i] as number) + (visible[i]?.items.length ?? 0) - 1 > after;
+    const byTime = await log.seekTime(aim.committedUs);
+    const wanted = visible.findIndex(({ committedUs }, i) => committedUs >= aim.committedUs && isKept(i));
+    if (wanted >= 0) expect(byTime).toBeLessThan(Math.max(starts[wanted] as number, after + 1));
+    expect(byTime).toBeGreaterThanOrEqual(after);
+    expect(byTime).toBeLessThanOrEqual(last);
+    try {
+      const byPosition = await log.seekPosition((position) => numberOf(position) <= aim.end);
+      const next = visible.findIndex(({ end }) => end > aim.end);
+      if (next >= 0) expect(byPosition).toBeLessThan(starts[next] as number);
+      expect(byPosition).toBeGreaterThanOrEqual(after);
+      expect(byPosition).toBeLessThanOrEqual(last);
+    } catch (error) {
+      if (!isTidingsError(error) || error.code !== 'SCN_PURGED') throw error;
+      expect(after).toBeGreaterThan(firstScn - 1);
+    }
+  }
+
+  async #retain({ maxBytes, groupShare }: Extract<Step, { do: 'retain' }>): Promise<void> {
+    const { log } = this.#harness;
+    const { after, last } = log.visible;
+    const lowestCheckpoint = groupShare === null ? null : after + Math.floor((last - after) * groupShare);
+    await log.retain({ maxAgeMs: Infinity, maxBytes, groupBytes: Infinity, lowestCheckpoint });
+    if (lowestCheckpoint !== null) expect(log.visible.after).toBeLessThanOrEqual(lowestCheckpoint);
+    expect(log.visible.last).toBe(last);
+    await this.#check();
+  }
+}
+
+test('whatever is appended, restarted, cut by a crash, reopened, retained and read in whatever order: what was durable and complete is read once and in order, and nothing else', async () => {
+  await fc.assert(
+    fc.asyncProperty(logOptions, fc.array(step, { minLength: 1, maxLength: 25 }), async (options, steps) => {
+      await using harness = await LogHarness.open({ options });
+      const walk = new Walk(harness);
+      for (const step of steps) await walk.take(step);
+      await walk.take({ do: 'flush' });
+    }),
+    { numRuns: Number(process.env['TIDINGS_LOG_RUNS'] ?? 60) },
+  );
+});
