@@ -7,6 +7,8 @@ export interface Comparison {
   /** That SELECT shows. */
   readonly rows: number;
   readonly changes: number;
+  /** Changes that came once more, and changed nothing. */
+  readonly again: number;
   readonly identical: boolean;
   /** One sentence for each kind of difference, with the keys of some rows. */
   readonly differences: readonly string[];
@@ -37,8 +39,10 @@ export function compareTable(
     sentence([...left], 'the changes yield, SELECT does not show'),
     sentence(different, 'have other values'),
     replica.misfits === 0 ? null : `${replica.misfits} changes did not fit the row before them`,
+    replica.late === 0 ? null : `${replica.late} changes came behind a later one of the same key`,
   ].filter((text) => text !== null);
-  return { table, rows: selected.length, changes: replica.changes, identical: differences.length === 0, differences };
+  const { changes, again } = replica;
+  return { table, rows: selected.length, changes, again, identical: differences.length === 0, differences };
 }
 
 function differingColumn(selected: Row, replayed: Row): string | null {

@@ -1,59 +1,110 @@
 import type { Row } from '../../src/core/change.ts';
-import type { ChangeBatch, RowBatch } from '../../src/core/source.ts';
+import type { HandedChange, HandedEntry } from './handed.ts';
 
 /** What the changes of one table have made of it. */
 export interface ReplicaTable {
   /** By primary key; `keyText` makes the key. */
   readonly rows: Map<string, Row>;
+  /** That had an effect: each of them once. */
   changes: number;
-  /** Changes that did not fit the rows as they stood: a change before them must have been lost, or came twice. */
+  /** That came once more, and changed nothing. */
+  again: number;
+  /** Changes that did not fit the row as it stood: one before them must have been lost, or is in the stream twice. */
   misfits: number;
+  /** Changes that came first after a later one of the same key. */
+  late: number;
 }
 
-/** Rows as they follow from changes alone. It never asks the database for any. */
-export class Replica {
-  readonly tables: Map<string, ReplicaTable> = new Map();
-  changes = 0;
-  transactions = 0;
-  schemaChanges = 0;
+/** `again`: it was there before; `late`: it was not, but a later one of its key was. */
+export type Arrival = 'new' | 'again' | 'late';
 
-  apply(batch: ChangeBatch): void {
-    for (const part of batch.parts) {
-      for (const entry of part.entries) {
-        if (entry.type === 'rows') this.#applyRows(entry);
-        else if (entry.type === 'schema') this.schemaChanges++;
-        else this.table(entry.table).rows.clear();
-      }
-      if (part.end !== null) this.transactions++;
+interface TableState extends ReplicaTable {
+  /** The SCNs of each key's changes so far; the last one is the highest. Deleted rows have theirs, too. */
+  readonly scns: Map<string, number[]>;
+  truncatedAt: number;
+}
+
+/**
+ * Rows as they follow from changes alone. It never asks the database for any.
+ *
+ * Changes of one key come in their order, those of different keys in any; after a crash some come once more. A change at or before the
+ * last SCN of its key has therefore no effect: that is all it takes to apply at-least-once deliveries exactly once.
+ */
+export class Replica {
+  readonly #tables: Map<string, TableState> = new Map();
+  readonly #schemaChanges = new Set<number>();
+  changes = 0;
+  again = 0;
+  /** Halves of updates that moved a row's key: two for each. */
+  halves = 0;
+
+  /** Every member of a group gets every one of them: each counts once. */
+  get schemaChanges(): number {
+    return this.#schemaChanges.size;
+  }
+
+  apply(entry: HandedEntry): Arrival {
+    if (entry.type === 'change') return this.#applyChange(entry);
+    if (entry.type === 'schema') {
+      if (this.#schemaChanges.has(entry.scn)) return 'again';
+      this.#schemaChanges.add(entry.scn);
+      return 'new';
     }
+    return this.#truncate(this.#state(entry.table), entry.scn);
   }
 
   table(name: string): ReplicaTable {
-    let table = this.tables.get(name);
+    return this.#state(name);
+  }
+
+  #state(name: string): TableState {
+    let table = this.#tables.get(name);
     if (table === undefined) {
-      table = { rows: new Map(), changes: 0, misfits: 0 };
-      this.tables.set(name, table);
+      table = { rows: new Map(), changes: 0, again: 0, misfits: 0, late: 0, scns: new Map(), truncatedAt: 0 };
+      this.#tables.set(name, table);
     }
     return table;
   }
 
-  #applyRows(batch: RowBatch): void {
-    const table = this.table(batch.table.name);
-    const key = batch.table.key.map((index) => batch.table.columns[index]?.name ?? '');
-    for (const { before, after } of batch.changes()) {
-      const old = before === null ? null : keyText(before, key);
-      const now = after === null ? null : keyText(after, key);
-      if (before !== null && old !== null) {
-        if (!isRow(before, table.rows.get(old))) table.misfits++;
-        table.rows.delete(old);
-      }
-      if (now !== null && after !== null) {
-        if (table.rows.has(now)) table.misfits++;
-        table.rows.set(now, after);
-      }
-      table.changes++;
-      this.changes++;
+  #applyChange({ scn, table: name, key, before, after, moved }: HandedChange): Arrival {
+    const table = this.#state(name);
+    const at = keyText(key, Object.keys(key));
+    let scns = table.scns.get(at);
+    if (scns === undefined) {
+      scns = [];
+      table.scns.set(at, scns);
     }
+    if (scn <= (scns.at(-1) ?? 0)) {
+      if (scns.includes(scn)) {
+        table.again++;
+        this.again++;
+        return 'again';
+      }
+      table.late++;
+      return 'late';
+    }
+    scns.push(scn);
+    table.changes++;
+    this.changes++;
+    if (moved) this.halves++;
+    // Of another partition than the one that the truncation has come with: its effect is gone already.
+    if (scn < table.truncatedAt) return 'new';
+    const row = table.rows.get(at);
+    const fits = before === null ? row === undefined : isRow(before, row);
+    if (!fits) table.misfits++;
+    if (after === null) table.rows.delete(at);
+    else table.rows.set(at, after);
+    return 'new';
+  }
+
+  /** Each member gets it between the changes of its own partitions: keys of others may be further by now, or not yet there. */
+  #truncate(table: TableState, scn: number): Arrival {
+    if (scn <= table.truncatedAt) return 'again';
+    table.truncatedAt = scn;
+    for (const at of table.rows.keys()) {
+      if ((table.scns.get(at)?.at(-1) ?? 0) < scn) table.rows.delete(at);
+    }
+    return 'new';
   }
 }
 

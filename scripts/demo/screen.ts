@@ -64,3 +64,15 @@ export class Screen {
     }
   }
 }
+
+export function milliseconds(value: number): string {
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+}
+
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+export function number(value: number): string {
+  return value.toLocaleString('en-US');
+}

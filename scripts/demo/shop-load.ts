@@ -58,6 +58,14 @@ export class ShopLoad {
     this.#migrated = true;
   }
 
+  /** The very last transaction; returns the id of the customer that it adds. */
+  async close(connection: Connection): Promise<number> {
+    const customer = this.#newCustomer();
+    await connection.query('INSERT INTO customers (id, name, about, joined) VALUES (?)', [customer]);
+    this.commits++;
+    return this.#customers;
+  }
+
   async #client(connection: Connection, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -76,8 +84,9 @@ export class ShopLoad {
   }
 
   async #transaction(connection: Connection, dice: number): Promise<void> {
-    if (dice < 0.5) await this.#placeOrder(connection);
-    else if (dice < 0.8) await this.#moveOrderOn(connection);
+    if (dice < 0.48) await this.#placeOrder(connection);
+    else if (dice < 0.75) await this.#moveOrderOn(connection);
+    else if (dice < 0.8) await this.#renumberLines(connection);
     else if (dice < 0.88) await this.#cancelOrder(connection);
     else if (dice < 0.92) await this.#restock(connection);
     else if (dice < 0.97) {
@@ -121,6 +130,12 @@ export class ShopLoad {
       `UPDATE orders SET status = CASE status WHEN 'new' THEN 'paid' WHEN 'paid' THEN 'shipped' ELSE '${last}' END WHERE id = ?`,
       [id],
     );
+  }
+
+  /** Moves the rows' primary keys. */
+  async #renumberLines(connection: Connection): Promise<void> {
+    const id = pick(this.#orders) ?? 0;
+    await connection.query('UPDATE order_lines SET line = line + 100 WHERE order_id = ? AND line < 100', [id]);
   }
 
   async #cancelOrder(connection: Connection): Promise<void> {

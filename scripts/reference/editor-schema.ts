@@ -11,12 +11,12 @@ export function renderEditorSchema(root: SchemaNode): string {
   const schema = {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'Configuration of Tidings',
-    ...(editorNode(root) as object),
+    ...editorNode(root),
   };
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
-function editorNode(node: SchemaNode): unknown {
+function editorNode(node: SchemaNode): object {
   const { description, 'x-unit': unit } = node;
   const about = { ...(description === undefined ? {} : { description }) };
   if (node.oneOf !== undefined) {

@@ -31,10 +31,16 @@ const FOLD_FROM_BYTES = 2048;
 const TABLES: Int32Array = makeTables();
 const FOLDER = makeFolder();
 
-/** The checksum of bytes `start` to `end`, unsigned. */
-export function crc32c(bytes: Buffer, start: number, end: number): number {
-  if (FOLDER === null || end - start < FOLD_FROM_BYTES) return ~byTables(bytes, start, end, -1) >>> 0;
-  return ~byFolding(FOLDER, bytes, start, end) >>> 0;
+/**
+ * The checksum of bytes `start` to `end`, unsigned.
+ *
+ * @param before the checksum of what comes before them, if it is to go on
+ */
+// Called for every batch: an options object would be one more thing to collect.
+// oxlint-disable-next-line max-params
+export function crc32c(bytes: Buffer, start: number, end: number, before: number = 0): number {
+  if (FOLDER === null || end - start < FOLD_FROM_BYTES) return ~byTables(bytes, start, end, ~before) >>> 0;
+  return ~byFolding(FOLDER, bytes, { start, end, register: ~before }) >>> 0;
 }
 
 interface Folder {
@@ -43,7 +49,14 @@ interface Folder {
   readonly fold: (length: number) => void;
 }
 
-function byFolding({ memory, fold }: Folder, bytes: Buffer, start: number, end: number): number {
+interface Message {
+  readonly start: number;
+  readonly end: number;
+  /** What the bytes before have left. */
+  readonly register: number;
+}
+
+function byFolding({ memory, fold }: Folder, bytes: Buffer, { start, end, register }: Message): number {
   memory.fill(0, DATA - REACH, DATA);
   let at = start;
   let first = true;
@@ -52,8 +65,8 @@ function byFolding({ memory, fold }: Folder, bytes: Buffer, start: number, end: 
     const length = room >= PIECE_BYTES ? PIECE_BYTES : room - (room % STEP);
     bytes.copy(memory, DATA, at, at + length);
     if (first) {
-      // A CRC that begins with all bits set is one that begins with none, of the message with its first 32 bits flipped.
-      for (let i = DATA; i < DATA + 4; i++) memory[i] = (memory[i] as number) ^ 0xff;
+      // A sum that begins with some register is one that begins with none, of the message xor the register.
+      for (let i = 0; i < 4; i++) memory[DATA + i] = (memory[DATA + i] as number) ^ ((register >>> (8 * i)) & 0xff);
       first = false;
     }
     fold(length);

@@ -77,10 +77,9 @@ class OpenStream<R> implements ChangeStream<R>, AsyncIterator<ConsumerBatch<R>, 
   /** The end of a `for await` that was left: what was being worked on is not committed. */
   async return(): Promise<IteratorResult<ConsumerBatch<R>, undefined>> {
     this.#batch = null;
+    this.#engine.finished();
     await this.close();
     await this.#tail;
-    // The consumer has left the last batch behind: its bytes can go.
-    await this.#engine.next();
     return DONE;
   }
 
@@ -107,8 +106,11 @@ class OpenStream<R> implements ChangeStream<R>, AsyncIterator<ConsumerBatch<R>, 
       await this.#committing;
       this.#throwCommitFailure();
     } catch (error) {
+      // What fails because it was told to end has ended.
+      const toldToEnd = this.#closing !== null && this.#commitFailure === null;
+      this.#engine.finished();
       await this.close();
-      throw error;
+      if (!toldToEnd) throw error;
     }
     await this.close();
     return DONE;

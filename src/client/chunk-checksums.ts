@@ -1,7 +1,7 @@
-import { crc32c } from '../base/crc32c.ts';
 import { TidingsError } from '../core/errors.ts';
+import { batchChecksum } from '../formats/log/batch-builder.ts';
 import { batchCrc, batchFirstScn, batchFlags, batchLength } from '../formats/log/batch-header.ts';
-import { FLAG, HEADER } from '../formats/log/batch-layout.ts';
+import { FLAG } from '../formats/log/batch-layout.ts';
 import { controlLength, isControl } from '../formats/log/control-frame.ts';
 import type { FrameChunk } from './transport.ts';
 
@@ -19,10 +19,7 @@ export function verifyChunk({ bytes, start, end }: FrameChunk): void {
       continue;
     }
     const next = at + batchLength(view, at);
-    if (
-      (batchFlags(view, at) & FLAG.filtered) === 0 &&
-      crc32c(bytes, at + HEADER.crc + 4, next) !== batchCrc(view, at)
-    ) {
+    if ((batchFlags(view, at) & FLAG.filtered) === 0 && batchChecksum(bytes, at, next) !== batchCrc(view, at)) {
       throw new TidingsError(
         'PROTOCOL_VIOLATION',
         'a batch was damaged on its way: its checksum does not fit its bytes',

@@ -6,6 +6,8 @@ import type { StreamBatch } from './stream-batch.ts';
 export interface ConsumerEngine<R> {
   /** The batch before is dealt with when this is called. Null when there will be no more. */
   next(): Promise<StreamBatch<R> | null>;
+  /** The consumer has left the last batch behind without asking for another. */
+  finished(): void;
   /** Ends a `next` that waits; what was committed is stored, what was opened is closed. Idempotent, does not fail. */
   close(): Promise<void>;
 }

@@ -13,7 +13,7 @@ import { Reading } from './reading.ts';
 import { StreamBatch } from './stream-batch.ts';
 import type { FrameReader, MemberName, Transport } from './transport.ts';
 
-/** How long `close` waits for commits that were asked for, and then for the relay to hear that the member leaves. */
+/** How long `close` waits for each: the consumer to be done with its batch, its commits, and the relay to hear that the member leaves. */
 const CLOSE_WAIT_MS = 3000;
 
 /**
@@ -34,6 +34,8 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
   readonly #frames: MemberFrames;
   /** What the consumer may be working on. */
   #batch: StreamBatch<R> | null = null;
+  /** Resolves when the consumer is done with it. */
+  #idle: PromiseWithResolvers<void> = Promise.withResolvers();
   #rebalancing: Promise<void> | null = null;
   /** The incarnation that the reading was opened for; null: none is open. */
   #opened: number | null = null;
@@ -45,6 +47,7 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
 
   constructor(transport: Transport, options: StreamOptions & { readonly group: string }, timing: ConsumerTiming) {
     const { group, member = randomMember(), from, log, untilEnd = false } = options;
+    this.#idle.resolve();
     this.#transport = transport;
     this.#options = options;
     this.#member = { group, member };
@@ -66,8 +69,7 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
   }
 
   async next(): Promise<StreamBatch<R> | null> {
-    this.#batch?.expire();
-    this.#batch = null;
+    this.finished();
     if (!this.#started && !this.#closed) {
       this.#started = true;
       await this.#session.start();
@@ -78,18 +80,33 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
       if (step === 'end') break;
       if (step instanceof StreamBatch) return step;
     }
-    this.#reading.release();
     return null;
+  }
+
+  finished(): void {
+    this.#batch?.expire();
+    this.#batch = null;
+    this.#idle.resolve();
+    if (this.#closed) this.#reading.release();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#reading.close();
     this.#ring();
-    // The member stays in until its last commits are done: they would be refused otherwise.
+    // Who is left may begin at once with what this member still works on: it stays in until that is done (I3).
+    await this.#atMost(this.#idle.promise);
+    this.#session.stop();
+    const leaving = this.#leave();
+    if (this.#batch === null) await leaving;
+  }
+
+  /** When the last batch is done. A consumer that never comes back is missed by the relay when its session ends. */
+  async #leave(): Promise<void> {
+    await this.#idle.promise;
     await this.#atMost(this.#commits.settled());
     this.#commits.close();
-    await this.#atMost(this.#session.close());
+    await this.#atMost(this.#session.leave());
     // A commit that comes later is told that it is too late.
     this.#session.partitions.loseAll();
   }
@@ -141,15 +158,17 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
       scn,
       commit: async () => {
         await this.#commits.commit(record);
-        if (batch === this.#batch) this.#finished();
+        if (batch === this.#batch) this.#committed();
       },
     });
     this.#batch = batch;
+    this.#idle = Promise.withResolvers();
     return batch;
   }
 
   /** The batch at hand was committed: nobody has to wait for the next one to be asked for. */
-  #finished(): void {
+  #committed(): void {
+    this.#idle.resolve();
     if (!this.#rebalanceIsDue || this.#closed) return;
     this.#rebalance().catch((error: unknown) => {
       this.#failure ??= { error, ofReading: false };
@@ -178,6 +197,8 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
     const lost = partitions.lost.splice(0);
     const revoking = partitions.revoking;
     const known = [...lost, ...revoking].filter(({ announced }) => announced);
+    // Told once, also of one that is lost while the consumer lets go of it.
+    for (const held of known) held.announced = false;
     if (known.length > 0) {
       await onRevoked?.(numbers(known));
       // It may have committed what it held back.

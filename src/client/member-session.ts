@@ -89,11 +89,15 @@ export class MemberSession {
     return this.#joining;
   }
 
-  /** Stops the heartbeats and leaves. Does not fail: a relay that does not hear of it will miss it soon enough. */
-  async close(): Promise<void> {
-    if (this.#abort.signal.aborted) return;
+  /** Stops the heartbeats. */
+  stop(): void {
     this.#abort.abort();
     this.#nudge?.abort();
+  }
+
+  /** Gives everything back. Does not fail: a relay that does not hear of it will miss it soon enough. */
+  async leave(): Promise<void> {
+    this.stop();
     // A join that is on its way would bring the member in again behind its leaving.
     await Promise.allSettled([this.#joining, this.#beating]);
     if (!this.#asked || this.failure !== null) return;

@@ -62,7 +62,7 @@ describe('connections that fail', () => {
         maxLength: 8,
       }),
       cuts: fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 8 }),
-      pieceBytes: fc.integer({ min: 1, max: 700 }),
+      pieceBytes: fc.integer({ min: 10, max: 700 }),
     });
     await fc.assert(
       fc.asyncProperty(plan, async ({ sizes, cuts, pieceBytes }) => {
@@ -78,18 +78,18 @@ describe('connections that fail', () => {
         expect(checkpoints.saved).toEqual(checkpoints.saved.toSorted((a, b) => a - b));
         expect(checkpoints.saved.at(-1)).toBe(relay.last);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
   test('a bit that was flipped on the way is found by the checksum, and the batch is read again', async () => {
     const relay = await startRelay();
     relay.append(makeTransactions([40]));
-    for (let atByte = relay.helloBytes + 100; atByte < relay.batches[0]!.bytes.length; atByte += 53) relay.faults.push({ kind: 'flip', atByte });
-    const flips = relay.faults.length;
-    expect(flips).toBeGreaterThan(4);
-    // Five in a row without anything good in between are somebody's fault.
-    relay.faults.splice(4);
+    const bytes = relay.batches[0]?.bytes.length ?? 0;
+    // Five in a row without anything good in between would be somebody's fault.
+    for (const part of [0.2, 0.4, 0.6, 0.8]) {
+      relay.faults.push({ kind: 'flip', atByte: relay.helloBytes + Math.floor(bytes * part) });
+    }
     expect(await readAll(relay)).toEqual(upTo(40));
     expect(relay.readings.length).toBe(5);
   });
@@ -166,15 +166,19 @@ describe('the place in the stream', () => {
     relay.append(makeTransactions([5]));
     relay.faults.push({ kind: 'cut', afterBytes: relay.helloBytes });
     const checkpoints = recordingStore();
-    const stream = connectTo(relay).stream('shop', { checkpoints });
-    const iterator = stream[Symbol.asyncIterator]();
-    const first = iterator.next();
-    await expect.poll(() => relay.readings.length).toBe(2);
+    const seen: number[] = [];
+    const reading = (async () => {
+      for await (const batch of connectTo(relay).stream('shop', { checkpoints })) {
+        seen.push(...scnsOf(batch));
+        break;
+      }
+    })();
+    await expect.poll(() => relay.readings.length, PATIENTLY).toBe(2);
     relay.append(makeTransactions([2], { after: 5 }));
-    expect((await first).value?.scn).toBe(7);
+    await reading;
+    expect(seen).toEqual([6, 7]);
     // It is kept from the beginning: after a restart of this process `latest` would be another place.
     expect(checkpoints.saved).toEqual([5]);
-    await stream.close();
   });
 
   test('the checkpoint wins over `from`, and reading begins inside of a batch when it lies there', async () => {
@@ -211,9 +215,8 @@ describe('the place in the stream', () => {
 describe('commits', () => {
   test('a batch that ends inside a transaction moves the checkpoint only as far as the last transaction end', async () => {
     const relay = await startRelay();
-    const [whole, open] = makeTransactions([2, 3]);
-    relay.append([whole!]);
-    relay.append([open!], { open: true });
+    relay.append(makeTransactions([2]));
+    relay.append(makeTransactions([3], { after: 2 }), { open: true });
     const checkpoints = recordingStore();
     const stream = connectTo(relay).stream('shop', { from: 'earliest', checkpoints });
     let reads = 0;
@@ -259,10 +262,10 @@ describe('commits', () => {
     })();
     const written: number[] = [];
     while (written.at(-1) !== 10) {
-      await expect.poll(() => saves.length).toBeGreaterThan(0);
-      const save = saves.shift()!;
-      written.push(save.scn);
-      save.done();
+      await expect.poll(() => saves.length, PATIENTLY).toBeGreaterThan(0);
+      const [{ scn, done } = { scn: 0, done: (): void => {} }] = saves.splice(0, 1);
+      written.push(scn);
+      done();
     }
     await Promise.all([...commits, reading]);
     expect(written).toEqual([...new Set(written)].toSorted((a, b) => a - b));
@@ -300,10 +303,9 @@ describe('commits', () => {
       relay.append(makeTransactions([2], { after: 2 }));
     }
     expect(checkpoints.saved).toEqual([2]);
-    await connectTo(relay)
-      .stream('shop', { ...options, untilEnd: true })
-      [Symbol.asyncIterator]()
-      .next();
+    for await (const batch of connectTo(relay).stream('shop', { ...options, untilEnd: true })) {
+      expect(batch.count).toBe(2);
+    }
     expect(relay.readings.at(-1)?.get('from')).toBe('2');
   });
 });
@@ -327,12 +329,12 @@ describe('ending', () => {
       }
       expect(batches).toBe(1);
       await client.close();
-      await expect.poll(() => relay.connections).toBe(0);
+      await expect.poll(() => relay.connections, PATIENTLY).toBe(0);
     }
     const client = connectTo(relay);
     for await (const _ of client.stream('shop', { from: 'earliest' })) break;
     await client.close();
-    await expect.poll(() => relay.connections).toBe(0);
+    await expect.poll(() => relay.connections, PATIENTLY).toBe(0);
   });
 
   test('a stream that is closed while a relay is away ends at once', async () => {
@@ -361,24 +363,26 @@ describe('batches', () => {
   test('changes stay, and what was not made of a batch before the next was asked for is refused', async () => {
     const relay = await startRelay();
     relay.append(makeTransactions([2]));
-    const iterator = connectTo(relay).stream('shop', { from: 'earliest' })[Symbol.asyncIterator]();
-    const first: ConsumerBatch = (await iterator.next()).value!;
-    const { changes } = first;
-    relay.append(makeTransactions([1], { after: 2 }));
-    await iterator.next();
-    expect(first.changes).toBe(changes);
-    expect(changes.map(({ scn, committedAtUs, key, after }) => ({ scn, committedAtUs, key, after }))).toEqual([
+    const batches: ConsumerBatch[] = [];
+    const kept: (readonly unknown[])[] = [];
+    for await (const batch of connectTo(relay).stream('shop', { from: 'earliest' })) {
+      batches.push(batch);
+      kept.push(batch.changes);
+      if (batches.length === 2) break;
+      relay.append(makeTransactions([1], { after: 2 }));
+    }
+    const [first] = batches;
+    expect(first?.changes).toBe(kept[0]);
+    expect(first?.changes.map(({ scn, committedAtUs, key, after }) => ({ scn, committedAtUs, key, after }))).toEqual([
       { scn: 1, committedAtUs: 1000, key: { id: 1 }, after: { id: 1, state: 0 } },
       { scn: 2, committedAtUs: 1000, key: { id: 2 }, after: { id: 2, state: 0 } },
     ]);
-    expect(() => first.parts).toThrow(expect.objectContaining({ code: 'BATCH_EXPIRED' }));
-    await iterator.return?.();
+    expect(() => first?.parts).toThrow(expect.objectContaining({ code: 'BATCH_EXPIRED' }));
   });
 
   test('a schema change is among the entries, with its SCN, and not among the changes', async () => {
     const relay = await startRelay();
-    const [transaction] = makeTransactions([2], { after: 1 });
-    relay.append([{ ...transaction!, schemaScn: 1 }]);
+    relay.append(makeTransactions([2], { after: 1 }).map((transaction) => ({ ...transaction, schemaScn: 1 })));
     for await (const batch of connectTo(relay).stream('shop', { from: 'earliest', untilEnd: true })) {
       expect(batch.entries.map((entry) => [entry.scn, 'type' in entry ? entry.type : entry.kind])).toEqual([
         [1, 'schema'],

@@ -91,6 +91,11 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     return null;
   }
 
+  finished(): void {
+    this.#batch?.expire();
+    this.#reading.release();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#reading.close();

@@ -91,17 +91,11 @@ export class LogHarness {
     return this.transactions.flatMap(({ items }) => items);
   }
 
-  /** How many transactions are visible; none may be so in part. */
+  /** How many transactions are visible, as the log's position tells it. */
   get visibleCount(): number {
-    let scn = this.firstScn;
-    const { last } = this.log.visible;
-    let count = 0;
-    for (const { items } of this.transactions) {
-      scn += items.length;
-      if (scn - 1 > last) break;
-      count++;
-    }
-    return count;
+    const position = numberOf(this.log.position ?? 'p0');
+    const behind = this.transactions.findIndex(({ end }) => end > position);
+    return behind < 0 ? this.transactions.length : behind;
   }
 
   /** Hands over a whole transaction. */

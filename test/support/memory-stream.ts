@@ -13,6 +13,9 @@ import type { Assignment, CommitRequest, CommitResult, Heartbeat } from '../../s
 import type { RowShape } from '../../src/core/rows/row-shape.ts';
 import type { ChangeBatch, TransactionPart } from '../../src/core/source.ts';
 import type { TableSchema } from '../../src/core/table-schema.ts';
+import { sealBatch } from '../../src/formats/log/batch-builder.ts';
+import { writeLong } from '../../src/formats/log/batch-header.ts';
+import { HEADER } from '../../src/formats/log/batch-layout.ts';
 import { type ControlFrame, encodeControl } from '../../src/formats/log/control-frame.ts';
 import type { ChangeLog, LogChunk, LogRange, LogReader } from '../../src/relay/log/change-log.ts';
 import type { GroupStatus, RelayStream, StreamGroups, StreamStatus } from '../../src/relay/relay-api.ts';
@@ -34,7 +37,8 @@ export class MemoryLog implements ChangeLog {
   after: number;
   readonly #shapes = new Map<string, RowShape>();
   readonly #listeners = new Set<() => void>();
-  #commits: number[] = [];
+  readonly #commits: number[] = [];
+  #bytes = 0;
 
   constructor(name: string, after = 1000) {
     this.name = name;
@@ -42,11 +46,11 @@ export class MemoryLog implements ChangeLog {
   }
 
   get visible(): LogRange {
-    const bytes = this.stored.reduce((sum, batch) => sum + batch.bytes.length, 0);
+    const bytes = this.#bytes;
     return {
       after: this.after,
       last: this.stored.at(-1)?.last ?? this.after,
-      lastCommitUs: Math.max(0, ...this.#commits),
+      lastCommitUs: this.#commits.at(-1) ?? 0,
       firstCommitUs: this.#commits[0] ?? 0,
       bytes,
       endOffset: bytes,
@@ -54,8 +58,25 @@ export class MemoryLog implements ChangeLog {
   }
 
   put(parts: readonly TransactionPart[], options: Partial<BatchOptions> = {}): void {
-    const batch = buildBatch(parts, { firstScn: this.visible.last + 1, ...options });
-    this.stored.push({ ...batch, last: this.visible.last + batch.count, offset: this.visible.endOffset });
+    this.#store(buildBatch(parts, { firstScn: this.visible.last + 1, ...options }), parts);
+  }
+
+  /** The same changes again and again. */
+  putTimes(times: number, parts: readonly TransactionPart[]): void {
+    const first = buildBatch(parts, { firstScn: this.visible.last + 1 });
+    for (let at = 0; at < times; at++) {
+      const bytes = Buffer.from(first.bytes);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      writeLong(view, HEADER.firstScn, this.visible.last + 1);
+      sealBatch(bytes, view, { start: 0, end: bytes.length });
+      this.#store({ ...first, bytes }, parts);
+    }
+  }
+
+  #store(batch: BuiltBatch, parts: readonly TransactionPart[]): void {
+    const { last } = this.visible;
+    this.stored.push({ ...batch, last: last + batch.count, offset: this.#bytes });
+    this.#bytes += batch.bytes.length;
     this.#commits.push(...parts.map(({ transaction }) => transaction.committedAtUs));
     for (const shape of batch.shapes) this.#shapes.set(shape.fingerprint, shape);
     this.position = 'mysql-bin.000003:484';
@@ -132,6 +153,7 @@ class MemoryReader implements FrameReader {
   readonly #signal: AbortSignal;
   readonly #queue: Buffer[] = [];
   readonly #last: number;
+  #index = 0;
   #after: number;
   #ended = false;
   #closed = false;
@@ -168,7 +190,8 @@ class MemoryReader implements FrameReader {
       if (queued !== undefined) return this.#handOut(queued);
       if (this.#stream.failure !== null && this.#after >= this.#stream.failAfter) throw this.#stream.failure;
       if (this.#ended || this.#closed || this.#signal.aborted) return null;
-      const batch = log.stored.find(({ last }) => last > this.#after);
+      while ((log.stored[this.#index]?.last ?? Infinity) <= this.#after) this.#index++;
+      const batch = log.stored[this.#index];
       if (batch === undefined || (!this.#request.follow && this.#after >= this.#last)) {
         if (this.#request.follow) {
           await this.#more();

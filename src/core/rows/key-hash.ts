@@ -1,5 +1,6 @@
 import type { Value } from '../change.ts';
 import type { Column, TableSchema } from '../table-schema.ts';
+import { FOLDED_ASCII, foldText, isSilent } from './fold-text.ts';
 
 /**
  * The hash that puts a key into a partition: `hash % partitions`. It is part of the log's format, so it never changes.
@@ -17,7 +18,7 @@ import type { Column, TableSchema } from '../table-schema.ts';
  * - all others: the UTF-8 bytes of the text, folded as below, then the byte 0xff, so that ('a', 'bc') and ('ab', 'c') differ.
  *
  * Two keys that the database holds for the same must fall into the same partition (I3), whatever its collation calls equal. So text of
- * a collation that is not binary is folded, coarser than any collation: see `foldText`. Coarser only costs spread, never order.
+ * CHAR, VARCHAR and TEXT is folded, coarser than any collation: see fold-text.ts. Coarser only costs spread, never order.
  *
  * A table without a primary key, and a row whose key was not logged, has the hash of its table: all its rows share one partition.
  */
@@ -145,6 +146,27 @@ export function mixFolded(h: number, text: string): number {
   return mix32(mixUtf8(h, foldText(text)), 0xff);
 }
 
+/**
+ * Text in its bytes, as `mixFolded` with the byte 0xff at its end; null when it is not all ASCII.
+ */
+export function mixFoldedBytes(
+  h: number,
+  bytes: Uint8Array,
+  { start, end }: { readonly start: number; readonly end: number },
+): number | null {
+  let mixed = h;
+  let last = 0;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number;
+    if (byte > 0x7f) return null;
+    const unit = FOLDED_ASCII[byte] as number;
+    if (unit === 0 || isSilent(unit, last)) continue;
+    mixed = Math.imul(mixed ^ unit, FNV_PRIME);
+    last = unit;
+  }
+  return mix32(mixed, 0xff);
+}
+
 function mixUtf8(h: number, text: string): number {
   let mixed = h;
   for (let i = 0; i < text.length; i++) {
@@ -153,49 +175,6 @@ function mixUtf8(h: number, text: string): number {
     mixed = Math.imul(mixed ^ code, FNV_PRIME);
   }
   return mixed;
-}
-
-const NOT_ASCII = /[^\0-\x7f]/;
-/** Letters that some collation takes for these, and that have no decomposition. */
-const LETTERS: Readonly<Record<string, string>> = {
-  Æ: 'AE',
-  Œ: 'OE',
-  Ø: 'O',
-  Ł: 'L',
-  Đ: 'D',
-  Ð: 'D',
-  Þ: 'TH',
-  Ħ: 'H',
-  Ŧ: 'T',
-};
-const SMALL_KANA = 'ぁぃぅぇぉっゃゅょゎゕゖ';
-const PLAIN_KANA = 'あいうえおつやゆよわかけ';
-
-/**
- * Coarser than the servers' collations: what one of them holds for equal folds to the same text. Upper case; without accents,
- * controls and spaces; compatibility characters as the plain ones, katakana as hiragana, digits of all scripts as ASCII's, and all
- * characters above U+FFFF as one, which older collations do not tell apart.
- */
-export function foldText(text: string): string {
-  if (!NOT_ASCII.test(text)) return text.replace(/[\0-\x20\x7f]/g, '').toUpperCase();
-  return text
-    .normalize('NFKD')
-    .toUpperCase()
-    .normalize('NFKD')
-    .replace(/[\p{M}\p{C}\p{Z}\0-\x20]/gu, '')
-    .replace(/[\u{10000}-\u{10ffff}]/gu, '\ufffd')
-    .replace(/[ÆŒØŁĐÐÞĦŦ]/g, (letter) => LETTERS[letter] ?? letter)
-    .replace(/[ァ-ヶ]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) - 0x60))
-    .replace(/[ぁぃぅぇぉっゃゅょゎゕゖ]/g, (letter) => PLAIN_KANA[SMALL_KANA.indexOf(letter)] ?? letter)
-    .replace(/(?![0-9])\p{Nd}/gu, asciiDigit);
-}
-
-/** The digits of every script stand together in tens, and each ten begins with its zero. */
-function asciiDigit(digit: string): string {
-  const code = digit.charCodeAt(0);
-  let zero = code;
-  while (code - zero < 9 && /\p{Nd}/u.test(String.fromCharCode(zero - 1))) zero--;
-  return String(code - zero);
 }
 
 /** MurmurHash3's last step: every bit of the input counts for the low ones, which choose the partition. */

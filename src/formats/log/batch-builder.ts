@@ -85,7 +85,9 @@ export function sealBatch(bytes: Buffer, view: DataView, { start, end }: { start
   view.setUint32(start + HEADER.crc, batchChecksum(bytes, start, end), true);
 }
 
-/** The checksum that the batch from `start` to `end` must have: of everything behind the field that holds it. */
+/** The checksum that the batch from `start` to `end` must have: of everything but the field that holds it. */
 export function batchChecksum(bytes: Buffer, start: number, end: number): number {
-  return crc32c(bytes, start + HEADER.firstScn, end);
+  return crc32c(bytes, start + BEHIND_CRC, end, crc32c(bytes, start, start + HEADER.crc));
 }
+
+const BEHIND_CRC = HEADER.crc + 4;

@@ -23,7 +23,7 @@ export function batchFlags(view: DataView, start: number): number {
   return view.getUint8(start + HEADER.flags);
 }
 
-/** The CRC-32C that the batch says it has; of all bytes behind the field. */
+/** The CRC-32C that the batch says it has; of all bytes but the field's own. */
 export function batchCrc(view: DataView, start: number): number {
   return view.getUint32(start + HEADER.crc, true);
 }

@@ -20,7 +20,7 @@ export const HEADER = {
   flags: 5, // u8, see FLAG
   bodyStart: 6, // u16: bytes before the body
   length: 8, // u32: the whole batch
-  crc: 12, // u32: CRC-32C of all bytes behind this field
+  crc: 12, // u32: CRC-32C of all other bytes of the batch, those before the field first
   firstScn: 16, // u64: of the first entry that has one; the next one to be given, when none has
   count: 24, // u32: SCNs that the batch covers. The next batch of the log begins at firstScn + count
   transactions: 28, // u32: how many transactions end in this batch

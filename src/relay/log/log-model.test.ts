@@ -175,8 +175,9 @@ class Walk {
 
   /** Everything that is visible is read, once, in order, from anywhere. */
   async #check(after: number = this.#harness.log.visible.after): Promise<void> {
-    const { log, firstScn, items } = this.#harness;
+    const { log, firstScn, items, transactions, visibleCount } = this.#harness;
     const { last } = log.visible;
+    expect(last).toBe(firstScn - 1 + transactions.slice(0, visibleCount).flatMap((made) => made.items).length);
     expect(await this.#harness.read(after)).toEqual(items.slice(after + 1 - firstScn, last + 1 - firstScn));
   }
 

@@ -80,7 +80,7 @@ class Recovery {
     const meta = found ?? (await this.#make(scns));
     this.#check(meta);
     if (found === null) scns.splice(0, scns.length, firstScnOf(meta));
-    await this.#tidy(names, new Set(scns));
+    await this.#tidy(new Set(scns));
     if (scns.length === 0) {
       throw new TidingsError('LOG_DAMAGED', `the log in ${directory} has no segments: they were removed`, {
         hint: `Restore the .log files from a copy. To begin a new stream, with other SCNs, remove ${META_NAME} too.`,
@@ -163,8 +163,8 @@ class Recovery {
   }
 
   /** Removes what a crash left: files that were not renamed yet, indexes of segments that are gone. */
-  async #tidy(names: readonly string[], segments: ReadonlySet<number>): Promise<void> {
-    for (const name of names) {
+  async #tidy(segments: ReadonlySet<number>): Promise<void> {
+    for (const name of await readdir(this.#options.directory)) {
       const indexOf = scnOfIndexName(name);
       const isLeft = name.endsWith('.tmp') || (indexOf !== null && !segments.has(indexOf));
       // oxlint-disable-next-line no-await-in-loop -- a few files at most

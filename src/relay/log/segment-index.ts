@@ -21,7 +21,7 @@ const HEADER = {
   version: 4, // u16
   reserved: 6, // u16: 0
   mainBytes: 8, // u32: header, entries and shapes
-  crc: 12, // u32: CRC-32C of the main bytes behind this field
+  crc: 12, // u32: CRC-32C of the other main bytes, those before the field first
   firstScn: 16, // u64
   nextScn: 24, // u64: with which the next segment begins
   segmentBytes: 32, // u64
@@ -155,9 +155,13 @@ export class SegmentIndex {
       at += SHAPE_BYTES;
     }
     tables.copy(bytes, at);
-    view.setUint32(HEADER.crc, crc32c(bytes, HEADER.firstScn, mainBytes), true);
+    view.setUint32(HEADER.crc, mainChecksum(bytes, mainBytes), true);
     return bytes;
   }
+}
+
+function mainChecksum(bytes: Buffer, mainBytes: number): number {
+  return crc32c(bytes, HEADER.firstScn, mainBytes, crc32c(bytes, 0, HEADER.crc));
 }
 
 export interface DecodedIndex {
@@ -179,7 +183,7 @@ export function decodeIndex(bytes: Buffer): DecodedIndex | null {
   if (mainBytes > bytes.length || mainBytes !== HEADER_BYTES + entryCount * ENTRY_BYTES + shapeCount * SHAPE_BYTES) {
     return null;
   }
-  if (view.getUint32(HEADER.crc, true) !== crc32c(bytes, HEADER.firstScn, mainBytes)) return null;
+  if (view.getUint32(HEADER.crc, true) !== mainChecksum(bytes, mainBytes)) return null;
   const index = new SegmentIndex();
   let at = HEADER_BYTES;
   for (let i = 0; i < entryCount; i++, at += ENTRY_BYTES) {

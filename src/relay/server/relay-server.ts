@@ -1,5 +1,6 @@
 import fastifySwagger from '@fastify/swagger';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyHttpsOptions, type FastifyInstance } from 'fastify';
+import type { Server as SecureServer } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { TidingsError } from '../../core/errors.ts';
@@ -208,6 +209,19 @@ function challenge(authorization: string | undefined): string {
   return authorization === undefined ? 'Bearer realm="tidings"' : 'Bearer realm="tidings", error="invalid_token"';
 }
 
+function secure(options: FastifyHttpsOptions<SecureServer>): FastifyInstance {
+  try {
+    // The instances differ in the type of their server only, and what is used of it both have.
+    return fastify(options) as unknown as FastifyInstance;
+  } catch (error) {
+    throw new TidingsError('CONFIG_INVALID', "the relay's certificate or its key cannot be used", {
+      hint: 'http.tls takes a certificate chain and the key that belongs to it, both as PEM.',
+      details: { field: 'http.tls', reason: String((error as NodeJS.ErrnoException).code) },
+      cause: error,
+    });
+  }
+}
+
 function createApp({ tls, connectionsMax }: ResolvedHttpOptions): FastifyInstance {
   const http = { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: REQUEST_TIMEOUT_MS, noDelay: true };
   const common = {
@@ -222,9 +236,7 @@ function createApp({ tls, connectionsMax }: ResolvedHttpOptions): FastifyInstanc
     // What is not known is refused, not removed. Query texts stand for lists of one; bodies are taken as they are.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, verbose: true, allowUnionTypes: true } },
   };
-  const app =
-    tls === null ? fastify({ ...common, http }) : (fastify({ ...common, https: { ...http, ...tls } }) as never);
-  const instance: FastifyInstance = app;
+  const instance = tls === null ? fastify({ ...common, http }) : secure({ ...common, https: { ...http, ...tls } });
   instance.server.maxConnections = connectionsMax;
   const parse = instance.getDefaultJsonParser('error', 'error');
   instance.removeContentTypeParser('application/json');

@@ -90,6 +90,7 @@ export class ResponseWriter {
           this.#options.onBytes(bytes.length);
           resolve();
         } else {
+          this.#close();
           reject(connectionLost());
         }
       });

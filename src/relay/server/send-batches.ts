@@ -18,8 +18,20 @@ export async function sendBatches(reader: FrameReader, writer: ResponseWriter, t
   let sending: Promise<void> = Promise.resolve();
   let sinceTurn = 0;
   for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- a stream is sent in order
-    const [chunk] = await Promise.all([reader.next(), sending]);
+    const fetching = reader.next();
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- a stream is sent in order
+      await Promise.all([fetching, sending]);
+    } catch (error) {
+      // Whichever of the two failed: what the other one yields is not sent any more.
+      void fetching.then(
+        (fetched) => fetched?.release(),
+        () => undefined,
+      );
+      throw error;
+    }
+    // oxlint-disable-next-line no-await-in-loop -- it is there
+    const chunk = await fetching;
     if (chunk === null) break;
     const { bytes, start, end } = chunk;
     sending = writer.write(bytes.subarray(start, end)).finally(() => chunk.release());

@@ -29,17 +29,21 @@ export class RowBuffer implements RowTarget {
   rows = 0;
   readonly written: WrittenRow[] = [];
   readonly #roomMax: number;
+  /** Where the rows in `bytes` begin. */
+  #start = 0;
 
   constructor({ roomMax = 2 ** 30 }: { roomMax?: number } = {}) {
     this.#roomMax = roomMax;
   }
 
   room(size: number): void {
+    this.#checkSize(size);
     this.#seal();
     this.#renew(0, size);
   }
 
   grow(offset: number, size: number): number {
+    this.#checkSize(size);
     this.#checkGuard();
     const kept = offset - this.at;
     if (kept < 0 || offset > this.end) throw new Error(`room is asked for at ${offset}, of ${this.at} to ${this.end}`);
@@ -78,12 +82,7 @@ export class RowBuffer implements RowTarget {
     this.rows = 0;
   }
 
-  #start = 0;
-
   #renew(kept: number, size: number): void {
-    if (!(size <= this.#roomMax)) {
-      throw new TidingsError('ROW_TOO_LARGE', `${size} bytes are asked for, there are ${this.#roomMax}`);
-    }
     // The rows before the one in the making are complete.
     if (kept > 0) {
       const at = this.at;
@@ -99,6 +98,12 @@ export class RowBuffer implements RowTarget {
     this.#start = start;
     this.at = start;
     this.end = start + kept + size;
+  }
+
+  #checkSize(size: number): void {
+    if (!(size <= this.#roomMax)) {
+      throw new TidingsError('ROW_TOO_LARGE', `${size} bytes are asked for, there are ${this.#roomMax}`);
+    }
   }
 
   #checkGuard(): void {

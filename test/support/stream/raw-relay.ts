@@ -207,7 +207,10 @@ class FaultyBody {
 }
 
 /** Transactions of the given sizes, behind `after`: the ids go round, so that each has states in order. */
-export function makeTransactions(sizes: readonly number[], { after = 0, ids = 7 }: { after?: number; ids?: number } = {}): StatesTransaction[] {
+export function makeTransactions(
+  sizes: readonly number[],
+  { after = 0, ids = 7 }: { after?: number; ids?: number } = {},
+): StatesTransaction[] {
   let scn = after;
   return sizes.map((size) => ({
     committedAtUs: (scn + 1) * 1000,

@@ -264,7 +264,7 @@ class MemberReader implements FrameReader {
   #lanes: Lane[] = [];
   #epoch = -1;
   #announced = '';
-  #failure: unknown = null;
+  #failure: TidingsError | null = null;
   #closed = false;
   #waiter: (() => void) | null = null;
 
@@ -304,7 +304,7 @@ class MemberReader implements FrameReader {
     this.#wake();
   }
 
-  fail(error: unknown): void {
+  fail(error: TidingsError): void {
     this.#failure = error;
     this.#wake();
   }

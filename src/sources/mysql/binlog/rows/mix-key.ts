@@ -1,4 +1,4 @@
-import { mix32, mixFolded } from '../../../../core/rows/key-hash.ts';
+import { mixFolded, mixFoldedBytes } from '../../../../core/rows/key-hash.ts';
 import type { Charset } from '../../charset/charset.ts';
 
 /** Steps of the partition hash over values as they lie in a row image; key-hash.ts defines what they must give. */
@@ -22,14 +22,6 @@ export function mixTrimmed(h: number, b: Buffer, start: number, length: number):
 // oxlint-disable-next-line max-params -- called for every row
 export function mixText(h: number, b: Buffer, start: number, length: number, charset: Charset): number {
   const end = start + length;
-  if (!charset.asciiTransparent) return mixFolded(h, charset.decode(b, start, end));
-  let mixed = h;
-  for (let i = start; i < end; i++) {
-    const byte = b[i] as number;
-    if (byte > 0x7f) return mixFolded(h, charset.decode(b, start, end));
-    // Controls and spaces count for nothing, small letters for their capitals.
-    if (byte <= 0x20 || byte === 0x7f) continue;
-    mixed = Math.imul(mixed ^ (byte >= 0x61 && byte <= 0x7a ? byte - 0x20 : byte), PRIME);
-  }
-  return mix32(mixed, 0xff);
+  const ascii = charset.asciiTransparent ? mixFoldedBytes(h, b, { start, end }) : null;
+  return ascii ?? mixFolded(h, charset.decode(b, start, end));
 }

@@ -1,5 +1,4 @@
 import { deflateRawSync, deflateSync } from 'node:zlib';
-import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   bigSigned,

@@ -1,0 +1,79 @@
+import type { Comparison } from './compare.ts';
+import type { Intake } from './intake.ts';
+import type { LagMeter } from './lag-meter.ts';
+import { milliseconds, number, type Screen } from './screen.ts';
+import type { ShopLoad } from './shop-load.ts';
+
+export interface Figures {
+  readonly intake: Intake;
+  readonly lag: LagMeter;
+  readonly load: ShopLoad;
+  /** From the load's end to the moment all consumers had committed everything. */
+  readonly drainedMs: number;
+}
+
+export function showFigures(screen: Screen, { intake, lag, load, drainedMs }: Figures): void {
+  const { replica } = intake;
+  screen.line(
+    `  ${number(load.commits)} transactions committed, ${number(load.rollbacks)} rolled back; ` +
+      `${number(replica.changes)} changes and ${replica.schemaChanges} schema changes came to the two consumers,`,
+  );
+  screen.line(
+    `  ${number(replica.halves / 2)} moved keys in halves. ` +
+      `${number(replica.again)} change${replica.again === 1 ? '' : 's'} came again after the kills and changed nothing.`,
+  );
+  const waits = lag.outsideOutages();
+  if (waits === null) return;
+  screen.line(
+    `  Lag from sending COMMIT, through the fsynced log, to the consumer: ${milliseconds(waits.medianMs)} in the middle,`,
+  );
+  screen.line(
+    `  p99 ${milliseconds(waits.p99Ms)}, ${milliseconds(waits.maxMs)} at most, outside the outages. ` +
+      `All was committed ${milliseconds(drainedMs)} after the load's end.`,
+  );
+}
+
+/** Says whether the proof holds, and returns it. */
+export function showProof(screen: Screen, comparisons: readonly Comparison[]): boolean {
+  const heads = ['table', 'rows by SELECT', 'changes replayed', 'came again', 'identical'];
+  screen.line();
+  screen.table([
+    heads.map((text) => screen.paint('dim', text)),
+    ...comparisons.map(({ table, rows, changes, again, identical }) => [
+      table,
+      number(rows),
+      number(changes),
+      number(again),
+      identical ? screen.paint('green', 'yes') : screen.paint('red', 'no'),
+    ]),
+  ]);
+  screen.line();
+  const different = comparisons.filter(({ identical }) => !identical);
+  for (const { table, differences } of different) {
+    for (const difference of differences) screen.line(`  ${screen.paint('red', table)}: ${difference}`);
+  }
+  if (different.length > 0) {
+    screen.line(
+      `\n  ${screen.paint('red', 'Not proved')}: the changes do not lead to the rows that SELECT shows. Please report this.`,
+    );
+    return false;
+  }
+  const rows = comparisons.reduce((sum, comparison) => sum + comparison.rows, 0);
+  screen.line(
+    `  ${screen.paint('green', 'Proved')}: relay killed, consumer killed, and what the two consumers got still gives ` +
+      `all ${number(rows)} rows, equal in every value.`,
+  );
+  return true;
+}
+
+export function showHowToGoOn(screen: Screen): void {
+  screen.line(`
+  ${screen.paint('bold', 'Go on')} with your own server:
+
+    npm run -s tidings -- doctor mysql://user:password@host/shop    what it lacks, with the statements that cure it
+    npm run -s tidings -- tail mysql://user:password@host/shop      its changes, one per line, without a relay
+    npm run -s tidings -- run tidings.yaml                          a relay; docs/reference/config.md shows the least it needs
+    npm run -s tidings -- consume http://127.0.0.1:8400 --stream shop --group search --exec 'your command'
+    docs/reference/cli.md, docs/concepts/groups.md                  all options; sharing a stream, and what is promised
+`);
+}

@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection } from 'mysql2/promise';
+import { startServer } from '../../test/support/servers/start-server.ts';
+import { ConsumerProcess } from './consumer-process.ts';
+import { Intake } from './intake.ts';
+import { killConsumer, killRelay, type Scene } from './kills.ts';
+import { LagMeter } from './lag-meter.ts';
+import { liveLine } from './live-line.ts';
+import { RelayProcess } from './relay-process.ts';
+import { Replica } from './replica.ts';
+import { showFigures, showProof } from './report.ts';
+import type { Screen } from './screen.ts';
+import { SHOP_TABLES } from './shop.ts';
+import { ShopLoad } from './shop-load.ts';
+import { compareTables, endOfBinlog, makeDatabase, prepareServer } from './shop-server.ts';
+import { untilTrue, type Watch, within } from './waiting.ts';
+
+export interface DemoOptions {
+  /** Of the load. It goes on for longer if what was killed is not back by then. */
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+  readonly screen: Screen;
+}
+
+const STREAM = 'shop';
+const GROUP = 'demo';
+const CLIENTS = 4;
+const START_MAX_MS = 30_000;
+const DRAIN_MAX_MS = 15_000;
+
+/** Ends as soon as it is told to; whatever was started is gone then. Returns whether the result was proved. */
+export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise<boolean> {
+  const label = (text: string): string => screen.paint('dim', text.padEnd(9));
+  screen.line(
+    `\n${screen.paint('bold', 'Tidings demo')}: a relay and its consumers are killed under load, and the result is proved exact\n`,
+  );
+  await prepareServer(signal);
+  await using cleanup = new AsyncDisposableStack();
+  const server = cleanup.use(await startServer('mariadb'));
+  signal.throwIfAborted();
+  const database = await makeDatabase(server, cleanup);
+  const where = server.owned ? `started for this demo on 127.0.0.1:${server.port}, removed afterwards` : server.host;
+  screen.line(`  ${label('server')}MariaDB ${server.version}, ${where}`);
+
+  const sourceUrl = new URL(server.url);
+  sourceUrl.pathname = `/${database}`;
+  const from = await endOfBinlog(server);
+  const relay = cleanup.use(await RelayProcess.create({ stream: STREAM, sourceUrl: sourceUrl.href, from }));
+  const over = new AbortController();
+  cleanup.defer(() => over.abort());
+  const failure = Promise.withResolvers<never>();
+  // Whoever waits gets it; until somebody does, it is no unhandled one.
+  failure.promise.catch(() => undefined);
+  const watch: Watch = { signal, failed: failure.promise };
+
+  const lag = new LagMeter();
+  const intake = new Intake(new Replica(), lag);
+  const consumer = (name: string): ConsumerProcess =>
+    cleanup.use(
+      new ConsumerProcess(name, {
+        url: relay.url,
+        stream: STREAM,
+        group: GROUP,
+        take: (batch, from) => intake.take(batch, from),
+        onFailure: failure.reject,
+      }),
+    );
+  const a = consumer('a');
+  const b = consumer('b');
+  const shared = untilTrue(async () => a.partitions.length > 0 && b.partitions.length > 0, signal);
+  a.start();
+  b.start();
+  await relay.start(signal);
+  relay.endedByItself(over.signal).catch((error: unknown) => {
+    if (!over.signal.aborted) failure.reject(error);
+  });
+  await within(shared, { ...watch, maxMs: START_MAX_MS, late: 'The consumers did not share the stream' });
+  screen.line(`  ${label('relay')}${relay.url}, the command "tidings run"; have a look while it runs:`);
+  screen.line(`  ${label('')}curl -N '${relay.url}/v1/streams/${STREAM}/changes?from=latest&follow=true'`);
+  screen.line(
+    `  ${label('group')}two consumers, a and b, each a process: ${a.partitions.length} and ${b.partitions.length} partitions`,
+  );
+  screen.line(
+    `  ${label('load')}${CLIENTS} clients of a small shop for ${seconds} s, an ALTER TABLE half-way, two kills\n`,
+  );
+
+  const client = async (): Promise<Connection> => {
+    const connection = await server.connection({ database, dateStrings: true });
+    cleanup.defer(() => connection.destroy());
+    return connection;
+  };
+  const connections = await Promise.all(Array.from({ length: CLIENTS }, client));
+  const admin = await client();
+  for (const table of SHOP_TABLES) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await admin.query(table);
+  }
+  const load = new ShopLoad({ connections, onCommit: (order) => lag.sent(order) });
+  await load.open();
+  await underLoad({ relay, intake, lag, load, screen, watch }, { seconds, admin, a, b });
+
+  const stoppedMs = performance.now();
+  const closing = `[${await load.close(admin)}]`;
+  // The last change of all being there, the group's lag says when the others are, too.
+  const done = untilTrue(
+    async () => intake.replica.table('customers').rows.has(closing) && (await relay.lagOf(GROUP)) === 0,
+    signal,
+  );
+  await within(done, { ...watch, maxMs: DRAIN_MAX_MS, late: 'The consumers had not committed everything' });
+  showFigures(screen, { intake, lag, load, drainedMs: performance.now() - stoppedMs });
+  const comparisons = await compareTables(admin, intake.replica);
+  signal.throwIfAborted();
+  return showProof(screen, comparisons);
+}
+
+interface Plan {
+  readonly seconds: number;
+  readonly admin: Connection;
+  readonly a: ConsumerProcess;
+  readonly b: ConsumerProcess;
+}
+
+/** The load, and what happens while it runs: one thing after the other, each not before its time. */
+async function underLoad(scene: Scene, { seconds, admin, a, b }: Plan): Promise<void> {
+  const { load, screen, intake, lag, watch } = scene;
+  const ended = new AbortController();
+  const stop = AbortSignal.any([watch.signal, ended.signal]);
+  watch.failed.catch(() => ended.abort());
+  const ticker = setInterval(liveLine({ screen, intake, lag, consumers: [a, b] }), screen.isTerminal ? 500 : 1000);
+  const startedMs = performance.now();
+  const until = async (part: number): Promise<void> => {
+    const restMs = seconds * 1000 * part - (performance.now() - startedMs);
+    await sleep(Math.max(0, restMs), undefined, { signal: stop }).catch(() => undefined);
+    watch.signal.throwIfAborted();
+  };
+  const running = load.run(stop).finally(() => ended.abort());
+  try {
+    await until(1 / 3);
+    await killRelay(scene);
+    await until(1 / 2);
+    await load.migrate(admin);
+    await until(2 / 3);
+    await killConsumer(scene, { victim: b, survivor: a });
+    await until(1);
+  } finally {
+    ended.abort();
+    clearInterval(ticker);
+    await running;
+    screen.endLive();
+  }
+  // A failure that nobody was waiting for at the time.
+  await Promise.race([watch.failed, Promise.resolve()]);
+  screen.line();
+}

@@ -1,0 +1,109 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { column, COMMITTED_AT_US, part, rowBatch, table } from '../../../test/support/changes.ts';
+import { MemoryStream } from '../../../test/support/memory-stream.ts';
+import { startRelayServer, type TestServer, until } from '../../../test/support/relay-server.ts';
+import { METRIC_DESCRIPTIONS } from './metrics.ts';
+
+const orders = table('shop.orders', [column('id', 'int', { nullable: false })]);
+let server: TestServer;
+let shop: MemoryStream;
+const nowMs = COMMITTED_AT_US / 1000 + 2000;
+
+beforeAll(async () => {
+  server = await startRelayServer([], { clock: { nowMs: () => nowMs, sleep: () => Promise.resolve() } });
+});
+
+afterAll(() => server[Symbol.asyncDispose]());
+
+beforeEach(() => {
+  shop = new MemoryStream('shop');
+  shop.log.put([part([rowBatch(orders, 'insert', { after: [{ id: 1 }, { id: 2 }] })])]);
+  shop.groupList = [
+    {
+      group: 'g',
+      paused: true,
+      epoch: 1,
+      members: [],
+      partitions: [{ partition: 0, member: null, checkpoint: 1000, committedMs: null }],
+    },
+  ];
+  shop.state = { heardMs: nowMs - 500, sourceBytes: 4711, connections: 3 };
+  server.streams.set('shop', shop);
+});
+
+async function metrics(): Promise<string> {
+  return (await server.get('/metrics')).text();
+}
+
+test('streams are told with their states, ranges and times', async () => {
+  const page = await metrics();
+  for (const line of [
+    'tidings_stream_state{stream="shop",state="running"} 1',
+    'tidings_stream_state{stream="shop",state="failed"} 0',
+    'tidings_stream_changes_total{stream="shop"} 2',
+    'tidings_stream_source_bytes_total{stream="shop"} 4711',
+    'tidings_stream_connections_total{stream="shop"} 3',
+    'tidings_stream_heard_seconds{stream="shop"} 0.5',
+    `tidings_stream_last_commit_timestamp_seconds{stream="shop"} ${COMMITTED_AT_US / 1e6}`,
+    'tidings_stream_first_scn{stream="shop"} 1001',
+    'tidings_stream_last_scn{stream="shop"} 1002',
+    'tidings_stream_stalled{stream="shop",reason="disk-full"} 0',
+  ]) {
+    expect(page.split('\n')).toContain(line);
+  }
+});
+
+test('groups are told with their lag', async () => {
+  const page = await metrics();
+  for (const line of [
+    'tidings_group_members{stream="shop",group="g"} 0',
+    'tidings_group_paused{stream="shop",group="g"} 1',
+    'tidings_group_checkpoint_scn{stream="shop",group="g"} 1000',
+    'tidings_group_lag_changes{stream="shop",group="g"} 2',
+    `tidings_group_lag_bytes{stream="shop",group="g"} ${shop.log.visible.bytes}`,
+  ]) {
+    expect(page.split('\n')).toContain(line);
+  }
+  expect(page).toMatch(/tidings_group_lag_seconds\{stream="shop",group="g"\} (2|1\.99\d+|2\.00\d+)\n/);
+});
+
+test('readers, commits and requests are counted', async () => {
+  await (await server.get('/v1/streams/shop/changes')).text();
+  await until(() => shop.readers[0]?.isClosed === true);
+  await server.send('POST', '/v1/streams/shop/groups/g/members/m/commit', { epoch: 1, checkpoints: [] });
+  await server.get('/v1/nothing/secret');
+  const page = await metrics();
+  expect(page).toContain('tidings_readers_ended_total{stream="shop",format="ndjson",reason="complete"} 1');
+  expect(page).toContain('tidings_readers_open{stream="shop",format="ndjson"} 0');
+  expect(page).toMatch(/tidings_reader_bytes_total\{stream="shop",format="ndjson"\} [1-9]/);
+  expect(page).toContain('tidings_group_commits_total{stream="shop",group="g"} 1');
+  expect(page).toContain('tidings_group_fenced_total{stream="shop",group="g"} 1');
+  expect(page).toContain(
+    'tidings_http_requests_total{method="GET",route="/v1/streams/:stream/changes",status="200"} 1',
+  );
+  expect(page).toContain('tidings_http_requests_total{method="other",route="other",status="404"} 1');
+  // Paths that anybody can make up are no labels.
+  expect(page).not.toContain('secret');
+});
+
+test('scrapes at the same time do not disturb each other', async () => {
+  const pages = await Promise.all([metrics(), metrics(), metrics()]);
+  for (const page of pages) expect(page).toContain('tidings_stream_changes_total{stream="shop"} 2\n');
+});
+
+test('a stream that is gone leaves no figures behind', async () => {
+  await metrics();
+  server.streams.delete('shop');
+  expect(await metrics()).not.toContain('tidings_stream_state{stream="shop"');
+});
+
+test('the page has exactly the metrics that are described, and the reference names all of them', async () => {
+  const names = [...(await metrics()).matchAll(/^# TYPE (tidings_\w+) (\w+)$/gm)].map(
+    ([, name, type]) => `${name} ${type}`,
+  );
+  expect(names.toSorted()).toEqual(METRIC_DESCRIPTIONS.map(({ name, type }) => `${name} ${type}`).toSorted());
+  const reference = readFileSync(join(import.meta.dirname, '../../../docs/reference/metrics.md'), 'utf8');
+  for (const { name } of METRIC_DESCRIPTIONS) expect(reference).toContain(`\`${name}\``);
+});
