@@ -2,9 +2,9 @@ import type { ConsumerProcess } from './consumer-process.ts';
 import type { Intake } from './intake.ts';
 import type { LagMeter } from './lag-meter.ts';
 import type { RelayProcess } from './relay-process.ts';
-import { type Screen, seconds } from './screen.ts';
+import { number, type Screen, seconds } from './screen.ts';
 import type { ShopLoad } from './shop-load.ts';
-import { type Watch, within } from './waiting.ts';
+import type { Watch } from './waiting.ts';
 
 /** All that is at work when something is killed. */
 export interface Scene {
@@ -16,58 +16,57 @@ export interface Scene {
   readonly watch: Watch;
 }
 
-/** Far more than it takes, also on a machine that is busy with other things. */
-const RECOVERY_MAX_MS = 30_000;
-
-/** The relay dies between two instructions, as in a power failure of its process, and is started again. */
+/** The relay dies between any two instructions, and is started again. */
 export async function killRelay({ relay, intake, lag, load, screen, watch }: Scene): Promise<void> {
   const killedMs = performance.now();
   const commits = load.commits;
   lag.outageBegins();
   await relay.kill();
   screen.line(
-    `  ${screen.paint('red', 'killed')}   the relay (SIGKILL), in the middle of the load; started again at once`,
+    `  ${screen.paint('red', 'killed')}   the relay (SIGKILL), in the middle of the load; it is started again at once`,
   );
-  await relay.start(watch.signal);
-  const flows = intake.next(() => true);
-  await within(flows, { ...watch, maxMs: RECOVERY_MAX_MS, late: 'No changes came from the restarted relay' });
+  await watch.within(relay.start(watch.signal), 'The relay did not start again');
+  await watch.within(
+    intake.next(() => true),
+    'No changes came from the restarted relay',
+  );
   lag.outageEnds();
-  const outageMs = performance.now() - killedMs;
   screen.line(
-    `  ${screen.paint('green', 'back')}     changes flow again ${seconds(outageMs)} after the kill; ` +
-      `${load.commits - commits} transactions were committed meanwhile`,
+    `  ${screen.paint('green', 'back')}     changes flow again ${seconds(performance.now() - killedMs)} after the kill; ` +
+      `${number(load.commits - commits)} transactions were committed meanwhile`,
   );
 }
 
 /** A consumer dies at the worst moment: its changes have taken effect, and are not committed. Then it is started again. */
 export async function killConsumer(
-  scene: Scene,
+  { intake, lag, screen, watch }: Scene,
   { victim, survivor }: { readonly victim: ConsumerProcess; readonly survivor: ConsumerProcess },
 ): Promise<void> {
-  const { intake, lag, screen, watch } = scene;
-  const waits = { ...watch, maxMs: RECOVERY_MAX_MS };
-  const held = intake.holdNext(victim);
-  const changes = await within(held, { ...waits, late: `Nothing came from consumer ${victim.name}` });
+  const changes = await watch.within(intake.holdNext(victim), `Nothing came from consumer ${victim.name}`);
   const partitions = new Set(victim.partitions);
   const killedMs = performance.now();
   lag.outageBegins();
   await victim.kill();
   screen.line(
     `  ${screen.paint('red', 'killed')}   consumer ${victim.name} (SIGKILL), ` +
-      `with ${changes} change${changes === 1 ? '' : 's'} applied but not committed`,
+      `with ${number(changes)} change${changes === 1 ? '' : 's'} applied but not committed`,
   );
-  const taken = intake.next(({ partition }, from) => from === survivor && partitions.has(partition));
-  await within(taken, { ...waits, late: `Nothing of ${victim.name}'s partitions came to ${survivor.name}` });
+  await watch.within(
+    intake.next(({ partition }, from) => from === survivor && partitions.has(partition)),
+    `Nothing of ${victim.name}'s partitions came to ${survivor.name}`,
+  );
   lag.outageEnds();
+  const startedMs = performance.now();
   screen.line(
     `  ${screen.paint('green', 'back')}     its ${partitions.size} partitions flow to ${survivor.name} ` +
-      `${seconds(performance.now() - killedMs)} after the kill, as its session had ended; ${victim.name} started again`,
+      `${seconds(startedMs - killedMs)} after the kill; ${victim.name} is started again`,
   );
-  const startedMs = performance.now();
-  const shares = intake.next((_, from) => from === victim);
   victim.start();
-  await within(shares, { ...waits, late: `Nothing came from consumer ${victim.name}, which was started again` });
+  await watch.within(
+    intake.next((_, from) => from === victim),
+    `Nothing came from consumer ${victim.name}, which was started again`,
+  );
   screen.line(
-    `  ${screen.paint('green', 'back')}     ${victim.name} has its share again, ${seconds(performance.now() - startedMs)} after its start`,
+    `  ${screen.paint('green', 'back')}     ${victim.name} has a share again ${seconds(performance.now() - startedMs)} after its start`,
   );
 }

@@ -22,13 +22,13 @@ export function liveLine({ screen, intake, lag, consumers }: LiveLineOptions): (
     const waits = lag.take();
     const lags =
       waits === null
-        ? 'none came'.padEnd(18)
-        : `${milliseconds(waits.medianMs)} (max ${milliseconds(waits.maxMs)})`.padEnd(18);
-    const shares = consumers.map(({ name, partitions }) => `${name} ${String(partitions.length).padStart(2)}`);
+        ? 'none came'.padEnd(20)
+        : `${milliseconds(waits.medianMs)} (max ${milliseconds(waits.maxMs)})`.padEnd(20);
+    const shares = consumers.map(({ name, partitions }) => `${name} ${partitions.length}`);
     screen.live(
       `  ${screen.paint('dim', `${((atMs - startedMs) / 1000).toFixed(0).padStart(2)} s`)} ` +
         `${screen.paint('cyan', rate(replica.changes, last.changes))} changes/s ` +
-        `${rate(intake.transactions, last.transactions)} tx/s   lag ${lags} ${screen.paint('dim', 'partitions')} ${shares.join('  ')}`,
+        `${rate(intake.transactions, last.transactions)} tx/s   lag ${lags} ${screen.paint('dim', 'has:')} ${shares.join(', ')}`,
     );
     last = { atMs, changes: replica.changes, transactions: intake.transactions };
   };

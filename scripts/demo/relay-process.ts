@@ -58,6 +58,7 @@ streams:
 
   /** Resolves when it serves. @throws DemoError when it ends instead */
   async start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     const command = [process.execPath, MAIN, 'run', this.#config];
     const relay = new ServerProcess(command, { logFile: this.#logFile, watchdog: this.#watchdog });
     this.#process = relay;

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from 'mysql2/promise';
 import { startServer } from '../../test/support/servers/start-server.ts';
 import { ConsumerProcess } from './consumer-process.ts';
@@ -13,7 +12,7 @@ import type { Screen } from './screen.ts';
 import { SHOP_TABLES } from './shop.ts';
 import { ShopLoad } from './shop-load.ts';
 import { compareTables, endOfBinlog, makeDatabase, prepareServer } from './shop-server.ts';
-import { untilTrue, type Watch, within } from './waiting.ts';
+import { untilTrue, Watch } from './waiting.ts';
 
 export interface DemoOptions {
   /** Of the load. It goes on for longer if what was killed is not back by then. */
@@ -25,8 +24,6 @@ export interface DemoOptions {
 const STREAM = 'shop';
 const GROUP = 'demo';
 const CLIENTS = 4;
-const START_MAX_MS = 30_000;
-const DRAIN_MAX_MS = 15_000;
 
 /** Ends as soon as it is told to; whatever was started is gone then. Returns whether the result was proved. */
 export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise<boolean> {
@@ -48,10 +45,7 @@ export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise
   const relay = cleanup.use(await RelayProcess.create({ stream: STREAM, sourceUrl: sourceUrl.href, from }));
   const over = new AbortController();
   cleanup.defer(() => over.abort());
-  const failure = Promise.withResolvers<never>();
-  // Whoever waits gets it; until somebody does, it is no unhandled one.
-  failure.promise.catch(() => undefined);
-  const watch: Watch = { signal, failed: failure.promise };
+  const watch = new Watch(AbortSignal.any([signal, over.signal]));
 
   const lag = new LagMeter();
   const intake = new Intake(new Replica(), lag);
@@ -62,19 +56,17 @@ export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise
         stream: STREAM,
         group: GROUP,
         take: (batch, from) => intake.take(batch, from),
-        onFailure: failure.reject,
+        onFailure: (error) => watch.fail(error),
       }),
     );
   const a = consumer('a');
   const b = consumer('b');
-  const shared = untilTrue(async () => a.partitions.length > 0 && b.partitions.length > 0, signal);
   a.start();
   b.start();
-  await relay.start(signal);
-  relay.endedByItself(over.signal).catch((error: unknown) => {
-    if (!over.signal.aborted) failure.reject(error);
-  });
-  await within(shared, { ...watch, maxMs: START_MAX_MS, late: 'The consumers did not share the stream' });
+  await watch.within(relay.start(watch.signal), 'The relay did not start');
+  relay.endedByItself(watch.signal).catch((error: unknown) => watch.fail(error));
+  const shared = untilTrue(async () => a.partitions.length > 0 && b.partitions.length > 0, watch.signal);
+  await watch.within(shared, 'The consumers did not share the stream');
   screen.line(`  ${label('relay')}${relay.url}, the command "tidings run"; have a look while it runs:`);
   screen.line(`  ${label('')}curl -N '${relay.url}/v1/streams/${STREAM}/changes?from=latest&follow=true'`);
   screen.line(
@@ -104,9 +96,9 @@ export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise
   // The last change of all being there, the group's lag says when the others are, too.
   const done = untilTrue(
     async () => intake.replica.table('customers').rows.has(closing) && (await relay.lagOf(GROUP)) === 0,
-    signal,
+    watch.signal,
   );
-  await within(done, { ...watch, maxMs: DRAIN_MAX_MS, late: 'The consumers had not committed everything' });
+  await watch.within(done, 'The consumers did not commit everything');
   showFigures(screen, { intake, lag, load, drainedMs: performance.now() - stoppedMs });
   const comparisons = await compareTables(admin, intake.replica);
   signal.throwIfAborted();
@@ -124,16 +116,10 @@ interface Plan {
 async function underLoad(scene: Scene, { seconds, admin, a, b }: Plan): Promise<void> {
   const { load, screen, intake, lag, watch } = scene;
   const ended = new AbortController();
-  const stop = AbortSignal.any([watch.signal, ended.signal]);
-  watch.failed.catch(() => ended.abort());
   const ticker = setInterval(liveLine({ screen, intake, lag, consumers: [a, b] }), screen.isTerminal ? 500 : 1000);
   const startedMs = performance.now();
-  const until = async (part: number): Promise<void> => {
-    const restMs = seconds * 1000 * part - (performance.now() - startedMs);
-    await sleep(Math.max(0, restMs), undefined, { signal: stop }).catch(() => undefined);
-    watch.signal.throwIfAborted();
-  };
-  const running = load.run(stop).finally(() => ended.abort());
+  const until = (part: number): Promise<void> => watch.pause(seconds * 1000 * part - (performance.now() - startedMs));
+  const running = load.run(AbortSignal.any([watch.signal, ended.signal])).catch((error: unknown) => watch.fail(error));
   try {
     await until(1 / 3);
     await killRelay(scene);
@@ -148,7 +134,5 @@ async function underLoad(scene: Scene, { seconds, admin, a, b }: Plan): Promise<
     await running;
     screen.endLive();
   }
-  // A failure that nobody was waiting for at the time.
-  await Promise.race([watch.failed, Promise.resolve()]);
   screen.line();
 }

@@ -58,10 +58,16 @@ export class ShopLoad {
     this.#migrated = true;
   }
 
-  /** The very last transaction; returns the id of the customer that it adds. */
+  /**
+   * The very last transaction, with changes of so many keys that every consumer gets some of it. Returns the id of the customer that it
+   * adds.
+   */
   async close(connection: Connection): Promise<number> {
+    await connection.beginTransaction();
+    await connection.query('UPDATE products SET price = price * 0.9');
     const customer = this.#newCustomer();
     await connection.query('INSERT INTO customers (id, name, about, joined) VALUES (?)', [customer]);
+    await connection.commit();
     this.commits++;
     return this.#customers;
   }

@@ -1,30 +1,55 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DemoError } from './demo-error.ts';
 
-export interface Watch {
-  /** Ctrl-C. */
-  readonly signal: AbortSignal;
-  /** Rejects when something has failed that nobody is waiting for. */
-  readonly failed: Promise<never>;
-}
+/** Far more than anything takes, also on a machine that is busy with other things. */
+const LATE_MS = 60_000;
 
-/** What is waited for, or what ends the wait: Ctrl-C, a failure elsewhere, or a deadline, with what it says then. */
-export async function within<T>(
-  promise: Promise<T>,
-  { maxMs, late, signal, failed }: Watch & { readonly maxMs: number; readonly late: string },
-): Promise<T> {
-  const timer = new AbortController();
-  const ends = sleep(maxMs, null, { signal: AbortSignal.any([signal, timer.signal]) }).then(
-    () => {
-      throw new DemoError(`${late} after ${maxMs / 1000} s.`);
-    },
-    () => signal.throwIfAborted(),
-  );
-  try {
-    const result = await Promise.race([promise, failed, ends.then(() => promise)]);
-    return result;
-  } finally {
-    timer.abort();
+/** What ends every wait: Ctrl-C, the end of the demo, or a failure in something that runs on its own. */
+export class Watch {
+  readonly signal: AbortSignal;
+  readonly #failure: PromiseWithResolvers<never> = Promise.withResolvers();
+
+  constructor(signal: AbortSignal) {
+    this.signal = signal;
+    // Whoever waits gets it; until somebody does, it is no unhandled one.
+    this.#failure.promise.catch(() => undefined);
+  }
+
+  fail(error: unknown): void {
+    this.#failure.reject(error);
+  }
+
+  /** Rejects when something has failed; never resolves. */
+  get failed(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  /** @throws DemoError saying `late` when it takes too long; what has failed; the reason of the signal */
+  async within<T>(promise: Promise<T>, late: string): Promise<T> {
+    const timer = new AbortController();
+    const ends = sleep(LATE_MS, null, { signal: AbortSignal.any([this.signal, timer.signal]) }).then(
+      () => {
+        throw new DemoError(`${late} within ${LATE_MS / 1000} s.`);
+      },
+      () => this.signal.throwIfAborted(),
+    );
+    try {
+      // The end that comes with `finally` is none.
+      return await Promise.race([promise, this.failed, ends.then(() => promise)]);
+    } finally {
+      timer.abort();
+    }
+  }
+
+  async pause(delayMs: number): Promise<void> {
+    this.signal.throwIfAborted();
+    const timer = new AbortController();
+    const signal = AbortSignal.any([this.signal, timer.signal]);
+    try {
+      await Promise.race([sleep(Math.max(0, delayMs), undefined, { signal }), this.failed]);
+    } finally {
+      timer.abort();
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import type { RelaySettings } from '../config/config-settings.ts';
-import { CONFIG_FILES, loadConfig } from '../config/load-config.ts';
+import { CONFIG_FILES } from '../config/config-files.ts';
 import { type ConfigMistake, mistakeText } from '../config/mistake.ts';
 import { sourceSchemas } from '../registry.ts';
 import { type PositionalSpec, usageError } from './arguments.ts';
@@ -25,6 +25,8 @@ export type ConfigFile =
  */
 export async function readConfigFile(named: string | undefined, context: CliContext): Promise<ConfigFile> {
   const path = named === undefined ? findConfigFile(context.cwd) : resolve(context.cwd, named);
+  // The parsers are loaded by the commands that need them.
+  const { loadConfig } = await import('../config/load-config.ts');
   const { settings, secrets, mistakes } = await loadConfig(path, {
     env: context.env,
     sourceSchemas: await sourceSchemas(context.sources),

@@ -2,7 +2,7 @@ import { type CommandArguments, type CommandSpec, parseCommandLine } from './arg
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { commandHelp } from './help.ts';
-import { RelayApi } from './relay-api-client.ts';
+import type { RelayApi } from './relay-api-client.ts';
 import { parseRelay } from './relay-arguments.ts';
 
 /** Runs a command that asks something of a relay: with its arguments read, its help shown, and the connection closed behind it. */
@@ -16,7 +16,9 @@ export async function withRelay(
     await context.stdout.write(commandHelp(spec));
     return EXIT.ok;
   }
-  const api = new RelayApi(parseRelay(parsed, context), context.stop);
+  const address = parseRelay(parsed, context);
+  const { RelayApi } = await import('./relay-api-client.ts');
+  const api = new RelayApi(address, context.stop);
   try {
     return await run(parsed, api);
   } catch (error) {

@@ -4,11 +4,14 @@ import { SeededRandom } from '../../test/support/random.ts';
 import { partitionOf, type StatesTransaction } from '../../test/support/stream/log-bytes.ts';
 import { makeTransactions } from '../../test/support/stream/raw-relay.ts';
 import { ScriptedGroup } from '../../test/support/stream/scripted-group.ts';
-import type { ChangeStream, StreamChange, StreamOptions } from '../core/consumer.ts';
+import type { ChangeStream, ConsumerBatch, StreamChange, StreamOptions } from '../core/consumer.ts';
 import { isTidingsError } from '../core/errors.ts';
 import { createChangeStream } from './change-stream.ts';
+import { memoryCheckpoints } from './checkpoint-stores.ts';
 
 const PARTITIONS = 6;
+/** The machine may have other things to do. */
+const PATIENTLY = { timeout: 15_000 };
 const NOTHING: StatesTransaction = { committedAtUs: 0, changes: [] };
 const SOON = { delayMinMs: 0, delayMaxMs: 0 };
 
@@ -269,4 +272,164 @@ describe('whatever happens to a group', () => {
       { numRuns: Number(process.env['CLIENT_RUNS'] ?? 60) },
     );
   }, 120_000);
+});
+
+describe('a commit', () => {
+  /** A member that reads one batch and hands it to the test while the loop waits. */
+  async function atWork(group: ScriptedGroup, options: StreamOptions = {}): Promise<Working> {
+    const stream = createChangeStream(group.transport(), { group: 'g', member: 'a', ...options }, { backoff: SOON });
+    const iterator = stream[Symbol.asyncIterator]();
+    const next = async (): Promise<ConsumerBatch | null> => {
+      const result = await iterator.next();
+      return result.done === true ? null : result.value;
+    };
+    const batch = await next();
+    if (batch === null) throw new Error('there is no batch');
+    return { stream, next, batch };
+  }
+
+  interface Working {
+    readonly stream: ChangeStream;
+    readonly next: () => Promise<ConsumerBatch | null>;
+    readonly batch: ConsumerBatch;
+  }
+
+  function newGroup(options: { tellsEpochs?: boolean; partitions?: number } = {}): ScriptedGroup {
+    return new ScriptedGroup({ partitions: PARTITIONS, random: () => 0, ...options });
+  }
+
+  test('of a batch whose partitions are all gone is refused, names them, and its changes come again', async () => {
+    const group = newGroup();
+    group.append(makeTransactions([20], { ids: 23 }));
+    const { stream, next, batch } = await atWork(group);
+    expect(batch.count).toBe(20);
+    group.restart();
+    await expect(batch.commit()).rejects.toMatchObject({
+      code: 'GROUP_FENCED',
+      details: { group: 'g', member: 'a', partitions: '0,1,2,3,4,5' },
+    });
+    expect(group.slots.map(({ checkpoint }) => checkpoint)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect((await next())?.count).toBe(20);
+    await stream.close();
+  });
+
+  test('of a batch some of whose partitions went to another moves the checkpoints of the others', async () => {
+    const group = newGroup();
+    group.append(makeTransactions([20], { ids: 23 }));
+    const { stream, batch } = await atWork(group);
+    // Taken away by force, as when they are not released in time.
+    group.epoch++;
+    for (const slot of group.slots.slice(0, 2)) Object.assign(slot, { owner: 'b', epoch: group.epoch });
+    await batch.commit();
+    expect(group.slots.map(({ checkpoint }) => checkpoint)).toEqual([0, 0, 20, 20, 20, 20]);
+    await stream.close();
+  });
+
+  test('with `auto` never fails the reading because partitions moved', async () => {
+    const group = newGroup();
+    group.append(makeTransactions([20], { ids: 23 }));
+    const { stream, next, batch } = await atWork(group, { commit: 'auto' });
+    group.restart();
+    const again = await next();
+    expect(again?.changes.map(({ scn }) => scn)).toEqual(batch.changes.map(({ scn }) => scn));
+    await stream.close();
+  });
+
+  test.for([true, false])(
+    'of before a reset is refused, and everything behind the reset comes again (epochs told: %s)',
+    async (tellsEpochs) => {
+      const group = newGroup({ tellsEpochs });
+      for (let i = 0; i < 5; i++) group.append(makeTransactions([10], { after: i * 10, ids: 23 }));
+      const { stream, next, batch } = await atWork(group);
+      let last = batch;
+      while (last.scn < 30) {
+        await last.commit();
+        last = (await next()) ?? last;
+      }
+      group.reset(10);
+      await expect(last.commit()).rejects.toMatchObject({ code: 'GROUP_FENCED' });
+      const again: number[] = [];
+      while (again.at(-1) !== 50) again.push(...((await next())?.changes.map(({ scn }) => scn) ?? []));
+      expect(again).toEqual(Array.from({ length: 40 }, (_, i) => i + 11));
+      await stream.close();
+    },
+  );
+
+  test('of the last batch, being waited for, lets a partition go that another member is to have', async () => {
+    const group = newGroup();
+    group.append(makeTransactions([20], { ids: 23 }));
+    const revoked: number[] = [];
+    const { stream, batch } = await atWork(group, { onRevoked: (partitions) => void revoked.push(...partitions) });
+    const other = createChangeStream(group.transport(), { group: 'g', member: 'b' }, { backoff: SOON });
+    const assigned = other[Symbol.asyncIterator]().next();
+    await expect.poll(() => group.slots.filter(({ revokedIn }) => revokedIn !== null).length, PATIENTLY).toBe(3);
+    // Its changes are being worked on: nothing moves.
+    for (let i = 0; i < 20; i++) await tick();
+    expect(revoked).toEqual([]);
+    await batch.commit();
+    await expect.poll(() => group.slots.filter(({ owner }) => owner === 'b').length, PATIENTLY).toBe(3);
+    expect(revoked.length).toBe(3);
+    await stream.close();
+    await other.close();
+    expect((await assigned).done).toBe(true);
+  });
+});
+
+test('a member that was closed while it works stays in the group until its batch is done', async () => {
+  const group = new ScriptedGroup({ partitions: PARTITIONS, random: () => 0 });
+  group.append(makeTransactions([20], { ids: 23 }));
+  const stream = createChangeStream(group.transport(), { group: 'g', member: 'a' }, { backoff: SOON });
+  let closed: Promise<void> | null = null;
+  for await (const batch of stream) {
+    closed = stream.close();
+    for (let i = 0; i < 20; i++) await tick();
+    expect(group.members).toEqual(['a']);
+    await batch.commit();
+  }
+  await closed;
+  expect(group.members).toEqual([]);
+  expect(group.slots.every(({ checkpoint }) => checkpoint === 20)).toBe(true);
+});
+
+test('a member that the relay may have given up hands over nothing until it has been heard', async () => {
+  const group = new ScriptedGroup({ partitions: PARTITIONS, random: () => 0, sessionTimeoutMs: 40, prefetch: 100 });
+  for (let i = 0; i < 50; i++) group.append(makeTransactions([3], { after: i * 3, ids: 23 }));
+  const stream = createChangeStream(
+    group.transport(),
+    { group: 'g', member: 'a' },
+    { backoff: { delayMinMs: 1, delayMaxMs: 1 } },
+  );
+  const iterator = stream[Symbol.asyncIterator]();
+  await iterator.next();
+  group.down = true;
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  let handedOver = false;
+  const next = iterator.next().then(() => {
+    handedOver = true;
+    return null;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(handedOver).toBe(false);
+  group.down = false;
+  await next;
+  await stream.close();
+});
+
+test('a callback that throws ends the reading with its error', async () => {
+  const group = new ScriptedGroup({ partitions: PARTITIONS, random: () => 0 });
+  const stream = createChangeStream(group.transport(), {
+    group: 'g',
+    onAssigned: () => {
+      throw new Error('no room for them');
+    },
+  });
+  await expect(stream[Symbol.asyncIterator]().next()).rejects.toThrow('no room for them');
+  expect(group.members).toEqual([]);
+});
+
+test('options that do not go together are refused before anything is sent', () => {
+  const transport = new ScriptedGroup({ partitions: 1, random: () => 0 }).transport();
+  const refused = expect.objectContaining({ code: 'CONFIG_INVALID' });
+  expect(() => createChangeStream(transport, { group: 'g', checkpoints: memoryCheckpoints() })).toThrow(refused);
+  expect(() => createChangeStream(transport, { member: 'a' })).toThrow(refused);
 });

@@ -9,15 +9,6 @@ import { parseConfig } from './parse-config.ts';
 import { readYaml, type YamlTree } from './read-yaml.ts';
 import { RULES } from './rules.ts';
 
-/** The files that are looked for where none is named, first one first. */
-export const CONFIG_FILES: readonly string[] = [
-  'tidings.yaml',
-  'tidings.yml',
-  'tidings.config.ts',
-  'tidings.config.js',
-  'tidings.config.mjs',
-];
-
 export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What each type of source takes, from the registry. */

@@ -249,6 +249,8 @@ export class MemoryStream implements RelayStream, Transport, StreamGroups {
   failAfter = 0;
   groupList: GroupStatus[] = [];
   state: Partial<StreamStatus> = {};
+  /** What commits are answered with. */
+  fenced: readonly number[] = [7];
 
   constructor(name = 'shop', after = 1000) {
     this.name = name;
@@ -322,7 +324,7 @@ export class MemoryStream implements RelayStream, Transport, StreamGroups {
 
   commit(member: MemberName, request: CommitRequest): Promise<CommitResult> {
     this.#called('commit', member, request);
-    return Promise.resolve({ fenced: [7] });
+    return Promise.resolve({ fenced: this.fenced });
   }
 
   leave(member: MemberName): Promise<void> {

@@ -10,7 +10,7 @@ import { type CliContext, commandLog } from '../context.ts';
 import { ExecTarget } from '../exec-target.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { commandHelp } from '../help.ts';
-import { RelayApi, type StreamDetails } from '../relay-api-client.ts';
+import type { StreamDetails } from '../relay-api-client.ts';
 import {
   GROUP_OPTION,
   parseRelay,
@@ -123,6 +123,7 @@ async function whenReachable(
   stream: string,
   { address, context, log, patient }: Reaching,
 ): Promise<StreamDetails | null> {
+  const { RelayApi } = await import('../relay-api-client.ts');
   const api = new RelayApi(address, context.stop);
   try {
     if (!patient) return await api.stream(stream);

@@ -5,7 +5,7 @@ import { FILTER_OPTIONS, parseFilterOptions } from '../consume-arguments.ts';
 import { type CliContext, commandLog } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { commandHelp } from '../help.ts';
-import { RelayApi } from '../relay-api-client.ts';
+import type { RelayApi } from '../relay-api-client.ts';
 import {
   GROUP_OPTION,
   parseRelay,
@@ -63,6 +63,7 @@ export async function runReplay(args: readonly string[], context: CliContext): P
   const from = required(parsed, 'from', REPLAY.name);
   const start = parseStartAt(from, 'from');
   const group = parsed.one('group');
+  const { RelayApi } = await import('../relay-api-client.ts');
   const api = new RelayApi(address, context.stop);
   try {
     if (group !== undefined) {

@@ -326,7 +326,7 @@ describe('filtering the bytes of a batch', () => {
         const { bytes } = storedBatch(sketch);
         expect(received(filtered(sketch, bytes, wish))).toEqual(expected(sketch, wish));
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -352,7 +352,7 @@ describe('filtering the bytes of a batch', () => {
             .toSorted(),
         );
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
@@ -391,7 +391,7 @@ describe('filtering the bytes of a batch', () => {
           }
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 });

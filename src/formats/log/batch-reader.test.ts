@@ -264,7 +264,7 @@ describe('damage', () => {
     (flags) => {
       const bytes = logBatch({ ...SKETCH, flags });
       for (let at = 0; at < bytes.length; at++) {
-        for (const value of [0, 1, 0x7f, 0x80, 0xff, (bytes[at] ?? 0) ^ 1, (bytes[at] ?? 0) ^ 0x10]) {
+        for (const value of [0xff, (bytes[at] ?? 0) ^ 1, (bytes[at] ?? 0) ^ 0x90]) {
           const wrong = Buffer.from(bytes);
           wrong[at] = value;
           onlyTidingsErrors(() => useAll(read(wrong)));
@@ -284,7 +284,7 @@ describe('damage', () => {
           onlyTidingsErrors(() => useAll(read(bytes)));
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

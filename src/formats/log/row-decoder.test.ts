@@ -53,7 +53,7 @@ describe('rows written as objects', () => {
           expect(Object.keys(row).toSorted()).toEqual(Object.keys(after?.[i] ?? {}).toSorted());
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: 400 },
     );
   });
 
@@ -62,7 +62,7 @@ describe('rows written as objects', () => {
       fc.property(randomRows, ({ batch }) => {
         expect(keysOf(batch, written(batch))).toEqual(batch.keys());
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -76,7 +76,7 @@ describe('rows written as objects', () => {
         const decoded = decode(batch, written(batch), { wanted });
         expect(decoded).toEqual({ before: (before ?? []).map(picked), after: (after ?? []).map(picked) });
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -99,7 +99,7 @@ describe('rows written as objects', () => {
           }
         });
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 });
@@ -157,7 +157,7 @@ describe('damaged rows', () => {
         // A cut between two rows is the run's count's business.
         if (!rowStarts(bytes).has(cut.length)) expect(rows).toThrow(/contradict|bounds/u);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -172,7 +172,7 @@ describe('damaged rows', () => {
           tolerated(batch, bytes);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 400 },
     );
   });
 

@@ -52,7 +52,7 @@ export class LagMeter {
     return {
       changes: last - checkpoint,
       bytes: Math.max(0, endOffset - known.offset),
-      seconds: known.commitUs === 0 ? 0 : Math.max(0, this.#clock.nowMs() - known.commitUs / 1000) / 1000,
+      seconds: known.commitUs === 0 ? 0 : Math.round(Math.max(0, this.#clock.nowMs() - known.commitUs / 1000)) / 1000,
     };
   }
 

@@ -66,7 +66,7 @@ test('groups are told with their lag', async () => {
   ]) {
     expect(page.split('\n')).toContain(line);
   }
-  expect(page).toMatch(/tidings_group_lag_seconds\{stream="shop",group="g"\} (2|1\.99\d+|2\.00\d+)\n/);
+  expect(page).toContain('tidings_group_lag_seconds{stream="shop",group="g"} 2\n');
 });
 
 test('readers, commits and requests are counted', async () => {

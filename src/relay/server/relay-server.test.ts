@@ -91,7 +91,7 @@ describe('groups', () => {
   test('a group is told with members, checkpoints and its lag', async () => {
     nowMs = (): number => 1_795_166_103_000;
     const answer = await (await server.get('/v1/streams/shop/groups/search')).json();
-    const { length = 0 } = shop.log.stored[0]?.bytes ?? [];
+    const length = shop.log.stored[0]?.bytes.length ?? 0;
     expect(answer).toMatchObject({
       group: 'search',
       checkpoint: 1001,

@@ -211,8 +211,7 @@ function challenge(authorization: string | undefined): string {
 
 function secure(options: FastifyHttpsOptions<SecureServer>): FastifyInstance {
   try {
-    // The instances differ in the type of their server only, and what is used of it both have.
-    return fastify(options) as unknown as FastifyInstance;
+    return fastify(options);
   } catch (error) {
     throw new TidingsError('CONFIG_INVALID', "the relay's certificate or its key cannot be used", {
       hint: 'http.tls takes a certificate chain and the key that belongs to it, both as PEM.',

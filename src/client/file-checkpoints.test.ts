@@ -1,0 +1,69 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { fileCheckpoints } from './file-checkpoints.ts';
+
+const SHOP = { stream: 'shop', createdMs: 1_700_000_000_000 };
+let directory: string;
+let path: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tidings-checkpoints-'));
+  path = join(directory, 'shop.checkpoint');
+});
+
+afterEach(async () => {
+  await rm(directory, { recursive: true });
+});
+
+test('what was saved is loaded by the next process, and no other file is left behind', async () => {
+  const store = fileCheckpoints(path);
+  expect(await store.load()).toBeNull();
+  store.bind(SHOP);
+  await store.save(17);
+  await store.save(1_763_000_000_000_123);
+  expect(await fileCheckpoints(path).load()).toBe(1_763_000_000_000_123);
+  expect(await readdir(directory)).toEqual(['shop.checkpoint']);
+  expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ stream: 'shop', scn: 1_763_000_000_000_123 });
+});
+
+test('half a write that a crash left behind is not looked at', async () => {
+  const store = fileCheckpoints(path);
+  store.bind(SHOP);
+  await store.save(5);
+  await writeFile(`${path}.new`, '{"tidings":"che');
+  expect(await fileCheckpoints(path).load()).toBe(5);
+});
+
+test('a file that is damaged, or no checkpoint, is refused by name', async () => {
+  for (const text of ['', '{"scn":', '[]', 'null', '{"tidings":"checkpoint","stream":"shop","created":1,"scn":"5"}']) {
+    await writeFile(path, text);
+    await expect(fileCheckpoints(path).load()).rejects.toMatchObject({
+      code: 'CHECKPOINT_INVALID',
+      message: expect.stringContaining(path) as string,
+    });
+  }
+});
+
+test('the checkpoint of another stream, and of a stream that was made anew, is refused', async () => {
+  const store = fileCheckpoints(path);
+  store.bind(SHOP);
+  await store.save(5);
+  const other = fileCheckpoints(path);
+  await other.load();
+  expect(() => other.bind({ ...SHOP, stream: 'crm' })).toThrow(expect.objectContaining({ code: 'CHECKPOINT_INVALID' }));
+  expect(() => other.bind({ ...SHOP, createdMs: SHOP.createdMs + 1 })).toThrow(
+    expect.objectContaining({ code: 'SCN_UNKNOWN' }),
+  );
+  expect(() => other.bind(SHOP)).not.toThrow();
+});
+
+test('a directory that is not there fails the save and names the file', async () => {
+  const store = fileCheckpoints(join(directory, 'none', 'x'));
+  store.bind(SHOP);
+  await expect(store.save(1)).rejects.toMatchObject({
+    code: 'CHECKPOINT_INVALID',
+    details: { path: join(directory, 'none', 'x') },
+  });
+});

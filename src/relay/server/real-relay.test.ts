@@ -1,0 +1,207 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { LineReader, MemoryLogger, until } from '../../../test/support/relay-server.ts';
+import { connect } from '../../client/connect.ts';
+import { FakePosition, FakeStore } from '../../testing/fake-store.ts';
+import { FakeSource } from '../../testing/fake-source.ts';
+import { tableOf } from '../../testing/tables.ts';
+import { Relay } from '../relay.ts';
+import { createRelayServer, type RelayServer } from './relay-server.ts';
+
+const orders = tableOf('shop.orders', { id: { type: 'int', nullable: false }, status: 'varchar', doc: 'json' }, ['id']);
+const users = tableOf('crm.users', { id: { type: 'int', nullable: false }, name: 'varchar' }, ['id']);
+
+let directory: string;
+let store: FakeStore;
+let relay: Relay;
+let server: RelayServer;
+let url: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tidings-server-'));
+  store = new FakeStore();
+  await start();
+});
+
+afterEach(async () => {
+  await stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function start(): Promise<void> {
+  relay = await Relay.open({
+    directory,
+    streams: {
+      shop: {
+        openSource: ({ position }) =>
+          Promise.resolve(
+            new FakeSource(store, { from: position === null ? 'earliest' : FakePosition.parse(position) }),
+          ),
+        covers: (a, b) => FakePosition.parse(a).index <= FakePosition.parse(b).index,
+        partitions: 8,
+      },
+    },
+  });
+  server = await createRelayServer({ relay, http: { port: 0 }, log: new MemoryLogger(), version: '0' });
+  ({ url } = await server.listen());
+}
+
+async function stop(): Promise<void> {
+  await server.close({ graceMs: 1000 });
+  await relay.close();
+}
+
+function insert(...ids: readonly number[]): void {
+  const rows = ids.map((id) => ({ id, status: 'new', doc: `{"n": ${id}}` }));
+  store.commit({ kind: 'insert', table: orders, rows });
+}
+
+async function visible(count: number): Promise<void> {
+  const { log } = relay.streams.get('shop') ?? {};
+  await until(() => (log?.visible.last ?? 0) - (log?.visible.after ?? 0) >= count);
+}
+
+interface Line {
+  readonly op: string;
+  readonly scn: number;
+  readonly key: { readonly id: number };
+  readonly after: { readonly id: number; readonly status?: string; readonly doc?: object } | null;
+  readonly partition?: number;
+  readonly moved?: string;
+}
+
+async function read(query: string): Promise<Line[]> {
+  const text = await (await fetch(`${url}/v1/streams/shop/changes?${query}`)).text();
+  const all = text.split('\n').slice(0, -1);
+  return all.map((line) => JSON.parse(line) as Line).filter(({ op }) => op !== 'progress');
+}
+
+const ids = (lines: readonly Line[]): number[] => lines.map(({ key }) => key.id);
+
+test('what the source committed is read as lines, filtered and projected by the relay', async () => {
+  insert(1, 2, 3);
+  store.commit({ kind: 'insert', table: users, rows: [{ id: 9, name: 'Ada' }] });
+  store.commit({
+    kind: 'update',
+    table: orders,
+    rows: [{ before: { id: 2, status: 'new', doc: null }, after: { id: 2, status: 'paid', doc: null } }],
+  });
+  await visible(5);
+  const all = await read('');
+  expect(ids(all)).toEqual([1, 2, 3, 9, 2]);
+  expect(all[0]?.after).toEqual({ id: 1, status: 'new', doc: { n: 1 } });
+  expect(ids(await read('tables=crm.*'))).toEqual([9]);
+  expect(ids(await read('ops=update'))).toEqual([2]);
+  expect(ids(await read(`tables=shop.orders&where=${encodeURIComponent("shop.orders:status = 'paid'")}`))).toEqual([2]);
+  expect((await read('tables=shop.orders&columns=shop.orders:status'))[0]?.after).toEqual({ id: 1, status: 'new' });
+  const byPartition = await Promise.all([...Array(8).keys()].map((partition) => read(`partitions=${partition}`)));
+  expect(
+    byPartition
+      .flat()
+      .map(({ scn }) => scn)
+      .toSorted(),
+  ).toEqual(all.map(({ scn }) => scn));
+});
+
+test('from any place in the stream nothing is missed: SCN, time, position', async () => {
+  insert(1);
+  insert(2, 3);
+  await visible(3);
+  const all = await read('');
+  for (const [index, { scn }] of all.entries())
+    expect(ids(await read(`from=${scn}`))).toEqual([1, 2, 3].slice(index + 1));
+  expect(ids(await read('from=2001-01-01T00:00:00Z'))).toEqual([1, 2, 3]);
+  expect(ids(await read('from=2100-01-01T00:00:00Z'))).toEqual([]);
+  expect(ids(await read('from=pos:fake:1'))).toEqual(expect.arrayContaining([2, 3]));
+});
+
+test('a filter that cannot be is a problem that says what', async () => {
+  const answer = await fetch(`${url}/v1/streams/shop/changes?where=${encodeURIComponent('shop.orders:status ==')}`);
+  expect(answer.status).toBe(400);
+  expect(await answer.json()).toMatchObject({ code: 'CONFIG_INVALID' });
+});
+
+test('an update that moves the key comes as one line to a plain reader, and as halves to a member', async () => {
+  insert(1);
+  store.commit({
+    kind: 'update',
+    table: orders,
+    rows: [{ before: { id: 1, status: 'new', doc: null }, after: { id: 7, status: 'new', doc: null } }],
+  });
+  await visible(2);
+  expect((await read('')).map(({ op }) => op)).toEqual(['insert', 'update']);
+  const member = `${url}/v1/streams/shop/groups/g/members/m`;
+  await fetch(member, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ from: 'earliest' }),
+  });
+  const reader = new LineReader(await fetch(`${member}/changes`));
+  const lines: Line[] = [];
+  while (lines.length < 3) {
+    const line = JSON.parse((await reader.take(1))[0] ?? '') as Line;
+    if (line.op === 'insert' || line.op === 'delete') lines.push(line);
+  }
+  await reader.cancel();
+  const halves = lines.filter(({ moved }) => moved !== undefined);
+  expect(halves.map(({ op, moved, key }) => ({ op, moved, ...key }))).toEqual(
+    expect.arrayContaining([
+      { op: 'delete', moved: 'from', id: 1 },
+      { op: 'insert', moved: 'to', id: 7 },
+    ]),
+  );
+  expect(halves[0]?.scn).toBe(halves[1]?.scn);
+});
+
+test('a client over HTTP reads what there is and what comes, and resumes exactly after the relay was started anew', async () => {
+  insert(1, 2);
+  const seen: number[] = [];
+  let last = 0;
+  const consume = async (until: number, from: number | 'earliest'): Promise<void> => {
+    await using client = connect(url);
+    for await (const batch of client.stream<{ id: number }>('shop', { from })) {
+      for (const { after } of batch.changes) seen.push(after?.id ?? 0);
+      last = batch.scn;
+      if (seen.length >= until) break;
+    }
+  };
+  await consume(2, 'earliest');
+  await stop();
+  insert(3);
+  await start();
+  insert(4);
+  await consume(4, last);
+  expect(seen).toEqual([1, 2, 3, 4]);
+});
+
+test("a group's lag goes down to nothing when its member commits", async () => {
+  insert(1, 2, 3);
+  await visible(3);
+  await using client = connect(url);
+  for await (const batch of client.stream('shop', { group: 'g', from: 'earliest' })) {
+    await batch.commit();
+    const answer = await (await fetch(`${url}/v1/streams/shop/groups/g`)).json();
+    const { lag } = answer as { lag: { changes: number; bytes: number; seconds: number } };
+    if (lag.changes > 0) continue;
+    expect(lag).toEqual({ changes: 0, bytes: 0, seconds: 0 });
+    break;
+  }
+  const page = await (await fetch(`${url}/metrics`)).text();
+  expect(page).toMatch(/tidings_group_commits_total\{stream="shop",group="g"\} [1-9]/);
+});
+
+test('events resume behind the last one that came', async () => {
+  insert(1, 2);
+  await visible(2);
+  const path = `${url}/v1/streams/shop/changes`;
+  const accept = { accept: 'text/event-stream' };
+  const first = new LineReader(await fetch(path, { headers: accept }), '\n\n');
+  const events = await first.take(3);
+  await first.cancel();
+  const id = /^id: (\d+)$/m.exec(events[2] ?? '')?.[1] ?? '';
+  const second = new LineReader(await fetch(path, { headers: { ...accept, 'last-event-id': id } }), '\n\n');
+  expect((await second.take(3))[2]).toContain('"key":{"id":2}');
+  await second.cancel();
+});
