@@ -1,5 +1,6 @@
 /** Waits that were measured since the last look, in ms. */
 export interface Lag {
+  readonly count: number;
   readonly medianMs: number;
   readonly p99Ms: number;
   readonly maxMs: number;
@@ -57,5 +58,5 @@ function summary(waits: readonly number[]): Lag | null {
   const maxMs = sorted.at(-1);
   if (maxMs === undefined) return null;
   const quantile = (part: number): number => sorted[Math.floor(part * (sorted.length - 1))] ?? 0;
-  return { medianMs: quantile(0.5), p99Ms: quantile(0.99), maxMs };
+  return { count: sorted.length, medianMs: quantile(0.5), p99Ms: quantile(0.99), maxMs };
 }

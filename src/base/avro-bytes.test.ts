@@ -10,7 +10,6 @@ import {
   putHalves,
   putInt,
   putLong,
-  putSlice,
   putString,
   putUint,
   stringBytesMax,
@@ -135,8 +134,6 @@ test('bytes have their number before them', () => {
   const value = Buffer.alloc(100, 7);
   const expected = Buffer.concat([varint(100n), value]);
   expect(written((bytes, _, at) => putBytes(bytes, at, value), 102)).toEqual(expected);
-  const source = Buffer.concat([Buffer.alloc(3), value, Buffer.alloc(3)]);
-  expect(written((bytes, _, at) => putSlice(bytes, at, source, 3, 103), 102)).toEqual(expected);
 });
 
 test('float and double are IEEE, little-endian, an array is one block', () => {

@@ -152,14 +152,6 @@ export function putBytes(bytes: Buffer, at: number, value: Uint8Array): number {
   return start + value.length;
 }
 
-/** The bytes `from` to `to` of the same or another buffer. */
-export function putSlice(bytes: Buffer, at: number, source: Buffer, from: number, to: number): number {
-  const length = to - from;
-  const start = putUint(bytes, at, length);
-  source.copy(bytes, start, from, to);
-  return start + length;
-}
-
 /** 4 bytes. @param view over the same bytes, with the same offsets */
 export function putFloat(view: DataView, at: number, value: number): number {
   view.setFloat32(at, value, true);

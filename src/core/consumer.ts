@@ -28,7 +28,7 @@ export interface StreamOptions {
   readonly columns?: Readonly<Record<string, readonly string[]>>;
   /** A condition on the row's values by table pattern: `status = 'paid' and amount >= 100`. docs/reference/filters.md has its grammar. */
   readonly where?: Readonly<Record<string, string>>;
-  /** @default the checkpoint, or `latest` without one */
+  /** Where to begin as long as there is no checkpoint; from then on it does nothing. @default latest */
   readonly from?: StartAt;
   /** Of a reader without a group. @default one in memory */
   readonly checkpoints?: CheckpointStore;
@@ -75,6 +75,9 @@ export interface ConsumerBatch<R = Row> {
   /**
    * Says that the effects of this batch and all before it are durable. Resolves when the checkpoint is durable, too. The checkpoint
    * moves to a transaction's end only (I2): a batch that ends inside one is covered by the commit of the batch that ends it.
+   *
+   * @throws TidingsError GROUP_FENCED when none of the batch's partitions is this member's any more: its changes come again, to whoever
+   *   has them now. While some still are, those are committed and nothing is thrown. What a CheckpointStore throws is passed on
    */
   commit(): Promise<void>;
 }

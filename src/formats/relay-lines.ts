@@ -5,7 +5,7 @@ import { LineTails, rowHead, statementHead } from './json.ts';
 import { lastLineEntry } from './line-encoder.ts';
 import type { LogTransactionPart } from './log/batch-reader.ts';
 import { copyBytes } from './log/copy-bytes.ts';
-import { compileJsonRow, type WriteJsonRow } from './log/json-rows.ts';
+import { jsonRowWriter, type WriteJsonRow } from './log/json-rows.ts';
 import { LogRowBatch } from './log/log-row-batch.ts';
 
 export interface RelayLinesOptions {
@@ -44,7 +44,6 @@ const NUMBERS_BYTES = 80;
  */
 export class RelayLines {
   readonly #options: RelayLinesOptions;
-  readonly #write = new WeakMap<RowShape, WriteJsonRow>();
   readonly #plans = new WeakMap<RowShape, Map<string, RunPlan>>();
   readonly #digits: CountingDigits = new CountingDigits();
   /** How many more lines are wanted. */
@@ -151,11 +150,7 @@ export class RelayLines {
     }
     let plan = plans.get(kind);
     if (plan === undefined) {
-      let write = this.#write.get(shape);
-      if (write === undefined) {
-        write = compileJsonRow(shape, { json: this.#options.json });
-        this.#write.set(shape, write);
-      }
+      const write = jsonRowWriter(shape, { json: this.#options.json });
       plan = { write, event: constant(`\nevent: ${kind}\ndata: `), head: constant(rowHead(batch)) };
       plans.set(kind, plan);
     }

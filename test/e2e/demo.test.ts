@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compareTable } from '../../scripts/demo/compare.ts';
-import { Replica } from '../../scripts/demo/replica.ts';
-import { batch, column, part, rowBatch, table } from '../support/changes.ts';
+import type { HandedChange, HandedEntry } from '../../scripts/demo/handed.ts';
+import { LagMeter } from '../../scripts/demo/lag-meter.ts';
+import { type Arrival, Replica } from '../../scripts/demo/replica.ts';
+import type { Row } from '../../src/core/change.ts';
 import { describeServer } from '../support/servers/describe-server.ts';
 
 const DEMO = resolve(import.meta.dirname, '../../scripts/demo.ts');
@@ -44,11 +46,17 @@ describeServer('mariadb', 'npm run demo', () => {
     return { child, output: () => output, exit: once(child, 'close').then(([code]) => code as number | null) };
   }
 
-  /** The command lines of all processes that have to do with this test's folder. */
+  /** The command lines of all processes that have to do with this test's folder: by their arguments, or started from the demo. */
   async function processes(): Promise<string[]> {
     const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-    const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
-    return lines.filter((line) => line.includes(folder)).map((line) => line.replaceAll('\0', ' '));
+    const found = await Promise.all(
+      pids.map(async (pid) => {
+        const read = (name: string): Promise<string> => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '');
+        const line = await read('cmdline');
+        return line !== '' && (line + (await read('environ'))).includes(folder) ? [line.replaceAll('\0', ' ')] : [];
+      }),
+    );
+    return found.flat();
   }
 
   async function expectNothingLeft(): Promise<void> {
@@ -56,26 +64,40 @@ describeServer('mariadb', 'npm run demo', () => {
     expect(await processes()).toEqual([]);
   }
 
-  test('the replayed changes give exactly the rows that SELECT shows, and nothing is left behind', async () => {
+  test('relay and consumer are killed under load, the result is proved exact, and nothing is left behind', async () => {
     const { exit, output } = start(LAUNCHER, ['--seconds', '3']);
     expect(await exit, `its output:\n${output()}`).toBe(0);
     const text = output();
     expect(text).not.toContain('\u001b');
+    expect(text).toMatch(/^ +relay +http:\/\/127\.0\.0\.1:\d+, /m);
+    expect(text).toMatch(/ a and b, each a process: 32 and 32 partitions$/m);
+    expect(text).toMatch(/^ +killed +the relay \(SIGKILL\)/m);
+    const meanwhile =
+      /^ +back +changes flow again [\d.]+ s after the kill; ([\d,]+) transactions were committed meanwhile$/m;
+    expect(Number(meanwhile.exec(text)?.[1]?.replaceAll(',', ''))).toBeGreaterThan(0);
+    const unacknowledged = /^ +killed +consumer b \(SIGKILL\), with ([\d,]+) changes? applied but not committed$/m;
+    const again = /([\d,]+) changes? came again after the kills and changed nothing\.$/m;
+    const [atLeast, came] = [unacknowledged, again].map((line) => Number(line.exec(text)?.[1]?.replaceAll(',', '')));
+    expect(atLeast).toBeGreaterThan(0);
+    expect(came).toBeGreaterThanOrEqual(atLeast ?? Number.NaN);
+    expect(text).toMatch(/^ +back +its \d+ partitions flow to a [\d.]+ s after the kill; b is started again$/m);
+    expect(text).toMatch(/^ +back +b has a share again [\d.]+ s after its start$/m);
     for (const name of ['customers', 'products', 'orders', 'order_lines']) {
-      expect(text).toMatch(new RegExp(`^ +${name} +[\\d,]+ +[\\d,]+ +yes$`, 'm'));
+      expect(text).toMatch(new RegExp(`^ +${name} +[\\d,]+ +[\\d,]+ +[\\d,]+ +yes$`, 'm'));
     }
-    expect(text).toMatch(/^ +Proved: replaying the changes gives all [\d,]+ rows, equal in every value\.$/m);
-    expect(text.match(/ s +[\d,]+ changes\/s +[\d,]+ tx\/s +lag /g)?.length).toBeGreaterThanOrEqual(2);
+    expect(text).toMatch(/^ +Proved: .* all [\d,]+ rows, equal in every value\.$/m);
+    expect(text.match(/ s +[\d,]+ changes\/s +[\d,]+ tx\/s +lag .* a \d+, b \d+$/gm)?.length).toBeGreaterThanOrEqual(2);
     await expectNothingLeft();
   });
 
   test.each([
     { when: 'at its beginning', marker: 'Tidings demo' },
-    { when: 'while the server starts and reading begins', marker: 'server' },
+    { when: 'while relay and consumers start', marker: 'server' },
     { when: 'in the middle of the load', marker: 'changes/s' },
+    { when: 'while the relay is down', marker: 'killed' },
   ])('Ctrl-C $when leaves no process and no folder, and exits with 130', async ({ marker }) => {
-    const { child, exit, output } = start(DEMO, ['--seconds', '30']);
-    await expect.poll(output, { timeout: 30_000, interval: 5 }).toContain(marker);
+    const { child, exit, output } = start(DEMO, ['--seconds', '6']);
+    await expect.poll(output, { timeout: 60_000, interval: 5 }).toContain(marker);
     child.kill('SIGINT');
     expect(await exit, `its output:\n${output()}`).toBe(130);
     expect(output()).not.toContain('Error');
@@ -84,11 +106,22 @@ describeServer('mariadb', 'npm run demo', () => {
 
   test('a second Ctrl-C ends it at once; what it had started goes by itself', async () => {
     const { child, exit, output } = start(DEMO, ['--seconds', '30']);
-    await expect.poll(output, { timeout: 30_000, interval: 5 }).toContain('changes/s');
+    await expect.poll(output, { timeout: 60_000, interval: 5 }).toContain('changes/s');
     child.kill('SIGINT');
     const again = setInterval(() => child.kill('SIGINT'), 1);
     expect(await exit, `its output:\n${output()}`).toBe(130);
     clearInterval(again);
+    await expect.poll(processes, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => readdir(folder), { timeout: 10_000 }).toEqual([]);
+  });
+
+  test('SIGKILL ends database, relay and consumers with it, and their folders go', async () => {
+    const { child, exit, output } = start(DEMO, ['--seconds', '30']);
+    await expect.poll(output, { timeout: 60_000, interval: 5 }).toContain('changes/s');
+    const members = (await processes()).filter((line) => line.includes('member.ts'));
+    expect(members).toHaveLength(2);
+    child.kill('SIGKILL');
+    await exit;
     await expect.poll(processes, { timeout: 10_000 }).toEqual([]);
     await expect.poll(() => readdir(folder), { timeout: 10_000 }).toEqual([]);
   });
@@ -101,26 +134,46 @@ describeServer('mariadb', 'npm run demo', () => {
 });
 
 describe("the demo's proof", () => {
-  const orders = table('shop.orders', [column('id', 'int'), column('total', 'decimal')]);
-  const insert = (id: number, total: string) => rowBatch(orders, 'insert', { after: [{ id, total }] });
-  const update = rowBatch(orders, 'update', {
-    before: [{ id: 1, total: '1.00' }],
-    after: [{ id: 1, total: '1.50' }],
-  });
-  const remove = rowBatch(orders, 'delete', { before: [{ id: 2, total: '2.00' }] });
-  const all = [insert(1, '1.00'), insert(2, '2.00'), update, remove, insert(3, '3.00')];
+  const change = (scn: number, before: Row | null, after: Row | null, moved = false): HandedChange => {
+    const id = (after ?? before)?.['id'] ?? null;
+    return { type: 'change', scn, table: 'orders', key: { id }, before, after, moved, partition: 0 };
+  };
+  const insert = (scn: number, id: number, total: string) => change(scn, null, { id, total });
+  const update = change(13, { id: 1, total: '1.00' }, { id: 1, total: '1.50' });
+  const remove = change(14, { id: 2, total: '2.00' }, null);
+  const moved = {
+    from: change(16, { id: 3, total: '3.00' }, null, true),
+    to: change(16, null, { id: 4, total: '3.00' }, true),
+  };
+  const all: readonly HandedEntry[] = [
+    insert(11, 1, '1.00'),
+    insert(12, 2, '2.00'),
+    update,
+    remove,
+    insert(15, 3, '3.00'),
+    moved.from,
+    moved.to,
+  ];
   const selected = [
     { id: 1, total: '1.50' },
-    { id: 3, total: '3.00' },
+    { id: 4, total: '3.00' },
   ];
-  const proof = (entries: typeof all) => {
+  const replay = (entries: readonly HandedEntry[]) => {
     const replica = new Replica();
-    replica.apply(batch([part(entries)]));
-    return compareTable('orders', { replica: replica.table('orders'), selected, key: ['id'] });
+    return { replica, arrivals: entries.map((entry): Arrival => replica.apply(entry)) };
+  };
+  const proof = (entries: readonly HandedEntry[], rows: readonly Row[] = selected) => {
+    const { replica } = replay(entries);
+    return compareTable('orders', { replica: replica.table('orders'), selected: rows, key: ['id'] });
   };
 
   test('holds when nothing is missing', () => {
-    expect(proof(all)).toEqual({ table: 'orders', rows: 2, changes: 5, identical: true, differences: [] });
+    expect(proof(all)).toEqual({ table: 'orders', rows: 2, changes: 7, again: 0, identical: true, differences: [] });
+  });
+
+  test('holds in whatever order the changes of different keys come', () => {
+    const mixed = [6, 1, 0, 4, 3, 2, 5].flatMap((i) => all[i] ?? []);
+    expect(proof(mixed)).toMatchObject({ changes: 7, identical: true });
   });
 
   test.each(all.map((_, dropped) => ({ dropped })))('fails when change $dropped is dropped', ({ dropped }) => {
@@ -129,16 +182,82 @@ describe("the demo's proof", () => {
     expect(differences).not.toEqual([]);
   });
 
-  test.each(all.map((_, twice) => ({ twice })))('fails when change $twice comes twice', ({ twice }) => {
-    expect(proof([...all.slice(0, twice + 1), ...all.slice(twice)]).identical).toBe(false);
+  test.each(all.map((_, first) => ({ first })))(
+    'holds when everything from change $first on comes again, and counts it',
+    ({ first }) => {
+      const again = all.slice(first);
+      expect(proof([...all, ...again])).toMatchObject({ changes: 7, again: again.length, identical: true });
+      const { replica, arrivals } = replay([...all, ...again]);
+      expect(replica.again).toBe(again.length);
+      expect(arrivals).toEqual([...all.map(() => 'new'), ...again.map(() => 'again')]);
+    },
+  );
+
+  test.each(all.map((_, twice) => ({ twice })))('fails when change $twice is in the stream twice', ({ twice }) => {
+    const doubled = all.flatMap((entry, i) => {
+      const scn = 10 * entry.scn;
+      return i === twice
+        ? [
+            { ...entry, scn },
+            { ...entry, scn: scn + 1 },
+          ]
+        : [{ ...entry, scn }];
+    });
+    expect(proof(doubled).identical).toBe(false);
+  });
+
+  test('fails when a change comes first behind a later one of its key, also if the rows are the same in the end', () => {
+    const walk = [insert(11, 1, '1'), change(12, { id: 1, total: '1' }, { id: 1, total: '2' })];
+    const back = change(13, { id: 1, total: '2' }, { id: 1, total: '1' });
+    const last = change(14, { id: 1, total: '1' }, { id: 1, total: '2' });
+    const rows = [{ id: 1, total: '2' }];
+    expect(proof([...walk, back, last], rows).identical).toBe(true);
+    const { identical, differences } = proof([...walk, last, back], rows);
+    expect(identical).toBe(false);
+    expect(differences).toContain('1 changes came behind a later one of the same key');
+  });
+
+  test('a truncation counts once, and leaves what other consumers have brought from behind it', () => {
+    const truncate: HandedEntry = { type: 'truncate', scn: 17, table: 'orders' };
+    const behind = insert(18, 1, '9.00');
+    const early = insert(10, 7, '7.00');
+    expect(replay([truncate, truncate]).arrivals).toEqual(['new', 'again']);
+    const rows = [{ id: 1, total: '9.00' }];
+    // The second consumer is further than the first, then the other way round.
+    expect(proof([...all, truncate, behind, early, truncate], rows)).toMatchObject({ identical: true, changes: 9 });
+    expect(proof([early, ...all, truncate, truncate, behind], rows)).toMatchObject({ identical: true, changes: 9 });
+  });
+
+  test('a schema change counts once, however many consumers bring it', () => {
+    const { replica, arrivals } = replay([1, 2, 1, 2].map((scn) => ({ type: 'schema', scn })));
+    expect(arrivals).toEqual(['new', 'new', 'again', 'again']);
+    expect(replica.schemaChanges).toBe(2);
   });
 
   test('names the rows and columns that differ, and no values', () => {
-    const { differences } = proof([insert(1, '9.99'), insert(4, '1.00')]);
+    const { differences } = proof([insert(11, 1, '9.99'), insert(12, 5, '1.00')]);
     expect(differences).toEqual([
-      '1 row SELECT shows, the changes do not yield: [3]',
-      '1 row the changes yield, SELECT does not show: [4]',
+      '1 row SELECT shows, the changes do not yield: [4]',
+      '1 row the changes yield, SELECT does not show: [5]',
       '1 row have other values: [1] in total',
     ]);
+  });
+});
+
+describe("the demo's lag", () => {
+  test('leaves out what was on its way during an outage', () => {
+    const lag = new LagMeter();
+    lag.sent(1);
+    lag.seen(1);
+    lag.sent(2);
+    lag.outageBegins();
+    lag.seen(2);
+    lag.sent(3);
+    lag.outageEnds();
+    lag.seen(3);
+    lag.sent(4);
+    lag.seen(4);
+    expect(lag.take()).toMatchObject({ count: 4 });
+    expect(lag.outsideOutages()).toMatchObject({ count: 2 });
   });
 });

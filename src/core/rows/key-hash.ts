@@ -111,27 +111,27 @@ export function hashKind(column: Column): HashKind {
   }
 }
 
-/** One step over 32 bits. Exported for generated code. */
-export function mix32(h: number, word: number): number {
+/** One step over 32 bits. */
+function mix32(h: number, word: number): number {
   return Math.imul(h ^ word, FNV_PRIME);
 }
 
 /** @param value a safe integer */
-export function mixInteger(h: number, value: number): number {
+function mixInteger(h: number, value: number): number {
   // ToInt32 takes a number modulo 2^32, which is the low half also of a negative one.
   return mix32(mix32(h, value | 0), Math.floor(value / 4_294_967_296) | 0);
 }
 
-export function mixBig(h: number, value: bigint): number {
+function mixBig(h: number, value: bigint): number {
   return mix32(mix32(h, Number(BigInt.asIntN(32, value))), Number(BigInt.asIntN(32, value >> 32n)));
 }
 
-export function mixDouble(h: number, value: number): number {
+function mixDouble(h: number, value: number): number {
   scratch.setFloat64(0, value === 0 ? 0 : value, true);
   return mix32(mix32(h, scratch.getInt32(0, true)), scratch.getInt32(4, true));
 }
 
-export function mixBytes(h: number, bytes: Uint8Array): number {
+function mixBytes(h: number, bytes: Uint8Array): number {
   let mixed = h;
   for (let i = 0; i < bytes.length; i++) mixed = Math.imul(mixed ^ (bytes[i] as number), FNV_PRIME);
   return mixed;

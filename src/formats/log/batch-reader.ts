@@ -129,7 +129,7 @@ export function readBatch(
 }
 
 /** A source's position, as a reader of the log has it: its text. */
-export class LogPosition implements Position {
+class LogPosition implements Position {
   readonly #text: string;
 
   constructor(text: string) {

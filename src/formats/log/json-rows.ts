@@ -38,7 +38,23 @@ type Factory = (
   places: Uint32Array,
 ) => WriteJsonRow;
 
-export function compileJsonRow(shape: RowShape, { json }: JsonRowsOptions): WriteJsonRow {
+/** So many are remembered; a relay whose readers meet more kinds of rows compiles some of them again. */
+const WRITERS_MAX = 4096;
+const writers = new Map<string, WriteJsonRow>();
+
+/** The same function for all readers, so that a short response costs no compiling and runs what the engine has optimised. */
+export function jsonRowWriter(shape: RowShape, options: JsonRowsOptions): WriteJsonRow {
+  const name = `${shape.fingerprint} ${options.json}`;
+  let writer = writers.get(name);
+  if (writer === undefined) {
+    writer = compileJsonRow(shape, options);
+    if (writers.size >= WRITERS_MAX) writers.clear();
+    writers.set(name, writer);
+  }
+  return writer;
+}
+
+function compileJsonRow(shape: RowShape, { json }: JsonRowsOptions): WriteJsonRow {
   const places = keyColumns(shape);
   const writer = new CodeWriter(shape, json);
   const body = [

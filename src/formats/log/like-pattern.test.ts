@@ -33,7 +33,7 @@ test('a pattern matches what the regular expression of the same meaning matches'
     fc.property(text, pattern, (value, like) => {
       expect(compileLike(like)(value)).toBe(asExpression(like).test(value));
     }),
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   );
 });
 

@@ -102,6 +102,13 @@ describe('roles', () => {
     expect(await answer.text()).not.toContain('read-012');
   });
 
+  test('who changed something is logged by name, with what was changed', async () => {
+    server.log.lines.length = 0;
+    await server.send('POST', '/v1/streams/shop/groups/g/pause', undefined, bearer(TOKENS[1].token));
+    await server.get('/v1/streams', bearer(TOKENS[0].token));
+    expect(server.log.lines).toMatchObject([{ level: 'info', fields: { by: 'operate', stream: 'shop', group: 'g' } }]);
+  });
+
   test('no token is ever logged', () => {
     expect(JSON.stringify(server.log.lines)).not.toMatch(/read-012|operate-012|admin-012/);
   });

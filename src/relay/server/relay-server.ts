@@ -147,10 +147,11 @@ class HttpRelayServer implements RelayServer {
   #addHooks(): void {
     const app = this.#app;
     const { metrics } = this.#context;
+    app.decorateRequest('bearer', '');
     app.addHook('onRequest', (request, reply, next) => {
       const { role = null } = request.routeOptions.config;
       try {
-        if (role !== null) this.#auth.authorize(request.headers.authorization, role);
+        if (role !== null) request.bearer = this.#auth.authorize(request.headers.authorization, role).name;
         if (this.#responses.isClosing && request.routeOptions.url !== '/readyz') {
           void reply.header('connection', 'close');
           throw new TidingsError('RELAY_CLOSING', 'the relay is being stopped');
@@ -171,6 +172,11 @@ class HttpRelayServer implements RelayServer {
       const { url: route = 'other', config } = request.routeOptions;
       const method = route === 'other' ? 'other' : request.method;
       metrics.httpRequests.inc({ method, route, status: reply.raw.statusCode });
+      const { role = null } = config;
+      if (role !== null && role !== 'read' && reply.raw.statusCode < 300) {
+        // Who changed what: names of the path only, never the token.
+        this.#log.info({ by: request.bearer, method, route, ...(request.params as object) }, 'done as requested');
+      }
       if (config.streams !== true) metrics.httpSeconds.observe({ method, route }, reply.elapsedTime / 1000);
       next();
     });

@@ -15,6 +15,10 @@ declare module 'fastify' {
     /** Its answers last as long as the client wants. */
     streams?: boolean;
   }
+  interface FastifyRequest {
+    /** What the configuration calls the sender. */
+    bearer: string;
+  }
 }
 
 /** What the routes share. */

@@ -35,8 +35,10 @@ describeServers(['mariadb', 'mysql'], 'collations', (server) => {
         // oxlint-disable-next-line no-await-in-loop -- one query at a time is what the server is good for
         for (const group of await equalTexts(server(), collation)) {
           const folded = new Set<string>();
-          for (const text of group.map((id) => texts[id] ?? ''))
+          for (const id of group) {
+            const text = texts[id] ?? '';
             if (counts(text, collation)) folded.add(foldText(text));
+          }
           if (folded.size > 1) wrong.push(`${collation.name}: ${[...folded].join(' ')}`);
           checked++;
         }
