@@ -1,5 +1,5 @@
 import type { ConsumerProcess } from './consumer-process.ts';
-import type { HandedBatch, HandedChange } from './handed.ts';
+import type { HandedBatch, HandedChange, HandedEntry } from './handed.ts';
 import type { LagMeter } from './lag-meter.ts';
 import type { Replica } from './replica.ts';
 
@@ -8,13 +8,19 @@ interface Waiter {
   readonly found: () => void;
 }
 
+/** Changes of a batch that was applied in part. */
+export interface HalfBatch {
+  readonly applied: number;
+  readonly count: number;
+}
+
 /** Takes over what all consumers hand to the demo. */
 export class Intake {
   readonly replica: Replica;
   readonly #lag: LagMeter;
   readonly #transactions = new Set<string>();
   readonly #waiters: Set<Waiter> = new Set();
-  #held: { readonly from: ConsumerProcess; readonly resolve: (changes: number) => void } | null = null;
+  #held: { readonly from: ConsumerProcess; readonly resolve: (half: HalfBatch) => void } | null = null;
 
   constructor(replica: Replica, lag: LagMeter) {
     this.replica = replica;
@@ -29,17 +35,15 @@ export class Intake {
   /** True when the consumer may commit the batch. */
   take({ entries, transactions }: HandedBatch, from: ConsumerProcess): boolean {
     for (const name of transactions) this.#transactions.add(name);
-    let changes = 0;
-    for (const entry of entries) {
-      const arrival = this.replica.apply(entry);
-      if (entry.type !== 'change') continue;
-      changes++;
-      if (arrival !== 'new') continue;
-      if (entry.table === 'orders' && entry.before === null) this.#lag.seen(Number(entry.after?.['id']));
-      for (const waiter of this.#waiters) if (waiter.wanted(entry, from)) waiter.found();
+    const held = this.#held;
+    const count = entries.filter(({ type }) => type === 'change').length;
+    if (held?.from !== from || count < 2) {
+      for (const entry of entries) this.#apply(entry, from);
+      return true;
     }
-    if (this.#held?.from !== from || changes === 0) return true;
-    this.#held.resolve(changes);
+    const half = entries.slice(0, Math.ceil(entries.length / 2));
+    for (const entry of half) this.#apply(entry, from);
+    held.resolve({ applied: half.filter(({ type }) => type === 'change').length, count });
     this.#held = null;
     return false;
   }
@@ -58,10 +62,17 @@ export class Intake {
     return promise;
   }
 
-  /** The next batch of this consumer is taken over, but it does not hear of it. Resolves with how many changes are in it. */
-  holdNext(from: ConsumerProcess): Promise<number> {
-    const { promise, resolve } = Promise.withResolvers<number>();
+  /** Of the next batch of this consumer only the first half is applied, and the consumer does not hear of it. */
+  holdNext(from: ConsumerProcess): Promise<HalfBatch> {
+    const { promise, resolve } = Promise.withResolvers<HalfBatch>();
     this.#held = { from, resolve };
     return promise;
+  }
+
+  #apply(entry: HandedEntry, from: ConsumerProcess): void {
+    const arrival = this.replica.apply(entry);
+    if (entry.type !== 'change' || arrival !== 'new') return;
+    if (entry.table === 'orders' && entry.before === null) this.#lag.seen(Number(entry.after?.['id']));
+    for (const waiter of this.#waiters) if (waiter.wanted(entry, from)) waiter.found();
   }
 }

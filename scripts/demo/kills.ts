@@ -37,19 +37,22 @@ export async function killRelay({ relay, intake, lag, load, screen, watch }: Sce
   );
 }
 
-/** A consumer dies at the worst moment: its changes have taken effect, and are not committed. Then it is started again. */
+/**
+ * A consumer dies at the worst moment: some changes of its batch have taken effect, the others have not. Nothing was committed: the
+ * other consumer must get them all, and apply only those that are missing. Then the first one is started again.
+ */
 export async function killConsumer(
   { intake, lag, screen, watch }: Scene,
   { victim, survivor }: { readonly victim: ConsumerProcess; readonly survivor: ConsumerProcess },
 ): Promise<void> {
-  const changes = await watch.within(intake.holdNext(victim), `Nothing came from consumer ${victim.name}`);
+  const { applied, count } = await watch.within(intake.holdNext(victim), `Nothing came from consumer ${victim.name}`);
   const partitions = new Set(victim.partitions);
   const killedMs = performance.now();
   lag.outageBegins();
   await victim.kill();
   screen.line(
-    `  ${screen.paint('red', 'killed')}   consumer ${victim.name} (SIGKILL), ` +
-      `with ${number(changes)} change${changes === 1 ? '' : 's'} applied but not committed`,
+    `  ${screen.paint('red', 'killed')}   consumer ${victim.name} (SIGKILL) ` +
+      `in the middle of a batch: ${number(applied)} of its ${number(count)} changes applied, none committed`,
   );
   await watch.within(
     intake.next(({ partition }, from) => from === survivor && partitions.has(partition)),

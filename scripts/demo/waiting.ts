@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DemoError } from './demo-error.ts';
 
 /** Far more than anything takes, also on a machine that is busy with other things. */
-const LATE_MS = 60_000;
+const LATE_MS = 90_000;
 
 /** What ends every wait: Ctrl-C, the end of the demo, or a failure in something that runs on its own. */
 export class Watch {

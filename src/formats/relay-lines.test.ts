@@ -5,20 +5,20 @@ import { column, part, rowBatch, table } from '../../test/support/changes.ts';
 import type { Row, Value } from '../core/change.ts';
 import type { TransactionPart } from '../core/source.ts';
 import type { Column, ColumnType, TableSchema } from '../core/table-schema.ts';
-import type { JsonOutput } from './json-bytes.ts';
 import { readBatch } from './log/batch-reader.ts';
 import { ROW_OP } from './log/batch-layout.ts';
 import { ShapeRegistry } from './log/shape-registry.ts';
 import { RelayJsonEncoder } from './relay-json.ts';
-import { RelayLines, type RelayLinesOptions } from './relay-lines.ts';
+import { type LineOutput, RelayLines, type RelayLinesOptions } from './relay-lines.ts';
 
 /** Gives exactly the room that is asked for, in a new buffer each time, and keeps what lies behind it from being written. */
-class TightOutput implements JsonOutput {
+class TightOutput implements LineOutput {
   static readonly guard = 0xa5;
   bytes: Buffer = Buffer.alloc(0);
   view: DataView = new DataView(this.bytes.buffer, 0, 0);
   at = 0;
   readonly #sealed: Buffer[] = [];
+  #line = '';
 
   room(size: number): void {
     if (size <= this.bytes.length - this.at) return;
@@ -27,6 +27,15 @@ class TightOutput implements JsonOutput {
     const whole = new ArrayBuffer(size);
     this.bytes = Buffer.from(whole);
     this.view = new DataView(whole);
+    this.at = 0;
+  }
+
+  beginLine(): void {
+    this.#line = this.text();
+  }
+
+  dropLine(): void {
+    this.#sealed.splice(0, Infinity, Buffer.from(this.#line));
     this.at = 0;
   }
 
@@ -225,6 +234,11 @@ test('a number that JSON cannot write stops the lines and names the table, not t
   const schema = table('a.b', [column('x', 'double')], { key: [] });
   const broken = rowBatch(schema, 'insert', { after: [{ x: Number.NaN }] });
   expect(() => written([part([broken])])).toThrow('a number of a.b has no exact form in JSON');
+  const [good, output] = [rowBatch(schema, 'insert', { after: [{ x: 1 }] }), new TightOutput()];
+  const lines = new RelayLines({ framing: 'lines', json: 'text', partitions: null }, 10);
+  expect(() => [...lines.write(decode([part([good, broken])], {}).parts, output)]).toThrow('no exact form');
+  // What was written before is whole lines, for the one that says what is wrong to follow.
+  expect(output.text().split('\n').slice(0, -1)).toEqual([expect.stringMatching(/^\{.*"scn":1700000000000998\}$/)]);
 });
 
 test('a row whose bytes were changed is never written as if it were right, nor read beyond its run', () => {

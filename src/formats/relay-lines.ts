@@ -1,9 +1,9 @@
 import type { RowShape } from '../core/rows/row-shape.ts';
 import { TidingsError } from '../core/errors.ts';
-import { type JsonOutput, jsonRuntime, NoJsonForm, OVERSHOOT } from './json-bytes.ts';
+import { type JsonOutput, jsonRuntime, NoJsonForm } from './json-bytes.ts';
 import { LineTails, rowHead, statementHead } from './json.ts';
 import { lastLineEntry } from './line-encoder.ts';
-import type { LogTransactionPart } from './log/batch-reader.ts';
+import type { LogSchemaChange, LogTransactionPart, LogTruncation } from './log/batch-reader.ts';
 import { copyBytes } from './log/copy-bytes.ts';
 import { jsonRowWriter, type WriteJsonRow } from './log/json-rows.ts';
 import { LogRowBatch } from './log/log-row-batch.ts';
@@ -23,6 +23,14 @@ interface Constant {
   readonly view: DataView;
 }
 
+/** Where lines are written. What is sealed by `room` goes nowhere before the line is done. */
+export interface LineOutput extends JsonOutput {
+  /** Remembers where the line begins. */
+  beginLine(): void;
+  /** Takes back what was written since. */
+  dropLine(): void;
+}
+
 /** What the rows of one shape, changed in one way, have in common. */
 interface RunPlan {
   readonly write: WriteJsonRow;
@@ -31,12 +39,30 @@ interface RunPlan {
   readonly head: Constant;
 }
 
-/** So many rows are written before the caller is asked whether to go on. */
-const ROWS_AT_ONCE = 32;
+/** A run of rows that is being written. */
+interface Run {
+  readonly batch: LogRowBatch;
+  readonly bytes: Buffer;
+  readonly view: DataView;
+  readonly end: number;
+  readonly plan: RunPlan;
+  readonly close: Constant;
+  /** Between a row and its SCN; the same of the run's last row. */
+  readonly inside: string;
+  readonly final: string;
+  readonly insideBytes: Constant | null;
+  /** Where the next row begins. */
+  at: number;
+  /** How many were written. */
+  row: number;
+}
+
+/** So many lines are written before the caller is asked whether to go on. */
+const LINES_AT_ONCE = 32;
 const MOVED_HEADER_BYTES = 16;
 const HEADER_BYTES = 8;
-/** Digits of SCN and partition, and `id: `. */
-const NUMBERS_BYTES = 80;
+/** `id: `, `"scn":`, `"partition":`, the numbers, and what copying may write beyond its end. */
+const NUMBERS_BYTES = 128;
 
 /**
  * The lines of `JsonEncoder` for batches of a log, with what a relay knows beside: `scn`, and where they apply `partition`, `moved` and
@@ -60,85 +86,119 @@ export class RelayLines {
    * Writes the lines of some transactions, until none is wanted any more. Yields every few lines, for the caller to send what is written or to
    * let others work; the bytes that the parts lie over must stay as they are.
    *
-   * @throws TidingsError LOG_DAMAGED, FORMAT_VALUE
+   * @throws TidingsError LOG_DAMAGED, FORMAT_VALUE; what is written up to then are whole lines
    */
-  *write(parts: readonly LogTransactionPart[], output: JsonOutput): Generator<void, void, undefined> {
+  *write(parts: readonly LogTransactionPart[], output: LineOutput): Generator<void, void, undefined> {
+    let written = 0;
     for (const part of parts) {
       const tails = new LineTails(part);
       const last = lastLineEntry(part, () => true);
       for (let index = 0; index < part.entries.length; index++) {
         const entry = part.entries[index];
         if (entry === undefined || this.left === 0) return;
-        if (entry instanceof LogRowBatch) yield* this.#rows(entry, { tails, isLast: index === last, output });
-        else {
-          const tail = index === last ? tails.last : tails.inside;
-          this.#frame(statementHead(entry) + tail + `,"scn":${entry.scn}}`, { op: entry.type, scn: entry.scn, output });
-          this.left--;
+        if (entry instanceof LogRowBatch) {
+          const run = this.#begin(entry, tails, index === last);
+          while (run.at < run.end && this.left > 0) {
+            written += this.#rows(run, output, LINES_AT_ONCE - written);
+            if (written < LINES_AT_ONCE) continue;
+            written = 0;
+            yield;
+          }
+        } else {
+          this.#statement(entry, index === last ? tails.last : tails.inside, output);
+          written++;
         }
       }
+      if (written < LINES_AT_ONCE) continue;
+      written = 0;
       yield;
     }
   }
 
-  #frame(line: string, { op, scn, output }: { op: string; scn: number; output: JsonOutput }): void {
-    const text = this.#options.framing === 'lines' ? `${line}\n` : `id: ${scn}\nevent: ${op}\ndata: ${line}\n\n`;
-    writeText(text, output);
+  #statement(entry: LogSchemaChange | LogTruncation, tail: string, output: LineOutput): void {
+    const { type, scn } = entry;
+    const line = `${statementHead(entry)}${tail},"scn":${scn}}`;
+    writeText(
+      this.#options.framing === 'lines' ? `${line}\n` : `id: ${scn}\nevent: ${type}\ndata: ${line}\n\n`,
+      output,
+    );
     this.scn = scn;
+    this.left--;
   }
 
-  *#rows(
-    batch: LogRowBatch,
-    { tails, isLast, output }: { tails: LineTails; isLast: boolean; output: JsonOutput },
-  ): Generator<void, void, undefined> {
+  // oxlint-disable-next-line max-params -- one for each run: an options object more would be felt
+  #begin(batch: LogRowBatch, tails: LineTails, isLast: boolean): Run {
     const { bytes, view, start, end } = batch.extent;
-    const { write, event, head } = this.#planOf(batch);
+    if (this.#digits.value !== batch.scn) this.#digits.set(batch.scn);
+    if (batch.count === 0 || start === end) throw batch.explained(new RangeError('a run has no rows'));
+    return {
+      batch,
+      bytes,
+      view,
+      end,
+      plan: this.#planOf(batch),
+      close: closing(batch, this.#options.framing),
+      inside: batch.count > 1 || !isLast ? `${tails.inside},"scn":` : '',
+      final: `${isLast ? tails.last : tails.inside},"scn":`,
+      // Written again and again it is worth being made bytes once.
+      insideBytes: batch.count > 2 ? constant(`${tails.inside},"scn":`) : null,
+      at: start,
+      row: 0,
+    };
+  }
+
+  /** Some rows of the run; returns how many. */
+  // oxlint-disable-next-line max-params -- as above
+  #rows(run: Run, output: LineOutput, most: number): number {
+    const { batch, bytes, view, end, close, insideBytes } = run;
+    const { write, event, head } = run.plan;
     const { partitions, framing } = this.#options;
-    const isEvent = framing === 'events';
-    const close = closing(batch, isEvent);
-    const inside = batch.count > 1 || !isLast ? constant(`${tails.inside},"scn":`) : NOTHING;
-    const final = isLast ? constant(`${tails.last},"scn":`) : inside;
-    const fixed = event.bytes.length + head.bytes.length + close.bytes.length + NUMBERS_BYTES + OVERSHOOT;
-    const tailBytes = Math.max(inside.bytes.length, final.bytes.length) + fixed;
     const digits = this.#digits;
-    digits.set(batch.scn);
-    let row = 0;
-    let p = start;
-    for (; p < end && this.left > 0; row++) {
-      if (row > 0 && row % ROWS_AT_ONCE === 0) {
-        yield;
-      }
-      const length = end - p < HEADER_BYTES ? 0x7fff_ffff : view.getInt32(p, true);
-      const from = p + (length < 0 ? MOVED_HEADER_BYTES : HEADER_BYTES);
-      const rowEnd = from + (length & 0x7fff_ffff);
+    const fixed = event.bytes.length + head.bytes.length + close.bytes.length + NUMBERS_BYTES;
+    const tailBytes = (insideBytes?.bytes.length ?? 0) + fixed;
+    const from = run.row;
+    const to = Math.min(batch.count, from + Math.min(most, this.left));
+    let { at, row } = run;
+    for (; row < to && at < end; row++) {
+      const length = end - at < HEADER_BYTES ? 0x7fff_ffff : view.getInt32(at, true);
+      const rowStart = at + (length < 0 ? MOVED_HEADER_BYTES : HEADER_BYTES);
+      const rowEnd = rowStart + (length & 0x7fff_ffff);
       output.room(fixed);
-      if (isEvent) {
+      output.beginLine();
+      if (framing === 'events') {
         output.at = put(ID, output);
         output.at = digits.put(output);
         output.at = put(event, output);
       }
       output.at = put(head, output);
       try {
-        if (rowEnd > end || row >= batch.count) throw new RangeError('the rows are not those that the run promises');
-        write(bytes, view, from, rowEnd, output);
+        if (rowEnd > end) throw new RangeError('a row ends behind its run');
+        write(bytes, view, rowStart, rowEnd, output);
       } catch (error) {
+        output.dropLine();
         throw error instanceof NoJsonForm ? noJsonForm(batch) : batch.explained(error);
       }
+      if (row === batch.count - 1) writeText(run.final, output);
+      else if (insideBytes === null) writeText(run.inside, output);
       output.room(tailBytes);
-      output.at = put(row === batch.count - 1 ? final : inside, output);
+      if (insideBytes !== null && row < batch.count - 1) output.at = put(insideBytes, output);
       output.at = digits.put(output);
+      digits.next();
       if (partitions !== null) {
         output.at = put(PARTITION, output);
-        output.at = jsonRuntime.digits(output.bytes, output.at, view.getUint32(p + 4, true) % partitions);
+        output.at = jsonRuntime.digits(output.bytes, output.at, view.getUint32(at + 4, true) % partitions);
       }
       output.at = put(close, output);
-      p = rowEnd;
-      this.scn = batch.scn + row;
-      digits.next();
-      this.left--;
+      at = rowEnd;
     }
-    if (p === end && row !== batch.count) {
-      throw batch.explained(new RangeError('there are fewer rows than the run promises'));
+    this.left -= row - from;
+    this.scn = batch.scn + row - 1;
+    run.row = row;
+    run.at = at;
+    if ((row === batch.count) !== (at === end)) {
+      throw batch.explained(new RangeError('a run has another number of rows than it promises'));
     }
+    return row - from;
   }
 
   #planOf(batch: LogRowBatch): RunPlan {
@@ -163,12 +223,15 @@ class CountingDigits {
   readonly #bytes: Buffer = Buffer.alloc(24);
   readonly #view: DataView = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
   #end = 0;
+  value = 0;
 
   set(value: number): void {
+    this.value = value;
     this.#end = this.#bytes.write(String(value), 'latin1');
   }
 
   next(): void {
+    this.value++;
     const bytes = this.#bytes;
     for (let at = this.#end - 1; at >= 0; at--) {
       const digit = bytes[at] as number;
@@ -182,15 +245,15 @@ class CountingDigits {
     bytes[0] = 0x31;
   }
 
-  put({ bytes, view, at }: JsonOutput): number {
+  put({ bytes, view, at }: LineOutput): number {
     return copyBytes(this.#bytes, this.#view, 0, this.#end, bytes, view, at);
   }
 }
 
 /** Any text, for what is not written row by row. */
-export function writeText(text: string, output: JsonOutput): void {
-  const bytes = Buffer.byteLength(text);
-  output.room(bytes);
+export function writeText(text: string, output: LineOutput): void {
+  // A UTF-16 unit takes three bytes at most.
+  output.room(text.length * 3);
   output.at += output.bytes.write(text, output.at);
 }
 
@@ -199,18 +262,17 @@ function constant(text: string): Constant {
   return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
 }
 
-const NOTHING = constant('');
 const ID = constant('id: ');
 const PARTITION = constant(',"partition":');
 
 const CLOSINGS = new Map<string, Constant>();
 
 /** The end of a row's line. */
-function closing({ moved, isSnapshot }: LogRowBatch, isEvent: boolean): Constant {
+function closing({ moved, isSnapshot }: LogRowBatch, framing: 'lines' | 'events'): Constant {
   const text =
     (moved === null ? '' : `,"moved":"${moved}"`) +
     (isSnapshot ? ',"snapshot":true' : '') +
-    (isEvent ? '}\n\n' : '}\n');
+    (framing === 'events' ? '}\n\n' : '}\n');
   let known = CLOSINGS.get(text);
   if (known === undefined) {
     known = constant(text);
@@ -219,7 +281,7 @@ function closing({ moved, isSnapshot }: LogRowBatch, isEvent: boolean): Constant
   return known;
 }
 
-function put({ bytes, view }: Constant, output: JsonOutput): number {
+function put({ bytes, view }: Constant, output: LineOutput): number {
   return copyBytes(bytes, view, 0, bytes.length, output.bytes, output.view, output.at);
 }
 

@@ -326,7 +326,7 @@ describe('filtering the bytes of a batch', () => {
         const { bytes } = storedBatch(sketch);
         expect(received(filtered(sketch, bytes, wish))).toEqual(expected(sketch, wish));
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     );
   });
 
@@ -352,7 +352,7 @@ describe('filtering the bytes of a batch', () => {
             .toSorted(),
         );
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
@@ -391,7 +391,7 @@ describe('filtering the bytes of a batch', () => {
           }
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });

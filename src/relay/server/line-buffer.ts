@@ -1,4 +1,4 @@
-import type { JsonOutput } from '../../formats/json-bytes.ts';
+import type { LineOutput } from '../../formats/relay-lines.ts';
 
 /** A buffer that is full is handed over and another one filled: so many bytes, and more only when one row needs them. */
 const BUFFER_BYTES = 256 * 1024;
@@ -6,12 +6,16 @@ const BUFFER_BYTES = 256 * 1024;
 const KEPT_MAX = 2;
 
 /** Collects lines in buffers that are used again. */
-export class LineBuffer implements JsonOutput {
+export class LineBuffer implements LineOutput {
   bytes: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   view: DataView = viewOf(this.bytes);
   at = 0;
   readonly #full: Buffer[] = [];
   readonly #free: Buffer[] = [];
+
+  #lineAt = 0;
+  #lineBytes: Buffer = this.bytes;
+  #lineFull = 0;
 
   /** Whether there is a full buffer: it is time to send. */
   get isFull(): boolean {
@@ -26,6 +30,21 @@ export class LineBuffer implements JsonOutput {
     this.bytes = bytes;
     this.view = viewOf(bytes);
     this.at = 0;
+  }
+
+  beginLine(): void {
+    this.#lineAt = this.at;
+    this.#lineBytes = this.bytes;
+    this.#lineFull = this.#full.length;
+  }
+
+  dropLine(): void {
+    if (this.bytes !== this.#lineBytes) {
+      this.#full.length = this.#lineFull;
+      this.bytes = this.#lineBytes;
+      this.view = viewOf(this.bytes);
+    }
+    this.at = this.#lineAt;
   }
 
   /** What was collected, in order; null when that is nothing. To be given back by `release` when it was sent. */

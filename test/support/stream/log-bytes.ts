@@ -9,6 +9,7 @@ import {
   FLAG,
   ROW_OP,
   RUN_BYTES,
+  SAME_STATEMENT,
   SHAPE_ENTRY_BYTES,
   STATEMENT_ENTRY_BYTES,
   TRANSACTION_BYTES,
@@ -61,8 +62,8 @@ export interface EncodeOptions {
   readonly open?: boolean;
   /** Only these changes; the batch covers the same SCNs. */
   readonly only?: (change: StateChange) => boolean;
-  /** @default true */
-  readonly definesShape?: boolean;
+  /** The SQL of all runs; in a filtered batch only the first one holds it. */
+  readonly statement?: string;
 }
 
 export function partitionOf(id: number, partitions: number): number {
@@ -72,22 +73,28 @@ export function partitionOf(id: number, partitions: number): number {
 /** A stored batch, or, with `only`, what a filter leaves of one. */
 export function encodeStates(
   transactions: readonly StatesTransaction[],
-  { firstScn, count, open = false, only, definesShape = true }: EncodeOptions,
+  { firstScn, count, open = false, only, statement = '' }: EncodeOptions,
 ): Buffer {
   const pieces: Buffer[] = [];
   const shape = plainRowBatch(inserts([{ id: 0, state: 0 }])).shape;
-  if (definesShape) pieces.push(shapeEntry(shape));
+  pieces.push(shapeEntry(shape));
+  let told = false;
+  const end = (run: readonly StateChange[]): void => {
+    if (run.length === 0) return;
+    pieces.push(...runEntry(run, firstScn, told && only !== undefined && statement !== '' ? null : statement));
+    told = true;
+  };
   for (const { committedAtUs, changes, continues = false, schemaScn } of transactions) {
     pieces.push(transactionEntry(committedAtUs, continues));
     if (schemaScn !== undefined) pieces.push(schemaEntry(schemaScn - firstScn));
     let run: StateChange[] = [];
     for (const change of changes) {
       if (only !== undefined && !only(change)) {
-        pieces.push(...runEntry(run, firstScn));
+        end(run);
         run = [];
       } else run.push(change);
     }
-    pieces.push(...runEntry(run, firstScn));
+    end(run);
   }
   const body = Buffer.concat(pieces);
   const position = Buffer.from(`after-${firstScn + count - 1}`);
@@ -119,10 +126,6 @@ export function encodeStates(
   return bytes;
 }
 
-export function shapeText(): string {
-  return plainRowBatch(inserts([{ id: 0, state: 0 }])).shape.text;
-}
-
 function inserts(rows: readonly { readonly id: number; readonly state: number }[]): PlainRows {
   return { table: STATES, kind: 'insert', rows: rows.map(({ id, state }) => ({ id, state })) };
 }
@@ -135,7 +138,8 @@ function transactionEntry(committedAtUs: number, continues: boolean): Buffer {
   return entry;
 }
 
-function runEntry(run: readonly StateChange[], firstScn: number): Buffer[] {
+/** @param statement null: that of the run before */
+function runEntry(run: readonly StateChange[], firstScn: number, statement: string | null): Buffer[] {
   const [first] = run;
   if (first === undefined) return [];
   const target = new FlatTarget();
@@ -148,7 +152,9 @@ function runEntry(run: readonly StateChange[], firstScn: number): Buffer[] {
   head.writeUInt32LE(first.scn - firstScn, 4);
   head.writeUInt32LE(run.length, 8);
   head.writeUInt32LE(rows.length, 12);
-  return [head, rows];
+  const text = Buffer.from(statement ?? '');
+  head.writeUInt32LE(statement === null ? SAME_STATEMENT : text.length, 16);
+  return [head, text, rows];
 }
 
 function schemaEntry(offset: number): Buffer {
