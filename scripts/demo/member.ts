@@ -76,7 +76,7 @@ const changes = createChangeStream(
 
 let number = 0;
 for await (const batch of changes) {
-  await batch.commit().catch(() => {}); await handOver(++number, batch);
+  await handOver(++number, batch);
   try {
     await batch.commit();
   } catch (error) {

@@ -1,8 +1,7 @@
 import type { TransactionPart } from '../core/source.ts';
-import type { JsonOutput } from '../formats/json-bytes.ts';
 import type { LineEncoder, LineSink } from '../formats/line-encoder.ts';
 import type { LogTransactionPart } from '../formats/log/batch-reader.ts';
-import { RelayLines } from '../formats/relay-lines.ts';
+import { type LineOutput, RelayLines } from '../formats/relay-lines.ts';
 
 const BUFFER_BYTES = 256 * 1024;
 const KEPT_BYTES_MAX = 4 * 1024 * 1024;
@@ -11,7 +10,7 @@ const NEWLINE = 0x0a;
 /** The JSON lines of changes that came through a relay, the same that it sends as NDJSON: with `scn`, and `partition` in a group. */
 export class RelayJsonLines implements LineEncoder {
   readonly #lines: RelayLines;
-  #output: LineOutput = new LineOutput();
+  #output: GrowingOutput = new GrowingOutput();
 
   /** @param partitions into how many slices the stream is shared; null: lines do not say theirs */
   constructor(partitions: number | null) {
@@ -23,15 +22,24 @@ export class RelayJsonLines implements LineEncoder {
     for (const _ of this.#lines.write([part as LogTransactionPart], output)) output.emit(emit, false);
     output.emit(emit, true);
     // One huge line is no reason to keep as much for ever.
-    if (output.bytes.length > KEPT_BYTES_MAX) this.#output = new LineOutput();
+    if (output.bytes.length > KEPT_BYTES_MAX) this.#output = new GrowingOutput();
   }
 }
 
 /** Collects bytes and gives them out as whole lines. */
-class LineOutput implements JsonOutput {
+class GrowingOutput implements LineOutput {
   bytes: Buffer = Buffer.allocUnsafe(BUFFER_BYTES);
   view: DataView = viewOf(this.bytes);
   at = 0;
+  #lineAt = 0;
+
+  beginLine(): void {
+    this.#lineAt = this.at;
+  }
+
+  dropLine(): void {
+    this.at = this.#lineAt;
+  }
 
   room(size: number): void {
     if (size <= this.bytes.length - this.at) return;

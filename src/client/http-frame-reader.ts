@@ -1,13 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import { TidingsError } from '../core/errors.ts';
 import { decodeControl, isControl } from '../formats/log/control-frame.ts';
 import { FrameAssembler } from './frame-assembler.ts';
 import { stalled } from './http-requests.ts';
 import { networkError } from './relay-errors.ts';
+import type { BodyReceiver, ResponseBody } from './response-body.ts';
 import type { FrameChunk, FrameReader } from './transport.ts';
 
 export interface HttpFrameReaderOptions {
-  readonly response: IncomingMessage;
+  readonly body: ResponseBody;
   /** The relay, for messages. */
   readonly name: string;
   /** How long nothing may come until the relay says how often it gives a sign of life. */
@@ -25,8 +25,8 @@ const MISSED_SIGNS = 3;
  * Backpressure (I7): the socket is read while less than one buffer of frames waits to be taken, and not beyond. The consumer holds
  * one chunk, so three buffers are in use at most.
  */
-export class HttpFrameReader implements FrameReader {
-  readonly #response: IncomingMessage;
+export class HttpFrameReader implements FrameReader, BodyReceiver {
+  readonly #body: ResponseBody;
   readonly #name: string;
   readonly #verify: ((chunk: FrameChunk) => void) | null;
   readonly #frames: FrameAssembler = new FrameAssembler();
@@ -39,16 +39,12 @@ export class HttpFrameReader implements FrameReader {
   #closed = false;
   #greeted = false;
 
-  constructor({ response, name, idleTimeoutMs, verify }: HttpFrameReaderOptions) {
-    this.#response = response;
+  constructor({ body, name, idleTimeoutMs, verify }: HttpFrameReaderOptions) {
+    this.#body = body;
     this.#name = name;
     this.#idleTimeoutMs = idleTimeoutMs;
     this.#verify = verify;
-    response.on('data', (bytes: Buffer) => this.#onData(bytes));
-    response.on('end', () => this.#onEnd());
-    response.on('error', (error) => this.#fail(error));
-    // Also without `end` and `error`: a body that was cut off.
-    response.on('close', () => this.#onEnd());
+    body.start(this);
   }
 
   async next(): Promise<FrameChunk | null> {
@@ -56,7 +52,7 @@ export class HttpFrameReader implements FrameReader {
       if (this.#closed) return null;
       const chunk = this.#frames.take();
       if (chunk !== null) {
-        if (!this.#over && this.#frames.hasRoom && this.#response.isPaused()) this.#response.resume();
+        if (!this.#over && this.#frames.hasRoom) this.#body.resume();
         if (!this.#greeted) this.#greet(chunk);
         this.#verify?.(chunk);
         return chunk;
@@ -74,35 +70,35 @@ export class HttpFrameReader implements FrameReader {
     this.#closed = true;
     this.#over = true;
     this.#stopWatching();
-    this.#response.destroy();
+    this.#body.destroy();
     this.#wake();
   }
 
-  #onData(bytes: Buffer): void {
-    if (this.#over) return;
+  data(bytes: Uint8Array): boolean {
+    if (this.#over) return false;
     try {
       this.#frames.push(bytes);
     } catch (error) {
-      this.#response.destroy();
-      this.#fail(error);
-      return;
+      this.#body.destroy();
+      this.fail(error);
+      return false;
     }
     this.#idle?.refresh();
-    if (!this.#frames.hasRoom) this.#response.pause();
     if (this.#frames.ready) this.#wake();
+    return this.#frames.hasRoom;
   }
 
-  #onEnd(): void {
+  end(whole: boolean): void {
     if (this.#over) return;
-    if (!this.#response.complete || this.#frames.insideFrame) {
-      this.#fail(new Error('the answer was cut off'));
+    if (!whole || this.#frames.insideFrame) {
+      this.fail(new Error('the answer was cut off'));
       return;
     }
     this.#over = true;
     this.#wake();
   }
 
-  #fail(error: unknown): void {
+  fail(error: unknown): void {
     if (this.#over) return;
     this.#over = true;
     this.#failure = error instanceof TidingsError ? error : networkError(error, this.#name, 'reading');
@@ -119,8 +115,8 @@ export class HttpFrameReader implements FrameReader {
   /** Only while somebody waits: a consumer that takes its time is no reason to think the relay dead. */
   #watch(): void {
     this.#idle = setTimeout(() => {
-      this.#fail(stalled(this.#name, this.#idleTimeoutMs));
-      this.#response.destroy();
+      this.fail(stalled(this.#name, this.#idleTimeoutMs));
+      this.#body.destroy();
     }, this.#idleTimeoutMs);
   }
 

@@ -75,8 +75,8 @@ export class HttpTransport implements Transport {
 
   async #open(path: string, signal: AbortSignal): Promise<FrameReader> {
     const { requests, idleTimeoutMs, verify } = this.#options;
-    const response = await requests.open(path, BATCHES, signal);
-    return new HttpFrameReader({ response, name: requests.name, idleTimeoutMs, verify });
+    const body = await requests.open(path, BATCHES, signal);
+    return new HttpFrameReader({ body, name: requests.name, idleTimeoutMs, verify });
   }
 
   #memberPath({ group, member }: MemberName): string {

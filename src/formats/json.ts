@@ -1,14 +1,11 @@
 import type { Row, SchemaChange, Truncation } from '../core/change.ts';
 import type { Position } from '../core/position.ts';
-import type { Entry, RowBatch, TransactionPart } from '../core/source.ts';
+import type { RowBatch, TransactionPart } from '../core/source.ts';
 import type { Column } from '../core/table-schema.ts';
 import { base64, embeddedJson, isoMicroseconds, jsonNumber, jsonString, vectorText } from './json-text.ts';
 import { leftOutKeys } from './left-out-keys.ts';
-import { lastLineEntry, type LineEncoder } from './line-encoder.ts';
+import { lastLineEntry, type LineEncoder, type LineSink } from './line-encoder.ts';
 import { type ColumnEncoding, type TableEncoder, TableEncoders } from './row-encoder.ts';
-
-/** Takes one line, without its line end, and what it is about: an entry, and for rows which of them. */
-export type JsonLineSink = (line: string, entry: Entry, row: number) => void;
 
 /**
  * Tidings' own lines. docs/formats/change-event.md is the grammar.
@@ -19,22 +16,17 @@ export type JsonLineSink = (line: string, entry: Entry, row: number) => void;
 export class JsonEncoder implements LineEncoder {
   readonly #tables: TableEncoders = new TableEncoders(jsonEncoding);
 
-  encode(part: TransactionPart, emit: JsonLineSink): void {
+  encode(part: TransactionPart, emit: LineSink): void {
     const tails = new LineTails(part);
     const last = lastLineEntry(part, () => true);
     part.entries.forEach((entry, index) => {
       const isLast = index === last;
       if (entry.type === 'rows') this.#rows(entry, { isLast, tails, emit });
-      else emit(statementHead(entry) + (isLast ? tails.last : tails.inside) + this.extra(entry, 0) + '}', entry, 0);
+      else emit(statementHead(entry) + (isLast ? tails.last : tails.inside) + '}');
     });
   }
 
-  /** Members behind `pos`, each with a comma before it. */
-  protected extra(_entry: Entry, _row: number): string {
-    return '';
-  }
-
-  #rows(batch: RowBatch, { isLast, tails, emit }: { isLast: boolean; tails: LineTails; emit: JsonLineSink }): void {
+  #rows(batch: RowBatch, { isLast, tails, emit }: { isLast: boolean; tails: LineTails; emit: LineSink }): void {
     const { table } = batch;
     const encoder = this.#tables.of(table);
     const head = `${rowHead(batch)}"key":`;
@@ -52,10 +44,7 @@ export class JsonEncoder implements LineEncoder {
           ',"after":' +
           (now === null ? 'null' : encoder.object(now)) +
           (isLast && row === count - 1 ? tails.last : tails.inside) +
-          this.extra(batch, row) +
           '}',
-        batch,
-        row,
       );
     }
   }

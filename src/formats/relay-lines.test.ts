@@ -5,10 +5,10 @@ import { column, part, rowBatch, table } from '../../test/support/changes.ts';
 import type { Row, Value } from '../core/change.ts';
 import type { TransactionPart } from '../core/source.ts';
 import type { Column, ColumnType, TableSchema } from '../core/table-schema.ts';
+import { JsonEncoder } from './json.ts';
 import { readBatch } from './log/batch-reader.ts';
 import { ROW_OP } from './log/batch-layout.ts';
 import { ShapeRegistry } from './log/shape-registry.ts';
-import { RelayJsonEncoder } from './relay-json.ts';
 import { type LineOutput, RelayLines, type RelayLinesOptions } from './relay-lines.ts';
 
 /** Gives exactly the room that is asked for, in a new buffer each time, and keeps what lies behind it from being written. */
@@ -65,11 +65,18 @@ function written(
   return output.text();
 }
 
-/** What the encoder of strings says, from the decoded rows. */
+/** What the encoder of strings says of the decoded rows, and behind it what a relay knows. */
 function expected(parts: readonly TransactionPart[], { partitions = null, batch = {} }: Options = {}): string {
-  const encoder = new RelayJsonEncoder({ partitions });
   let text = '';
-  for (const each of decode(parts, batch).parts) encoder.encode(each, (line) => (text += `${line}\n`));
+  for (const each of decode(parts, batch).parts) {
+    const known = each.entries.flatMap((entry) => {
+      if (entry.type !== 'rows') return [`"scn":${entry.scn}`];
+      return [...entry.hashes()].map(
+        (hash, row) => `"scn":${entry.scn + row}${partitions === null ? '' : `,"partition":${hash % partitions}`}`,
+      );
+    });
+    new JsonEncoder().encode(each, (line) => (text += `${line.slice(0, -1)},${known.shift()}}\n`));
+  }
   return text;
 }
 

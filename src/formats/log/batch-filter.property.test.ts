@@ -18,6 +18,8 @@ import { controlLength, decodeControl, isControl } from './control-frame.ts';
 import { FilterOutput } from './filter-output.ts';
 import { ShapeRegistry } from './shape-registry.ts';
 
+/** A second or two each on a machine that has nothing else to do. */
+const TIMEOUT_MS = 120_000;
 const PARTITIONS = 8;
 /** No row has several of it in a row. */
 const MARK = 0xab;
@@ -320,78 +322,90 @@ function filtered(sketch: BatchSketch, bytes: Buffer, wish: Wish): FilterOutput 
 }
 
 describe('filtering the bytes of a batch', () => {
-  test('leaves what filtering its changes as objects leaves, whatever is asked for', () => {
-    fc.assert(
-      fc.property(cases, ({ sketch, wish }) => {
-        const { bytes } = storedBatch(sketch);
-        expect(received(filtered(sketch, bytes, wish))).toEqual(expected(sketch, wish));
-      }),
-      { numRuns: 200 },
-    );
-  });
-
-  test('gives to all partitions together every change once, and every half of an update that moved its key', () => {
-    fc.assert(
-      fc.property(sketches, (sketch) => {
-        const { bytes } = storedBatch(sketch);
-        const all = { partitions: [...Array(PARTITIONS).keys()], after: 0, afterOf: null };
-        const whole = expected(sketch, all);
-        const apart = all.partitions.flatMap((partition) =>
-          received(filtered(sketch, bytes, { ...all, partitions: [partition] })).filter(
-            ({ kind }) => kind !== undefined,
-          ),
-        );
-        const text = (entry: Seen): string =>
-          Object.values(entry)
-            .map((value) => (Array.isArray(value) ? value.map(String).join() : String(value)))
-            .join('|');
-        expect(apart.map(text).toSorted()).toEqual(
-          whole
-            .filter(({ kind }) => kind !== undefined)
-            .map(text)
-            .toSorted(),
-        );
-      }),
-      { numRuns: 40 },
-    );
-  });
-
-  test('of damaged bytes ends with an error or with a batch, never outside of its bounds', () => {
-    fc.assert(
-      fc.property(
-        cases,
-        fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 1, max: 255 })), {
-          maxLength: 4,
+  test(
+    'leaves what filtering its changes as objects leaves, whatever is asked for',
+    () => {
+      fc.assert(
+        fc.property(cases, ({ sketch, wish }) => {
+          const { bytes } = storedBatch(sketch);
+          expect(received(filtered(sketch, bytes, wish))).toEqual(expected(sketch, wish));
         }),
-        fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
-        ({ sketch, wish }, flips, cut) => {
-          const { bytes: intact } = storedBatch(sketch);
-          // In the middle of other bytes, which must not be looked at.
-          const around = Buffer.alloc(4096, MARK);
-          const damaged = Buffer.from(intact);
-          for (const [place, value] of flips) {
-            const at = Math.min(Math.floor(place * damaged.length), damaged.length - 1);
-            damaged[at] = (damaged[at] as number) ^ value;
-          }
-          const bytes =
-            cut === null
-              ? Buffer.concat([around, damaged, around])
-              : Buffer.concat([around, damaged.subarray(0, Math.floor(cut * damaged.length))]);
-          const filter = filterFor(sketch, wish);
-          const lane = filter.lane({ ...wish, afterOf: null });
-          const output = new FilterOutput(64);
-          try {
-            filter.filter(bytes, viewOf(bytes), { start: around.length, lane, output });
-            expect(output.bytes.subarray(0, output.at).indexOf(Buffer.alloc(12, MARK))).toBe(-1);
-            expect(output.at).toBeLessThanOrEqual(intact.length * 200 + 100_000);
-          } catch (error) {
-            if (!isTidingsError(error)) throw error;
-            expect(['LOG_DAMAGED', 'LOG_VERSION_UNKNOWN']).toContain(error.code);
-            expect(output.at).toBe(0);
-          }
-        },
-      ),
-      { numRuns: 300 },
-    );
-  });
+        { numRuns: 200 },
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'gives to all partitions together every change once, and every half of an update that moved its key',
+    () => {
+      fc.assert(
+        fc.property(sketches, (sketch) => {
+          const { bytes } = storedBatch(sketch);
+          const all = { partitions: [...Array(PARTITIONS).keys()], after: 0, afterOf: null };
+          const whole = expected(sketch, all);
+          const apart = all.partitions.flatMap((partition) =>
+            received(filtered(sketch, bytes, { ...all, partitions: [partition] })).filter(
+              ({ kind }) => kind !== undefined,
+            ),
+          );
+          const text = (entry: Seen): string =>
+            Object.values(entry)
+              .map((value) => (Array.isArray(value) ? value.map(String).join() : String(value)))
+              .join('|');
+          expect(apart.map(text).toSorted()).toEqual(
+            whole
+              .filter(({ kind }) => kind !== undefined)
+              .map(text)
+              .toSorted(),
+          );
+        }),
+        { numRuns: 40 },
+      );
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'of damaged bytes ends with an error or with a batch, never outside of its bounds',
+    () => {
+      fc.assert(
+        fc.property(
+          cases,
+          fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 1, max: 255 })), {
+            maxLength: 4,
+          }),
+          fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
+          ({ sketch, wish }, flips, cut) => {
+            const { bytes: intact } = storedBatch(sketch);
+            // In the middle of other bytes, which must not be looked at.
+            const around = Buffer.alloc(4096, MARK);
+            const damaged = Buffer.from(intact);
+            for (const [place, value] of flips) {
+              const at = Math.min(Math.floor(place * damaged.length), damaged.length - 1);
+              damaged[at] = (damaged[at] as number) ^ value;
+            }
+            const bytes =
+              cut === null
+                ? Buffer.concat([around, damaged, around])
+                : Buffer.concat([around, damaged.subarray(0, Math.floor(cut * damaged.length))]);
+            const filter = filterFor(sketch, wish);
+            const lane = filter.lane({ ...wish, afterOf: null });
+            const output = new FilterOutput(64);
+            try {
+              filter.filter(bytes, viewOf(bytes), { start: around.length, lane, output });
+              expect(output.bytes.subarray(0, output.at).indexOf(Buffer.alloc(12, MARK))).toBe(-1);
+              expect(output.at).toBeLessThanOrEqual(intact.length * 200 + 100_000);
+            } catch (error) {
+              if (!isTidingsError(error)) throw error;
+              expect(['LOG_DAMAGED', 'LOG_VERSION_UNKNOWN']).toContain(error.code);
+              expect(output.at).toBe(0);
+            }
+          },
+        ),
+        { numRuns: 300 },
+      );
+    },
+    TIMEOUT_MS,
+  );
 });

@@ -1,0 +1,107 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { segmentNames } from '../support/log-harness.ts';
+import { contentsOf, LogWriter } from '../support/log-writer/log-writer.ts';
+import { scriptedItems } from '../support/log-writer/script.ts';
+
+const COUNT = 1200;
+const MIB = 1024 * 1024;
+
+let directory = '';
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'tidings-log-disk-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+/** util-linux has it, which is not everywhere. */
+const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
+
+describe.skipIf(!hasPrlimit)('a limit on the size of files', () => {
+  const KIB = 300;
+
+  test('stops the log while it holds: nothing is lost, and it goes on by itself when it is raised', async () => {
+    await using writer = new LogWriter(directory, { upTo: COUNT, segmentBytes: 100 * MIB, fileKib: KIB });
+    await writer.until(({ lines }) => lines.includes('stalled disk-full'));
+    const { durable } = writer;
+    expect(durable).toBeGreaterThan(0);
+    const path = join(directory, segmentNames(directory)[0] as string);
+    expect(statSync(path).size).toBeLessThanOrEqual(KIB * 1024);
+    execFileSync('prlimit', ['--pid', String(writer.pid), '--fsize=unlimited']);
+    await writer.until(({ lines }) => lines.includes('going'));
+    expect({ ...(await writer.exit()), errors: writer.errors }).toEqual({ code: 0, signal: null, errors: '' });
+    expect((await contentsOf(directory)).items).toEqual(scriptedItems(COUNT));
+  });
+
+  test('leaves a log whole that is killed while it waits', async () => {
+    await using writer = new LogWriter(directory, { upTo: COUNT, segmentBytes: 100 * MIB, fileKib: KIB });
+    await writer.until(({ lines }) => lines.includes('stalled disk-full'));
+    writer.kill();
+    await writer.exit();
+    const { items, position } = await contentsOf(directory);
+    expect(position).toBeGreaterThanOrEqual(writer.durable);
+    expect(items).toEqual(scriptedItems(position));
+  });
+});
+
+/** A file system of 2 MiB, where the user may make one. */
+function mountSmall(path: string): boolean {
+  return spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', path]).status === 0;
+}
+
+const mayMount = ((): boolean => {
+  const path = mkdtempSync(join(tmpdir(), 'tidings-mount-'));
+  const mounted = mountSmall(path);
+  if (mounted) execFileSync('umount', [path]);
+  rmSync(path, { recursive: true });
+  return mounted;
+})();
+
+describe.skipIf(!mayMount)('a full disk', () => {
+  beforeEach(() => {
+    mountSmall(directory);
+  });
+  afterEach(() => {
+    execFileSync('umount', [directory]);
+  });
+
+  test('stops the log, wherever in a segment or between two it happens, and there is no loss when there is room again', async () => {
+    const ballast = join(directory, 'ballast');
+    writeFileSync(ballast, Buffer.alloc(1.5 * MIB));
+    await using writer = new LogWriter(join(directory, 'log'), { upTo: 800, segmentBytes: 50_000 });
+    await writer.until(({ lines }) => lines.includes('stalled disk-full'));
+    unlinkSync(ballast);
+    await writer.until(({ lines }) => lines.includes('going'));
+    // Until it is full again.
+    await writer.until(({ lines }) => lines.at(-1) === 'stalled disk-full' || lines.at(-1) === 'done');
+    writer.kill();
+    await writer.exit();
+    execFileSync('mount', ['-o', 'remount,size=64m', directory]);
+    const { items, position } = await contentsOf(join(directory, 'log'));
+    expect(position).toBeGreaterThanOrEqual(writer.durable);
+    expect(items).toEqual(scriptedItems(position));
+    await using next = new LogWriter(join(directory, 'log'), { upTo: 800 });
+    expect(await next.exit()).toEqual({ code: 0, signal: null });
+    expect((await contentsOf(join(directory, 'log'))).items).toEqual(scriptedItems(800));
+  });
+
+  test('at the start is told as such', async () => {
+    writeFileSync(join(directory, 'ballast'), Buffer.alloc(2 * MIB - 8192));
+    await using writer = new LogWriter(join(directory, 'log'), { upTo: 1 });
+    await Promise.race([writer.exit(), writer.until(({ lines }) => lines.includes('stalled disk-full'))]);
+    if (!writer.lines.includes('stalled disk-full')) expect(writer.errors).toMatch(/DISK_FULL|ENOSPC/);
+  });
+
+  test('a directory that may only be read is told as such', async () => {
+    execFileSync('mount', ['-o', 'remount,ro', directory]);
+    await expect(contentsOf(join(directory, 'log'))).rejects.toMatchObject({ code: 'DIRECTORY_UNUSABLE' });
+  });
+});
+
+test.skipIf(process.getuid?.() === 0)('a directory without permissions is told as such', async () => {
+  chmodSync(directory, 0o500);
+  await expect(contentsOf(directory)).rejects.toMatchObject({ code: 'DIRECTORY_UNUSABLE' });
+  chmodSync(directory, 0o700);
+});

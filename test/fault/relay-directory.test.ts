@@ -1,0 +1,449 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
+import { connect } from '../../src/client/connect.ts';
+import { fileCheckpoints } from '../../src/client/file-checkpoints.ts';
+import type { CheckpointStore, StreamOptions } from '../../src/core/consumer.ts';
+import { isTidingsError, type TidingsError } from '../../src/core/errors.ts';
+import { runCommand } from '../support/cli-process.ts';
+import { SeededRandom, seedOfRun } from '../support/random.ts';
+import { canLimitFileSize, limitFileSize } from '../support/relay/file-size-limit.ts';
+import { RelayProcess } from '../support/relay/relay-process.ts';
+import { RunningRelay, type RunningRelayOptions } from '../support/relay/running-relay.ts';
+import { flipBit, type SegmentFile, segmentsOf } from '../support/relay/segments.ts';
+import { StreamReader } from '../support/relay/stream-reader.ts';
+import { TemporaryDirectory } from '../support/relay/temporary-directory.ts';
+import { describeServer } from '../support/servers/describe-server.ts';
+import { Walk } from '../support/walk.ts';
+
+const seed = seedOfRun("a relay's directory");
+const NOBODY = 65_534;
+const HOUR_MS = 3_600_000;
+const PATIENTLY = { timeout: 30_000 };
+const SMALL = { segmentBytes: 64 * 1024 };
+const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
+
+/** The system's clock, set off by so much. */
+function shiftedClock(byMs: number): Clock {
+  return { nowMs: () => systemClock.nowMs() + byMs, sleep: (delayMs, signal) => systemClock.sleep(delayMs, signal) };
+}
+
+/** What a reading or a start is refused with; fails when it is not. */
+async function refusal(attempt: Promise<unknown>): Promise<TidingsError> {
+  const error: unknown = await attempt.then(
+    () => new Error('it was not refused'),
+    (cause: unknown) => cause,
+  );
+  if (!isTidingsError(error)) throw error;
+  return error;
+}
+
+describeServer('mariadb', "a relay's directory", (server) => {
+  const streams = (): RunningRelayOptions['streams'] => ({
+    walk: { source: { url: server().url, tables: ['walk.*'] }, log: SMALL },
+  });
+  const configured = (): Readonly<Record<string, object>> => ({
+    walk: { source: { type: 'mysql', url: server().url, tables: ['walk.*'] } },
+  });
+
+  /** Some fifty transactions in a log of several segments, and the relay that has just been started again on it. */
+  const filled = async (directory: string): Promise<{ relay: RunningRelay; walk: Walk; segments: SegmentFile[] }> => {
+    const walk = await Walk.create(server(), new SeededRandom(seed), { padBytes: 2000 });
+    const relay = await RunningRelay.start({ directory, streams: streams() });
+    await relay.positioned();
+    await walk.run(50);
+    {
+      await using reader = new StreamReader(relay.url, 'walk');
+      await reader.untilAll(await walk.committed());
+    }
+    await relay.stop();
+    const segments = segmentsOf(directory, 'walk');
+    expect(segments.length).toBeGreaterThan(4);
+    return { relay, walk, segments };
+  };
+
+  describe('that another relay works on', () => {
+    test('is refused to the second by its name and the process id of the first, and the first goes on', async () => {
+      using folder = new TemporaryDirectory();
+      const walk = await Walk.create(server(), new SeededRandom(seed));
+      await using relay = await RelayProcess.create({ folder: folder.path, streams: configured() });
+      await relay.start();
+      await relay.positioned('walk');
+      const second = await runCommand(['run', relay.config]);
+      expect(second.code).toBe(1);
+      expect(second.stderr).toContain('DIRECTORY_IN_USE');
+      expect(second.stderr).toContain(relay.data);
+      expect(second.stderr).toContain(`process ${relay.pid}`);
+      await walk.run(5);
+      await walk.close();
+      await using reader = new StreamReader(relay.url, 'walk');
+      await reader.untilAll(await walk.committed());
+      reader.expectExactly(await walk.committed());
+      // That number is the first one's: it hears the signal.
+      process.kill(relay.pid, 'SIGTERM');
+      expect(await relay.exit()).toEqual({ code: 0, signal: null });
+    });
+
+    test('is free again when its relay was killed', async () => {
+      using folder = new TemporaryDirectory();
+      await using relay = await RelayProcess.create({ folder: folder.path, streams: configured() });
+      await relay.start();
+      relay.signal('SIGKILL');
+      await relay.exit();
+      await relay.start();
+      expect((await relay.stream('walk')).state).toMatch(/starting|running/);
+    });
+  });
+
+  test('that may not be written to is refused by its name, and stays as it is', async () => {
+    using folder = new TemporaryDirectory();
+    const walk = await Walk.create(server(), new SeededRandom(seed));
+    await using relay = await RelayProcess.create({ folder: folder.path, streams: configured() });
+    await relay.start();
+    await relay.positioned('walk');
+    await walk.run(5);
+    await walk.close();
+    {
+      await using reader = new StreamReader(relay.url, 'walk');
+      await reader.untilAll(await walk.committed());
+    }
+    relay.signal('SIGTERM');
+    await relay.exit();
+    const files = (): string[] => readdirSync(relay.data, { recursive: true, encoding: 'utf8' }).toSorted();
+    const before = files();
+    const directories = [relay.data, join(relay.data, 'streams'), join(relay.data, 'streams', 'walk')];
+    // The superuser may write anywhere: nobody may not.
+    const uid = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+    chmodSync(folder.path, 0o755);
+    for (const directory of directories) chmodSync(directory, 0o555);
+    const run = promisify(execFile)(process.execPath, [MAIN, 'run', relay.config], { timeout: 60_000, ...uid });
+    const failure = (await run.then(
+      () => ({ code: 0, stderr: '' }),
+      (error: unknown) => error,
+    )) as { readonly code: number; readonly stderr: string };
+    for (const directory of directories) chmodSync(directory, 0o755);
+    expect(failure.code).toBe(1);
+    expect(failure.stderr).toContain('DIRECTORY_UNUSABLE');
+    expect(failure.stderr).toContain(relay.data);
+    expect(files()).toEqual(before);
+    await relay.start();
+    (await StreamReader.readAll(relay.url, 'walk')).expectExactly(await walk.committed());
+  });
+
+  test('that is a file is refused by its name, and the file stays as it is', async () => {
+    using folder = new TemporaryDirectory();
+    const relay = await RelayProcess.create({ folder: folder.path, streams: configured() });
+    writeFileSync(relay.data, 'important');
+    const refused = await runCommand(['run', relay.config]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('DIRECTORY_UNUSABLE');
+    expect(refused.stderr).toContain(relay.data);
+    expect(readFileSync(relay.data, 'utf8')).toBe('important');
+  });
+
+  describe('whose log is damaged', () => {
+    test('by a segment that is gone from its middle is not opened, and the changes that are missing are named', async () => {
+      using directory = new TemporaryDirectory();
+      const { relay, walk, segments } = await filled(directory.path);
+      await walk.close();
+      const [, , gone, next] = segments as [SegmentFile, SegmentFile, SegmentFile, SegmentFile];
+      rmSync(gone.path);
+      const error = await refusal(relay.start());
+      expect(error).toMatchObject({ code: 'LOG_DAMAGED', retry: 'operator' });
+      expect(error.message).toContain(`from SCN ${gone.firstScn} to ${next.firstScn - 1}`);
+      expect(error.hint).not.toBe('');
+      // It has let go of the directory.
+      expect((await refusal(relay.start())).code).toBe('LOG_DAMAGED');
+    });
+
+    test.for([
+      { what: 'a flipped bit in an old segment', harm: ({ path, bytes }: SegmentFile) => flipBit(path, bytes >> 1) },
+      { what: 'an old segment that vanishes while the relay runs', harm: ({ path }: SegmentFile) => rmSync(path) },
+    ])('by $what stops whoever reads there, with segment and offset, and nobody else', async ({ what, harm }) => {
+      using directory = new TemporaryDirectory();
+      const { relay, walk, segments } = await filled(directory.path);
+      await using running = relay;
+      await running.start();
+      const [, , damaged, next] = segments as [SegmentFile, SegmentFile, SegmentFile, SegmentFile];
+      harm(damaged);
+      const expected = (await walk.committed()).flat();
+
+      // One behind the damage, and one at the end: both before and after others have run into it.
+      await using behind = new StreamReader(running.url, 'walk', { from: next.firstScn - 1 });
+      await using tail = new StreamReader(running.url, 'walk', { from: 'latest' });
+      await using reader = new StreamReader(running.url, 'walk');
+      const error = await refusal(reader.finished);
+      expect(error.code).toBe('LOG_DAMAGED');
+      expect(error.hint).not.toBe('');
+      const place = /(\d{16}\.log) is damaged at byte (\d+): /.exec(error.message);
+      expect(place?.[1]).toBe(damaged.name);
+      const offset = Number(place?.[2]);
+      expect(offset).toBeLessThanOrEqual(damaged.bytes >> 1);
+      // Nothing from there on was handed over, all before it was: as far as the log was whole.
+      const got = reader.changes.length;
+      assert.deepEqual(reader.changes, expected.slice(0, got));
+      expect(reader.lastScn).toBeGreaterThanOrEqual(damaged.firstScn - 1);
+      expect(reader.lastScn).toBeLessThan(next.firstScn - 1);
+
+      // As lines, the last one says so, and the response is cut off rather than ended.
+      const response = await fetch(`${running.url}/v1/streams/walk/changes?from=earliest&limit=1000000`);
+      let text = '';
+      const cut = (async () => {
+        for await (const chunk of response.body ?? []) text += Buffer.from(chunk).toString();
+      })();
+      await expect(cut).rejects.toThrow();
+      const last = text.trimEnd().split('\n').at(-1) ?? '';
+      expect(JSON.parse(last)).toMatchObject({
+        error: { code: 'LOG_DAMAGED', message: expect.stringContaining(damaged.name) as string },
+      });
+
+      await walk.run(10);
+      await walk.close();
+      const all = (await walk.committed()).flat();
+      const fromNext = all.slice(next.firstScn - segments[0]!.firstScn);
+      await behind.until(({ changes }) => changes.length >= fromNext.length);
+      await tail.until(({ changes }) => changes.length >= all.length - expected.length);
+      assert.deepEqual(behind.changes, fromNext, what);
+      assert.deepEqual(tail.changes, all.slice(expected.length), what);
+      expect(running.stream('walk').status()).toMatchObject({ state: 'running', error: null });
+      expect(await running.readiness()).toMatchObject({ status: 200 });
+    });
+  });
+
+  test('with the clock an hour back, its own and the database’s, SCNs go on growing and a search by time misses nothing', async () => {
+    using directory = new TemporaryDirectory();
+    await server().query(
+      'DROP DATABASE IF EXISTS walk; CREATE DATABASE walk; CREATE TABLE walk.tx (n INT PRIMARY KEY, pad TEXT)',
+    );
+    const connection = await server().connection();
+    let n = 0;
+    const baseS = Math.floor(Date.now() / 1000) - 24 * 3600;
+    /** Ten transactions, the first committed so many seconds after the base, each a second later than the one before. */
+    const write = async (afterS: number): Promise<void> => {
+      for (let i = 0; i < 10; i++) {
+        // oxlint-disable-next-line no-await-in-loop -- in order
+        await connection.query(
+          `SET timestamp = ${baseS + afterS + i}; INSERT INTO walk.tx VALUES (${++n}, REPEAT('x', 9000))`,
+        );
+      }
+    };
+    await using relay = await RunningRelay.start({ directory: directory.path, streams: streams() });
+    await relay.positioned();
+    const member: number[] = [];
+    const consumeAsMember = async (until: number): Promise<void> => {
+      await using client = connect(relay.url);
+      for await (const batch of client.stream('walk', { group: 'g', from: 'earliest' })) {
+        member.push(...batch.changes.map(({ after }) => Number(after?.['n'])));
+        await batch.commit();
+        if (member.length >= until) break;
+      }
+    };
+    const seen = async (options: StreamOptions = {}): Promise<{ n: number; scn: number; us: number }[]> => {
+      await using client = connect(relay.url);
+      const found: { n: number; scn: number; us: number }[] = [];
+      for await (const { changes } of client.stream('walk', { from: 'earliest', untilEnd: true, ...options })) {
+        for (const { after, scn, committedAtUs: us } of changes) found.push({ n: Number(after?.['n']), scn, us });
+      }
+      return found;
+    };
+    const visible = (count: number): Promise<void> =>
+      expect.poll(async () => (await seen()).length, PATIENTLY).toBe(count);
+
+    await write(3 * 3600);
+    await visible(10);
+    await consumeAsMember(10);
+    await relay.stop();
+    await relay.start({ clock: shiftedClock(-HOUR_MS) });
+    await write(2 * 3600);
+    await visible(20);
+    await consumeAsMember(20);
+    await relay.stop();
+    await relay.start({ clock: systemClock });
+    await write(3 * 3600 + 5);
+    await visible(30);
+    await consumeAsMember(30);
+    await connection.end();
+
+    const all = await seen();
+    const numbers = Array.from({ length: 30 }, (_, i) => i + 1);
+    expect(all.map(({ n: number }) => number)).toEqual(numbers);
+    expect(all.map(({ scn }) => scn)).toEqual(all.map((_, i) => (all[0]?.scn ?? 0) + i));
+    expect(all[10]?.us).toBeLessThan(all[0]?.us ?? 0);
+    expect(member.toSorted((a, b) => a - b)).toEqual(numbers);
+    expect(segmentsOf(directory.path, 'walk').length).toBeGreaterThan(3);
+    for (const us of new Set(all.flatMap(({ us: at }) => [at, at + 500_000]))) {
+      // oxlint-disable-next-line no-await-in-loop -- one search after the other
+      const found = new Set((await seen({ from: new Date(us / 1000) })).map(({ n: number }) => number));
+      const missing = all.filter(({ us: at, n: number }) => at >= us && !found.has(number));
+      expect(missing, `from ${us}`).toEqual([]);
+    }
+  });
+
+  describe('from which a stream was removed, so that it was made again,', () => {
+    test.for([
+      { when: 'by a clock that goes on', byMs: 0 },
+      { when: 'by a clock an hour back', byMs: -HOUR_MS },
+    ])('makes no consumer with a former checkpoint go on in silence, $when', async ({ byMs }) => {
+      using directory = new TemporaryDirectory();
+      const walk = await Walk.create(server(), new SeededRandom(seed));
+      await using relay = await RunningRelay.start({ directory: directory.path, streams: streams() });
+      await relay.positioned();
+      await walk.run(10);
+      /** Reads until it has seen everything, and commits it. */
+      const consume = async (options: StreamOptions): Promise<void> => {
+        await using client = connect(relay.url);
+        const { last } = relay.stream('walk').log.visible;
+        for await (const batch of client.stream('walk', { from: 'earliest', ...options })) {
+          await batch.commit();
+          if (batch.scn >= last) break;
+        }
+      };
+      const own: CheckpointStore & { scn: number | null } = {
+        scn: null,
+        load: () => Promise.resolve(own.scn),
+        save: (scn) => {
+          own.scn = scn;
+          return Promise.resolve();
+        },
+      };
+      const file = directory.in('reader.checkpoint');
+      {
+        await using reader = new StreamReader(relay.url, 'walk');
+        await reader.untilAll(await walk.committed());
+      }
+      await consume({ checkpoints: fileCheckpoints(file) });
+      await consume({ checkpoints: own });
+      await consume({ group: 'g' });
+      await using connected = new StreamReader(relay.url, 'walk');
+      await connected.untilAll(await walk.committed());
+
+      await relay.stop();
+      rmSync(directory.in('streams', 'walk'), { recursive: true });
+      await relay.start({ clock: shiftedClock(byMs) });
+      await relay.positioned();
+      await walk.run(10);
+      await walk.close();
+      await expect.poll(() => relay.stream('walk').status().changes, PATIENTLY).toBeGreaterThan(10);
+
+      expect((await refusal(connected.finished)).code).toBe('SCN_UNKNOWN');
+      for (const options of [{ checkpoints: fileCheckpoints(file) }, { checkpoints: own }, { group: 'g' }]) {
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        const error = await refusal(consume(options));
+        expect(error.code, Object.keys(options).join()).toMatch(/^SCN_(UNKNOWN|PURGED)$/);
+        expect(error.hint).not.toBe('');
+      }
+      // Whoever begins anew gets what the new stream has.
+      expect((await StreamReader.readAll(relay.url, 'walk')).lastTransaction).toBe(20);
+    });
+  });
+
+  test('whose disk is full holds the source, serves what it has, is not ready, and goes on by itself when there is room', async ({
+    skip,
+  }) => {
+    if (!canLimitFileSize()) skip('prlimit of util-linux is needed');
+    using folder = new TemporaryDirectory();
+    const walk = await Walk.create(server(), new SeededRandom(seed), { padBytes: 500 });
+    await using relay = await RelayProcess.create({ folder: folder.path, streams: configured() });
+    await relay.start();
+    await relay.positioned('walk');
+    await using reader = new StreamReader(relay.url, 'walk');
+    const enough = new AbortController();
+    const load = walk.runUntil(enough.signal);
+    await reader.until(({ lastTransaction }) => lastTransaction > 20);
+
+    const [segment] = segmentsOf(relay.data, 'walk');
+    limitFileSize(relay.pid, (segment?.bytes ?? 0) + 100_000);
+    await expect
+      .poll(() => relay.stream('walk'), PATIENTLY)
+      .toMatchObject({ state: 'stalled', stall: { reason: 'disk-full' } });
+    expect(await relay.readiness()).toMatchObject({ status: 503, reasons: [{ stream: 'walk', code: 'STALLED' }] });
+    // The source is held: however much is written there, nothing more is taken from it.
+    const held = await relay.stream('walk');
+    const { last } = walk;
+    await expect.poll(() => walk.last, PATIENTLY).toBeGreaterThan(last + 500);
+    expect(await relay.stream('walk')).toMatchObject({
+      state: 'stalled',
+      last: held.last,
+      position: held.position,
+      sourceBytes: held.sourceBytes,
+    });
+    const meanwhile = await StreamReader.readAll(relay.url, 'walk');
+    expect(meanwhile.lastScn).toBe(held.last);
+    expect(statSync(segment?.path ?? '').size).toBeLessThanOrEqual((segment?.bytes ?? 0) + 100_000);
+
+    limitFileSize(relay.pid, null);
+    await expect.poll(() => relay.stream('walk'), PATIENTLY).toMatchObject({ state: 'running', stall: null });
+    expect(await relay.readiness()).toMatchObject({ status: 200 });
+    enough.abort();
+    await load;
+    await walk.close();
+    const expected = await walk.committed();
+    await reader.untilAll(expected);
+    reader.expectExactly(expected);
+    (await StreamReader.readAll(relay.url, 'walk')).expectExactly(expected);
+    expect(relay.stderr).toContain('there is no room for the log');
+  });
+
+  test('keeps what a group has not read up to a limit, then lets it go: the group is told, and goes on once its checkpoint is reset', async () => {
+    using directory = new TemporaryDirectory();
+    const walk = await Walk.create(server(), new SeededRandom(seed), { padBytes: 2000 });
+    const source = { url: server().url, tables: ['walk.*'] };
+    const retention = { maxBytes: 256 * 1024, groupBytes: 1024 * 1024 };
+    // Both are looked at every so often, the one with the group first: what happened to the other one tells when.
+    await using relay = await RunningRelay.start({
+      directory: directory.path,
+      streams: { held: { source, log: SMALL, retention }, free: { source, log: SMALL, retention } },
+    });
+    await relay.positioned();
+    const { log: held } = relay.stream('held');
+    const { log: free } = relay.stream('free');
+    await walk.run(5);
+    await using client = connect(relay.url);
+    /** The changes of the first batch. */
+    const consume = async (commit: boolean): Promise<number[]> => {
+      for await (const batch of client.stream('held', { group: 'g', from: 'earliest' })) {
+        if (batch.count === 0) continue;
+        if (commit) await batch.commit();
+        return batch.changes.map(({ scn }) => scn);
+      }
+      return [];
+    };
+    await consume(true);
+    const checkpoint = relay.stream('held').groups.lowestCheckpoint() ?? 0;
+    expect(checkpoint).toBeGreaterThan(held.visible.after);
+
+    const written = async (log: typeof held, bytes: number): Promise<void> => {
+      const { endOffset } = log.visible;
+      while (log.visible.endOffset - endOffset < bytes) {
+        // oxlint-disable-next-line no-await-in-loop -- until it is enough
+        await walk.run(5);
+      }
+    };
+    await written(held, 700 * 1024);
+    await expect.poll(() => free.visible.after, PATIENTLY).toBeGreaterThan(checkpoint);
+    expect(held.visible.after).toBeLessThanOrEqual(checkpoint);
+    expect(held.visible.bytes).toBeGreaterThan(retention.maxBytes + SMALL.segmentBytes);
+    expect(Math.min(...(await consume(false)))).toBe(checkpoint + 1);
+
+    await written(held, 2 * retention.groupBytes);
+    await expect.poll(() => held.visible.after, PATIENTLY).toBeGreaterThan(checkpoint);
+    expect(held.visible.bytes).toBeLessThan(retention.maxBytes + retention.groupBytes + 2 * SMALL.segmentBytes);
+    const error = await refusal(consume(true));
+    expect(error).toMatchObject({ code: 'SCN_PURGED', retry: 'operator' });
+    expect(error.message).toContain(String(held.visible.after));
+    expect(error.hint).not.toBe('');
+
+    const reset = await fetch(`${relay.url}/v1/streams/held/groups/g/checkpoint`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ to: 'earliest' }),
+    });
+    expect(reset.status).toBe(200);
+    expect(Math.min(...(await consume(true)))).toBe(held.visible.after + 1);
+    await walk.close();
+  });
+});
