@@ -68,6 +68,11 @@ export class HttpRequests {
         hint: 'Give the token as the option `token`.',
       });
     }
+    if (options.token !== undefined && !/^[\x21-\x7e]+$/.test(options.token)) {
+      throw new TidingsError('CONFIG_INVALID', 'the token is empty, or holds characters that no header can', {
+        hint: 'Check that no line end or space came along with it.',
+      });
+    }
     this.#options = options;
     this.name = `the relay at ${url.origin}`;
     this.#host = url.hostname.replace(/^\[|\]$/g, '');

@@ -6,8 +6,8 @@ import { contentsOf, LogWriter } from '../support/log-writer/log-writer.ts';
 import { scriptedItems } from '../support/log-writer/script.ts';
 import { SeededRandom, seedOfRun } from '../support/random.ts';
 
-const COUNT = 400;
-const KILLS = process.env['TIDINGS_SOAK'] === '1' ? 200 : 12;
+const COUNT = 300;
+const KILLS = process.env['TIDINGS_SOAK'] === '1' ? 200 : 8;
 const seed = seedOfRun('log-crash');
 
 let directory = '';

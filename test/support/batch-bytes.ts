@@ -1,5 +1,6 @@
 import type { TransactionPart } from '../../src/core/source.ts';
 import type { RowShape } from '../../src/core/rows/row-shape.ts';
+import type { RowTarget } from '../../src/core/rows/row-target.ts';
 import { sealBatch, writeBatchHead } from '../../src/formats/log/batch-builder.ts';
 import { writeLong } from '../../src/formats/log/batch-header.ts';
 import {
@@ -11,7 +12,6 @@ import {
   STATEMENT_ENTRY_BYTES,
   TRANSACTION_BYTES,
 } from '../../src/formats/log/batch-layout.ts';
-import { GrowingRowTarget } from './row-target.ts';
 
 export interface BatchOptions {
   readonly firstScn: number;
@@ -47,9 +47,9 @@ export function buildBatch(
         index = shapes.push(entry.shape) - 1;
         body.push(shapeEntry(entry.shape));
       }
-      const target = new GrowingRowTarget();
+      const target = new RowCollector();
       entry.writeTo(target);
-      const rows = target.written();
+      const rows = target.bytes.subarray(0, target.at);
       const statement = Buffer.from(entry.statement ?? '');
       const head = Buffer.alloc(RUN_BYTES);
       head.writeUInt8(ENTRY.rows, 0);
@@ -123,4 +123,27 @@ function shapeEntry({ text }: RowShape): Buffer {
   entry.writeUInt8(ENTRY.shape, 0);
   entry.writeUInt32LE(json.length, 4);
   return Buffer.concat([entry, json]);
+}
+
+/** Collects rows in one buffer that grows. */
+class RowCollector implements RowTarget {
+  bytes: Buffer = Buffer.alloc(4096);
+  view: DataView = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
+  at = 0;
+  end: number = this.bytes.length;
+  rows = 0;
+
+  room(size: number): void {
+    this.grow(this.at, size);
+  }
+
+  grow(offset: number, size: number): number {
+    if (size <= this.end - offset) return offset;
+    const bytes = Buffer.alloc(Math.max(this.end * 2, offset + size));
+    this.bytes.copy(bytes);
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.end = bytes.length;
+    return offset;
+  }
 }

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Row, SchemaChange, Truncation } from '../../src/core/change.ts';
+import type { Row } from '../../src/core/change.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { plainRowBatch } from '../../src/core/plain-rows.ts';
 import type { ChangeBatch, Entry, TransactionPart } from '../../src/core/source.ts';
@@ -156,7 +156,7 @@ export class LogHarness {
     if (entry.type !== 'rows') {
       items.push(`${entry.type} ${table.name}`);
       const change = { database: table.database, table: table.name, sql: `-- ${entry.type} of ${table.name}` };
-      return { type: entry.type, ...change } as SchemaChange | Truncation;
+      return { type: entry.type, ...change };
     }
     const rows = entry.texts.map((length): Row => {
       const id = this.#nextId++;

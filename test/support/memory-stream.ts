@@ -376,7 +376,7 @@ export class MemoryStream implements RelayStream, Transport, StreamGroups {
   }
 }
 
-export const ASSIGNMENT: Assignment = {
+const ASSIGNMENT: Assignment = {
   epoch: 3,
   partitions: [{ partition: 2, checkpoint: 1000 }],
   revoking: [5],

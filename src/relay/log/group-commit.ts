@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { TidingsError } from '../../core/errors.ts';
+import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoint.ts';
 import type { Logger } from '../../core/logger.ts';
 import { type CommitGroup, sealGroup } from './append-buffers.ts';
@@ -282,10 +282,12 @@ export class GroupCommit {
   #fail(error: unknown): void {
     const { directory, clock, log, changed } = this.#options;
     const message = error instanceof Error ? error.message : String(error);
-    this.failed = new TidingsError('LOG_WRITE_FAILED', `the log in ${directory} cannot be written: ${message}`, {
-      cause: error,
-      details: { directory },
-    });
+    this.failed = isTidingsError(error)
+      ? error
+      : new TidingsError('LOG_WRITE_FAILED', `the log in ${directory} cannot be written: ${message}`, {
+          cause: error,
+          details: { directory },
+        });
     this.stalled = { reason: 'disk-error', sinceMs: clock.nowMs(), message };
     this.#clearTimers();
     if (!this.#closing.signal.aborted) log.error({ error: this.failed }, 'the log has failed');

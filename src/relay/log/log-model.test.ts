@@ -1,28 +1,7 @@
-import { closeSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { LogHarness, numberOf, readItems, type ScriptedEntry } from '../../../test/support/log-harness.ts';
-import { isTidingsError } from '../../core/errors.ts';
-import type { LogReader } from './change-log.ts';
-
-/** What may be done to a log, in any order. */
-type Step =
-  | { readonly do: 'append'; readonly transactions: readonly (readonly ScriptedEntry[])[] }
-  | { readonly do: 'large'; readonly rows: number; readonly bytes: number }
-  | {
-      readonly do: 'parts';
-      readonly parts: readonly (readonly ScriptedEntry[])[];
-      /** Begins again after so many parts. */
-      readonly restartAfter: number;
-      readonly flush: boolean;
-      readonly ends: boolean;
-    }
-  | { readonly do: 'idle' | 'flush' | 'reopen' }
-  | { readonly do: 'crash'; readonly share: number; readonly damage: 'none' | 'zeros' | 'noise' }
-  | { readonly do: 'read'; readonly share: number; readonly reader: number }
-  | { readonly do: 'seek'; readonly share: number }
-  | { readonly do: 'retain'; readonly maxBytes: number; readonly groupShare: number | null };
+import { test } from 'vitest';
+import { LogHarness } from '../../../test/support/log-harness.ts';
+import { type LogStep, LogWalk } from '../../../test/support/log-walk.ts';
 
 const text = fc.oneof(
   { weight: 8, arbitrary: fc.nat(100) },
@@ -42,7 +21,7 @@ const entries = fc.array(fc.oneof({ weight: 8, arbitrary: rows }, { weight: 1, a
 });
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const step: fc.Arbitrary<LogStep> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
@@ -95,204 +74,17 @@ const logOptions = fc.record({
   fsync: fc.constantFrom(true, true, false),
 });
 
-/** Does what the steps say, and compares what can be seen with what must be seen. */
-class Walk {
-  readonly #harness: LogHarness;
-  /** Readers that stay, each with where it is. */
-  readonly #readers: (LogReader | null)[] = [null, null, null];
-
-  constructor(harness: LogHarness) {
-    this.#harness = harness;
-  }
-
-  async take(step: Step): Promise<void> {
-    const harness = this.#harness;
-    switch (step.do) {
-      case 'append':
-        this.#forgetUnfinished();
-        await harness.hand(step.transactions.map((made) => harness.part(made, { begins: true, ends: true })));
-        return;
-      case 'large': {
-        this.#forgetUnfinished();
-        const texts = Array.from({ length: step.rows }, (_, i) => step.bytes + i);
-        await harness.append({ type: 'rows', table: 0, kind: 'insert', texts });
-        return;
-      }
-      case 'parts':
-        return this.#handParts(step);
-      case 'idle':
-        return harness.idle();
-      case 'flush':
-        return this.#flush();
-      case 'reopen':
-        await harness.log.flush();
-        await harness.reopen();
-        this.#readers.fill(null);
-        return this.#check();
-      case 'crash':
-        return this.#crash(step);
-      case 'read':
-        return this.#read(step);
-      case 'seek':
-        return this.#seek(step.share);
-      case 'retain':
-        return this.#retain(step);
-    }
-  }
-
-  /** A source that was opened again knows nothing of the transaction that it had handed over in part. */
-  #forgetUnfinished(): void {
-    this.#harness.open = null;
-  }
-
-  async #handParts({ parts, restartAfter, flush, ends }: Extract<Step, { do: 'parts' }>): Promise<void> {
-    const harness = this.#harness;
-    this.#forgetUnfinished();
-    const hand = async (count: number, restarted: boolean): Promise<void> => {
-      for (let i = 0; i < count; i++) {
-        const isLast = i === parts.length - 1;
-        const part = harness.part(parts[i] ?? [], {
-          begins: i === 0,
-          ends: ends && isLast,
-          restarted: restarted && i === 0,
-        });
-        await harness.hand([part]);
-        if (flush) await harness.log.flush();
-      }
-    };
-    const before = Math.min(restartAfter, parts.length - 1);
-    if (before > 0) await hand(before, false);
-    await hand(parts.length, before > 0);
-  }
-
-  async #flush(): Promise<void> {
-    const harness = this.#harness;
-    await harness.log.flush();
-    expect(harness.visibleCount).toBe(harness.transactions.length);
-    if (harness.open === null && harness.position > 0) expect(harness.log.position).toBe(`p${harness.position}`);
-    await this.#check();
-  }
-
-  /** Everything that is visible is read, once, in order, from anywhere. */
-  async #check(after: number = this.#harness.log.visible.after): Promise<void> {
-    const { log, firstScn, transactions, visibleCount } = this.#harness;
-    const { last } = log.visible;
-    expect(last).toBe(firstScn - 1 + transactions.slice(0, visibleCount).flatMap((made) => made.items).length);
-    const reader = log.openReader(after);
-    await this.#checkReader(reader);
-    reader.close();
-  }
-
-  /** More may become visible while it reads. */
-  async #checkReader(reader: LogReader): Promise<void> {
-    const { log, firstScn, items } = this.#harness;
-    const { after } = reader;
-    const { last, endOffset } = log.visible;
-    const read = await readItems(log, reader, after);
-    expect(read).toEqual(items.slice(after + 1 - firstScn, reader.after + 1 - firstScn));
-    expect(reader.after).toBeGreaterThanOrEqual(last);
-    expect(reader.after).toBeLessThanOrEqual(log.visible.last);
-    expect(reader.offset).toBeGreaterThanOrEqual(endOffset);
-  }
-
-  async #crash({ share, damage }: Extract<Step, { do: 'crash' }>): Promise<void> {
-    const harness = this.#harness;
-    const { visible, position } = harness.log;
-    const durable = harness.visibleCount;
-    const isUnfinished = harness.open !== null;
-    const { directory, last } = harness.copy();
-    const path = join(directory, last);
-    const { size } = statSync(path);
-    // Bytes of the last file that may not have reached the disk: none before what is visible.
-    const sure = Math.max(0, size - (this.#bytesIn(directory) - visible.bytes));
-    const cut = sure + Math.floor((size - sure) * share);
-    const fd = openSync(path, 'r+');
-    ftruncateSync(fd, cut);
-    // Pages reach the disk in any order. Of an unfinished transaction more may be durable than is visible.
-    if (damage !== 'none' && !isUnfinished && cut > sure) {
-      const at = sure + Math.floor((cut - sure) * (1 - share));
-      const length = Math.min(cut - at, 4096);
-      writeSync(fd, Buffer.alloc(length, damage === 'zeros' ? 0 : 'noise'), 0, length, at);
-    }
-    closeSync(fd);
-    const handedOver = harness.transactions;
-    await harness.moveTo(directory);
-    this.#readers.fill(null);
-    const kept = harness.transactions.length;
-    expect(kept).toBeGreaterThanOrEqual(durable);
-    expect(harness.log.visible.last).toBe(harness.firstScn + harness.items.length - 1);
-    // The position is that of the last transaction, or behind it and before the next one.
-    const found = harness.log.position === null ? 0 : numberOf(harness.log.position);
-    expect(found).toBeGreaterThanOrEqual(Math.max(handedOver[kept - 1]?.end ?? 0, numberOf(position ?? 'p0')));
-    expect(found).toBeLessThan(handedOver[kept]?.end ?? Infinity);
-    await this.#check();
-  }
-
-  #bytesIn(directory: string): number {
-    const names = new Set(this.#harness.segments().map(({ name }) => name));
-    return [...names].reduce((bytes, name) => bytes + statSync(join(directory, name)).size, 0);
-  }
-
-  async #read({ share, reader: index }: Extract<Step, { do: 'read' }>): Promise<void> {
-    const { log } = this.#harness;
-    const { after: first, last } = log.visible;
-    const known = this.#readers[index];
-    let reader: LogReader;
-    if (known === null || known === undefined || known.after < first) {
-      if (known?.after !== undefined)
-        expect(() => known.read()).toThrow(expect.objectContaining({ code: 'SCN_PURGED' }));
-      reader = log.openReader(first + Math.floor((last - first) * share));
-      this.#readers[index] = reader;
-    } else reader = known;
-    await this.#checkReader(reader);
-  }
-
-  async #seek(share: number): Promise<void> {
-    const { log, firstScn, transactions } = this.#harness;
-    const { after, last } = log.visible;
-    const visible = transactions.slice(0, this.#harness.visibleCount);
-    let scn = firstScn;
-    const starts = visible.map(({ items }) => (scn += items.length) - items.length);
-    const aim = visible[Math.floor((visible.length - 1) * share)];
-    if (aim === undefined) return;
-    const isKept = (i: number): boolean => (starts[i] as number) + (visible[i]?.items.length ?? 0) - 1 > after;
-    const byTime = await log.seekTime(aim.committedUs);
-    // What became visible meanwhile is not looked at.
-    const wanted = visible.findIndex(({ committedUs }, i) => committedUs >= aim.committedUs && isKept(i));
-    if (wanted >= 0) expect(byTime).toBeLessThan(Math.max(starts[wanted] as number, after + 1));
-    expect(byTime).toBeGreaterThanOrEqual(after);
-    expect(byTime).toBeLessThanOrEqual(last);
-    try {
-      const byPosition = await log.seekPosition((position) => numberOf(position) <= aim.end);
-      const next = visible.findIndex(({ end }) => end > aim.end);
-      if (next >= 0) expect(byPosition).toBeLessThan(starts[next] as number);
-      expect(byPosition).toBeGreaterThanOrEqual(after);
-      expect(byPosition).toBeLessThanOrEqual(last);
-    } catch (error) {
-      if (!isTidingsError(error) || error.code !== 'SCN_PURGED') throw error;
-      expect(after).toBeGreaterThan(firstScn - 1);
-    }
-  }
-
-  async #retain({ maxBytes, groupShare }: Extract<Step, { do: 'retain' }>): Promise<void> {
-    const { log } = this.#harness;
-    const { after, last } = log.visible;
-    const lowestCheckpoint = groupShare === null ? null : after + Math.floor((last - after) * groupShare);
-    await log.retain({ maxAgeMs: Infinity, maxBytes, groupBytes: Infinity, lowestCheckpoint });
-    if (lowestCheckpoint !== null) expect(log.visible.after).toBeLessThanOrEqual(lowestCheckpoint);
-    expect(log.visible.last).toBeGreaterThanOrEqual(last);
-    await this.#check();
-  }
-}
+const RUNS = Number(process.env['TIDINGS_LOG_RUNS'] ?? (process.env['TIDINGS_SOAK'] === '1' ? 2000 : 40));
 
 test('whatever is appended, restarted, cut by a crash, reopened, retained and read in whatever order: what was durable and complete is read once and in order, and nothing else', async () => {
   await fc.assert(
     fc.asyncProperty(logOptions, fc.array(step, { minLength: 1, maxLength: 25 }), async (options, steps) => {
       await using harness = await LogHarness.open({ options });
-      const walk = new Walk(harness);
+      const walk = new LogWalk(harness);
       for (const step of steps) await walk.take(step);
       await walk.take({ do: 'flush' });
     }),
-    { numRuns: Number(process.env['TIDINGS_LOG_RUNS'] ?? 60) },
+    { numRuns: RUNS },
   );
-});
+}
+}, 600_000);

@@ -222,8 +222,7 @@ describe('a changed bit', () => {
         for (;;) {
           const chunk = await reader.read();
           if (chunk === null) return;
-          for (let i = reader.after - log.visible.after; items.length < i;)
-            items.push(harness.items[items.length] as Item);
+          items.splice(0, items.length, ...harness.items.slice(0, reader.after - log.visible.after));
           chunk.release();
         }
       };

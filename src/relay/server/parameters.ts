@@ -21,8 +21,8 @@ export interface ChangesQuery {
 export type RequestedStart = StartAt | { readonly position: string };
 
 export const LIMIT_DEFAULT = 10_000;
-export const LIMIT_MAX = 1_000_000;
-export const WAIT_MAX_MS = 300_000;
+const LIMIT_MAX = 1_000_000;
+const WAIT_MAX_MS = 300_000;
 
 const OPS: readonly ChangeKind[] = ['insert', 'update', 'delete', 'upsert'];
 const PATTERNS_MAX = 1000;

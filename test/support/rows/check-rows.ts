@@ -7,7 +7,7 @@ import { keyHash, tableHash } from '../../../src/core/rows/key-hash.ts';
 import type { RowShape } from '../../../src/core/rows/row-shape.ts';
 import type { RowBatch } from '../../../src/core/source.ts';
 import type { TableSchema } from '../../../src/core/table-schema.ts';
-import { compileRows } from '../../../src/formats/log/row-decoder.ts';
+import { compileRows, type RowsFunction } from '../../../src/formats/log/row-decoder.ts';
 import { RowBuffer, type WrittenRow } from './row-buffer.ts';
 
 type Images = { readonly before: Row | null; readonly after: Row | null };
@@ -50,13 +50,21 @@ export function decodedRow(shape: RowShape, { avro }: WrittenRow, json: 'text' |
   avro.copy(bytes, 8);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const output: { before: Row[]; after: Row[] } = { before: [], after: [] };
-  compileRows(shape, { wanted: null, json })(
+  rowsFunction(shape, json)(
     bytes,
     view,
     { start: 0, end: bytes.length, window: emptyWindow(), limit: bytes.length },
     output,
   );
   return { before: output.before[0] ?? null, after: output.after[0] ?? null };
+}
+
+const functions = new WeakMap<RowShape, Partial<Record<'text' | 'parsed', RowsFunction>>>();
+
+function rowsFunction(shape: RowShape, json: 'text' | 'parsed'): RowsFunction {
+  const known = functions.get(shape) ?? {};
+  functions.set(shape, known);
+  return (known[json] ??= compileRows(shape, { wanted: null, json }));
 }
 
 function differences(name: string, actual: Images, expected: Images): string[] {

@@ -1,0 +1,153 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FrameReader } from '../../client/transport.ts';
+import { isTidingsError } from '../../core/errors.ts';
+import type { RelayStream } from '../relay-api.ts';
+import { NDJSON, SERVER_SENT_EVENTS } from './line-framing.ts';
+import { BATCHES_TYPE, type ChangesFormat } from './media-type.ts';
+import type { OpenResponses } from './open-responses.ts';
+import { ResponseWriter } from './response-writer.ts';
+import type { RouteContext } from './routing.ts';
+import { failureFrame, sendBatches } from './send-batches.ts';
+import { LineResponse } from './send-lines.ts';
+import { Turns } from './turns.ts';
+
+export interface ChangesOptions {
+  readonly stuckAfterMs: number;
+  readonly heartbeatMs: number;
+  readonly responses: OpenResponses;
+}
+
+/** What one request wants, and what comes of it. */
+export interface Reading {
+  readonly stream: RelayStream;
+  readonly format: ChangesFormat;
+  readonly limit: number;
+  readonly json: 'embedded' | 'text';
+  /** Null for a group's member. */
+  readonly after: number | null;
+  readonly open: (signal: AbortSignal) => Promise<FrameReader>;
+}
+
+/** Sends readings as responses of their formats. */
+export class ChangesSender {
+  readonly #context: RouteContext;
+  readonly #options: ChangesOptions;
+  readonly #turns: Turns = new Turns();
+
+  constructor(context: RouteContext, options: ChangesOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when the response has ended, however it did.
+   *
+   * @throws TidingsError what the reading cannot begin with, before anything was sent
+   */
+  async send(reading: Reading, { request, reply }: { request: FastifyRequest; reply: FastifyReply }): Promise<void> {
+    const response = this.#options.responses.begin(reply.raw);
+    try {
+      const reader = await reading.open(response.signal);
+      try {
+        await this.#respond(reading, { request, reply, reader, signal: response.signal });
+      } finally {
+        reader.close();
+      }
+    } finally {
+      response.done();
+    }
+  }
+
+  async #respond(
+    reading: Reading,
+    {
+      request,
+      reply,
+      reader,
+      signal,
+    }: { request: FastifyRequest; reply: FastifyReply; reader: FrameReader; signal: AbortSignal },
+  ): Promise<void> {
+    const { stream, format, after } = reading;
+    const { metrics, log } = this.#context;
+    const labels = { stream: stream.name, format };
+    let stuck = false;
+    const { raw } = reply.hijack();
+    const writer = new ResponseWriter(raw, {
+      stuckAfterMs: this.#options.stuckAfterMs,
+      onBytes: (count) => metrics.readerBytes.inc(labels, count),
+      onStuck: () => {
+        stuck = true;
+        log.warn({ ...labels, address: request.ip }, 'a consumer took nothing for too long and was disconnected');
+      },
+    });
+    raw.writeHead(200, {
+      'content-type': contentTypeOf(format),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      // nginx would collect events before it passes them on.
+      'x-accel-buffering': 'no',
+      ...(after === null ? {} : { 'tidings-from': String(after) }),
+    });
+    // The head goes out at once: a stream may be quiet for long.
+    raw.flushHeaders();
+    metrics.readersOpen.inc(labels);
+    const ended = await this.#stream(reading, { reader, writer, signal });
+    metrics.readersOpen.dec(labels);
+    metrics.readersEnded.inc({ ...labels, reason: stuck ? 'stuck' : ended });
+  }
+
+  async #stream(
+    reading: Reading,
+    { reader, writer, signal }: { reader: FrameReader; writer: ResponseWriter; signal: AbortSignal },
+  ): Promise<'complete' | 'gone' | 'failed'> {
+    const { format } = reading;
+    const lines = format === 'binary' ? null : this.#lines(reading, writer);
+    try {
+      await (lines === null ? sendBatches(reader, writer, this.#turns) : lines.send(reader));
+      if (writer.gone) return 'gone';
+      writer.end();
+      return 'complete';
+    } catch (error) {
+      if (writer.gone) return 'gone';
+      if (signal.aborted) {
+        // Being stopped is no failure: what was sent ends where a frame or line does.
+        writer.end();
+        return 'complete';
+      }
+      this.#context.log.warn({ error, stream: reading.stream.name, format }, 'a response with changes failed');
+      try {
+        await (lines === null ? writer.write(failureFrame(error)) : lines.fail(error));
+      } catch (writeError) {
+        if (!isTidingsError(writeError)) throw writeError;
+      } finally {
+        writer.cut();
+      }
+      return 'failed';
+    }
+  }
+
+  #lines({ stream, format, limit, json, after }: Reading, writer: ResponseWriter): LineResponse {
+    return new LineResponse({
+      writer,
+      framing: format === 'sse' ? SERVER_SENT_EVENTS : NDJSON,
+      turns: this.#turns,
+      clock: this.#context.clock,
+      heartbeatMs: this.#options.heartbeatMs,
+      limit,
+      json,
+      partitions: after === null ? stream.log.partitions : null,
+      after,
+    });
+  }
+}
+
+function contentTypeOf(format: ChangesFormat): string {
+  switch (format) {
+    case 'ndjson':
+      return NDJSON.contentType;
+    case 'sse':
+      return SERVER_SENT_EVENTS.contentType;
+    case 'binary':
+      return BATCHES_TYPE;
+  }
+}
