@@ -13,7 +13,7 @@ export class ChunkedDecoder {
   #left = 0;
   /** Characters of the line at hand. */
   #line = 0;
-  /** Of a trailer's line: an empty one ends the body. */
+  /** Nothing stands in the line: an empty trailer ends the body, an empty size is none. */
   #isEmpty = true;
 
   /** @throws TidingsError PROTOCOL_VIOLATION */
@@ -36,7 +36,10 @@ export class ChunkedDecoder {
       case 'size':
         if (code === LF) this.#sizeIsKnown();
         else if (code === SEMICOLON) this.#state = 'extension';
-        else if (code !== CR && code !== SPACE && code !== TAB) this.#left = this.#left * 16 + hexDigit(code);
+        else if (code !== CR && code !== SPACE && code !== TAB) {
+          this.#left = this.#left * 16 + hexDigit(code);
+          this.#isEmpty = false;
+        }
         break;
       case 'extension':
         if (code === LF) this.#sizeIsKnown();
@@ -57,7 +60,7 @@ export class ChunkedDecoder {
   }
 
   #sizeIsKnown(): void {
-    if (!Number.isSafeInteger(this.#left)) throw malformed();
+    if (this.#isEmpty || !Number.isSafeInteger(this.#left)) throw malformed();
     this.#next(this.#left === 0 ? 'trailer' : 'data');
   }
 

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Fault, makeTransactions, RawRelay } from '../../test/support/stream/raw-relay.ts';
@@ -13,8 +14,8 @@ afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close();
 });
 
-async function startRelay(): Promise<RawRelay> {
-  const relay = await RawRelay.start();
+async function startRelay(tls?: { key: string; cert: string }): Promise<RawRelay> {
+  const relay = await RawRelay.start(tls);
   closing.push(() => relay.stop());
   return relay;
 }
@@ -44,7 +45,8 @@ function scnsOf(batch: ConsumerBatch): number[] {
 
 async function readAll(relay: RawRelay, options: StreamOptions = {}): Promise<number[]> {
   const scns: number[] = [];
-  for await (const batch of connectTo(relay).stream('shop', { from: 'earliest', untilEnd: true, ...options })) {
+  const client = connectTo(relay, { verify: true });
+  for await (const batch of client.stream('shop', { from: 'earliest', untilEnd: true, ...options })) {
     scns.push(...scnsOf(batch));
     await batch.commit();
   }
@@ -147,6 +149,21 @@ describe('connections that fail', () => {
     }
     expect(seen).toEqual(upTo(7));
     expect(relay.readings.at(-1)?.get('from')).toBe('4');
+  });
+
+  test('over TLS the same holds, if the certificate is trusted', async () => {
+    const [key, cert] = await Promise.all(
+      ['key', 'crt'].map((kind) => readFile(`test/fixtures/tls/localhost.${kind}`, 'utf8')),
+    );
+    const relay = await startRelay({ key: key ?? '', cert: cert ?? '' });
+    relay.append(makeTransactions([40]));
+    relay.faults.push({ kind: 'cut', afterBytes: relay.helloBytes + 300 });
+    const scns: number[] = [];
+    const client = connectTo(relay, { tls: { ca: cert ?? '', servername: 'localhost' } });
+    for await (const batch of client.stream('shop', { from: 'earliest', untilEnd: true })) scns.push(...scnsOf(batch));
+    expect(scns).toEqual(upTo(40));
+    expect(relay.readings.length).toBe(2);
+    await expect(readAll(relay)).rejects.toMatchObject({ code: 'TLS_FAILED' });
   });
 
   test('a connection of which nothing comes any more is given up', async () => {

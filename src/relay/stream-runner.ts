@@ -32,6 +32,8 @@ export class StreamRunner {
   #source: Source | null = null;
   #heardMs: number | null = null;
   #opened = 0;
+  /** When the present source was opened. */
+  #openedMs = 0;
   #transactions = 0;
   #sourceBytes = 0;
   readonly #firstScn: number;
@@ -49,12 +51,15 @@ export class StreamRunner {
   status(): StreamStatus {
     const { log } = this.#options;
     const health = this.#source?.health?.();
+    const heardMs = later(health?.heardMs ?? null, this.#heardMs);
     const lost = this.#state === 'running' && health?.connected === false;
+    // Being connected to for the first time, it has not gone away.
+    const away = !lost ? this.#state : health.connections === 0 && health.error === null ? 'starting' : 'waiting';
     return {
-      state: log.stalled !== null && this.#state === 'running' ? 'stalled' : lost ? 'waiting' : this.#state,
-      error: lost && health.error !== null ? failureOf(health.error, this.#options.clock.nowMs()) : this.#failure,
+      state: log.stalled !== null && this.#state === 'running' ? 'stalled' : away,
+      error: lost && health.error !== null ? failureOf(health.error, heardMs ?? this.#openedMs) : this.#failure,
       stall: log.stalled,
-      heardMs: later(health?.heardMs ?? null, this.#heardMs),
+      heardMs,
       connections: health?.connections ?? this.#opened,
       changes: log.visible.last - this.#firstScn,
       transactions: this.#transactions,
@@ -131,6 +136,7 @@ export class StreamRunner {
     const source = await openSource({ position: log.position, tables: log.tables() });
     this.#source = source;
     this.#opened++;
+    this.#openedMs = clock.nowMs();
     try {
       if (signal.aborted) return;
       this.#state = 'running';

@@ -95,7 +95,7 @@ describeServer('mariadb', "a relay's directory", (server) => {
       relay.signal('SIGKILL');
       await relay.exit();
       await relay.start();
-      expect((await relay.stream('walk')).state).toMatch(/starting|running/);
+      await expect.poll(async () => (await relay.stream('walk')).state, PATIENTLY).toBe('running');
     });
   });
 
@@ -153,7 +153,7 @@ describeServer('mariadb', "a relay's directory", (server) => {
       const [, , gone, next] = segments as [SegmentFile, SegmentFile, SegmentFile, SegmentFile];
       rmSync(gone.path);
       const error = await refusal(relay.start());
-      expect(error).toMatchObject({ code: 'LOG_DAMAGED', retry: 'operator' });
+      expect(error.code).toBe('LOG_DAMAGED');
       expect(error.message).toContain(`from SCN ${gone.firstScn} to ${next.firstScn - 1}`);
       expect(error.hint).not.toBe('');
       // It has let go of the directory.
@@ -227,7 +227,7 @@ describeServer('mariadb', "a relay's directory", (server) => {
       for (let i = 0; i < 10; i++) {
         // oxlint-disable-next-line no-await-in-loop -- in order
         await connection.query(
-          `SET timestamp = ${baseS + afterS + i}; INSERT INTO walk.tx VALUES (${++n}, REPEAT('x', 9000))`,
+          `SET timestamp = ${baseS + afterS + i}; INSERT INTO walk.tx VALUES (${++n}, REPEAT('x', 20000))`,
         );
       }
     };
@@ -274,7 +274,7 @@ describeServer('mariadb', "a relay's directory", (server) => {
     expect(all.map(({ scn }) => scn)).toEqual(all.map((_, i) => (all[0]?.scn ?? 0) + i));
     expect(all[10]?.us).toBeLessThan(all[0]?.us ?? 0);
     expect(member.toSorted((a, b) => a - b)).toEqual(numbers);
-    expect(segmentsOf(directory.path, 'walk').length).toBeGreaterThan(3);
+    expect(segmentsOf(directory.path, 'walk').length).toBeGreaterThan(5);
     for (const us of new Set(all.flatMap(({ us: at }) => [at, at + 500_000]))) {
       // oxlint-disable-next-line no-await-in-loop -- one search after the other
       const found = new Set((await seen({ from: new Date(us / 1000) })).map(({ n: number }) => number));
@@ -329,7 +329,7 @@ describeServer('mariadb', "a relay's directory", (server) => {
       await walk.close();
       await expect.poll(() => relay.stream('walk').status().changes, PATIENTLY).toBeGreaterThan(10);
 
-      expect((await refusal(connected.finished)).code).toBe('SCN_UNKNOWN');
+      expect((await refusal(connected.finished)).code).toMatch(/^SCN_(UNKNOWN|PURGED)$/);
       for (const options of [{ checkpoints: fileCheckpoints(file) }, { checkpoints: own }, { group: 'g' }]) {
         // oxlint-disable-next-line no-await-in-loop -- one after the other
         const error = await refusal(consume(options));

@@ -1,6 +1,6 @@
+import assert from 'node:assert/strict';
 import { closeSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import { isTidingsError } from '../../src/core/errors.ts';
 import type { LogReader } from '../../src/relay/log/change-log.ts';
 import { type LogHarness, numberOf, readItems, type ScriptedEntry } from './log-harness.ts';
@@ -96,8 +96,8 @@ export class LogWalk {
   async #flush(): Promise<void> {
     const harness = this.#harness;
     await harness.log.flush();
-    expect(harness.visibleCount).toBe(harness.transactions.length);
-    if (harness.open === null && harness.position > 0) expect(harness.log.position).toBe(`p${harness.position}`);
+    assert.equal(harness.visibleCount, harness.transactions.length);
+    if (harness.open === null && harness.position > 0) assert.equal(harness.log.position, `p${harness.position}`);
     await this.#check();
   }
 
@@ -105,7 +105,7 @@ export class LogWalk {
   async #check(after: number = this.#harness.log.visible.after): Promise<void> {
     const { log, firstScn, transactions, visibleCount } = this.#harness;
     const { last } = log.visible;
-    expect(last).toBe(firstScn - 1 + transactions.slice(0, visibleCount).flatMap((made) => made.items).length);
+    assert.equal(last, firstScn - 1 + transactions.slice(0, visibleCount).flatMap((made) => made.items).length);
     const reader = log.openReader(after);
     await this.#checkReader(reader);
     reader.close();
@@ -117,10 +117,10 @@ export class LogWalk {
     const { after } = reader;
     const { last, endOffset } = log.visible;
     const read = await readItems(log, reader, after);
-    expect(read).toEqual(items.slice(after + 1 - firstScn, reader.after + 1 - firstScn));
-    expect(reader.after).toBeGreaterThanOrEqual(last);
-    expect(reader.after).toBeLessThanOrEqual(log.visible.last);
-    expect(reader.offset).toBeGreaterThanOrEqual(endOffset);
+    assert.deepEqual(read, items.slice(after + 1 - firstScn, reader.after + 1 - firstScn));
+    assert.ok(reader.after >= last);
+    assert.ok(reader.after <= log.visible.last);
+    assert.ok(reader.offset >= endOffset);
   }
 
   async #crash({ share, damage }: Extract<LogStep, { do: 'crash' }>): Promise<void> {
@@ -147,12 +147,12 @@ export class LogWalk {
     await harness.moveTo(directory);
     this.#readers.fill(null);
     const kept = harness.transactions.length;
-    expect(kept).toBeGreaterThanOrEqual(durable);
-    expect(harness.log.visible.last).toBe(harness.firstScn + harness.items.length - 1);
+    assert.ok(kept >= durable);
+    assert.equal(harness.log.visible.last, harness.firstScn + harness.items.length - 1);
     // The position is that of the last transaction, or behind it and before the next one.
     const found = harness.log.position === null ? 0 : numberOf(harness.log.position);
-    expect(found).toBeGreaterThanOrEqual(Math.max(handedOver[kept - 1]?.end ?? 0, numberOf(position ?? 'p0')));
-    expect(found).toBeLessThan(handedOver[kept]?.end ?? Infinity);
+    assert.ok(found >= Math.max(handedOver[kept - 1]?.end ?? 0, numberOf(position ?? 'p0')));
+    assert.ok(found < (handedOver[kept]?.end ?? Infinity));
     await this.#check();
   }
 
@@ -167,7 +167,7 @@ export class LogWalk {
     const known = this.#readers[index];
     let reader: LogReader;
     if (known === null || known === undefined || known.after < first) {
-      if (known) expect(() => known.read()).toThrow(expect.objectContaining({ code: 'SCN_PURGED' }));
+      if (known) assert.throws(() => known.read(), { code: 'SCN_PURGED' });
       reader = log.openReader(first + Math.floor((last - first) * share));
       this.#readers[index] = reader;
     } else reader = known;
@@ -186,18 +186,18 @@ export class LogWalk {
     const byTime = await log.seekTime(aim.committedUs);
     // What became visible meanwhile is not looked at.
     const wanted = visible.findIndex(({ committedUs }, i) => committedUs >= aim.committedUs && isKept(i));
-    if (wanted >= 0) expect(byTime).toBeLessThan(Math.max(starts[wanted] as number, after + 1));
-    expect(byTime).toBeGreaterThanOrEqual(after);
-    expect(byTime).toBeLessThanOrEqual(last);
+    if (wanted >= 0) assert.ok(byTime < Math.max(starts[wanted] as number, after + 1));
+    assert.ok(byTime >= after);
+    assert.ok(byTime <= last);
     try {
       const byPosition = await log.seekPosition((position) => numberOf(position) <= aim.end);
       const next = visible.findIndex(({ end }) => end > aim.end);
-      if (next >= 0) expect(byPosition).toBeLessThan(starts[next] as number);
-      expect(byPosition).toBeGreaterThanOrEqual(after);
-      expect(byPosition).toBeLessThanOrEqual(last);
+      if (next >= 0) assert.ok(byPosition < (starts[next] as number));
+      assert.ok(byPosition >= after);
+      assert.ok(byPosition <= last);
     } catch (error) {
       if (!isTidingsError(error) || error.code !== 'SCN_PURGED') throw error;
-      expect(after).toBeGreaterThan(firstScn - 1);
+      assert.ok(after > firstScn - 1);
     }
   }
 
@@ -206,8 +206,8 @@ export class LogWalk {
     const { after, last } = log.visible;
     const lowestCheckpoint = groupShare === null ? null : after + Math.floor((last - after) * groupShare);
     await log.retain({ maxAgeMs: Infinity, maxBytes, groupBytes: Infinity, lowestCheckpoint });
-    if (lowestCheckpoint !== null) expect(log.visible.after).toBeLessThanOrEqual(lowestCheckpoint);
-    expect(log.visible.last).toBeGreaterThanOrEqual(last);
+    if (lowestCheckpoint !== null) assert.ok(log.visible.after <= lowestCheckpoint);
+    assert.ok(log.visible.last >= last);
     await this.#check();
   }
 }

@@ -86,5 +86,4 @@ test('whatever is appended, restarted, cut by a crash, reopened, retained and re
     }),
     { numRuns: RUNS },
   );
-}
 }, 600_000);

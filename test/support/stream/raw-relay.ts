@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { encodeControl } from '../../../src/formats/log/control-frame.ts';
 import type { StateChange, StatesTransaction } from './log-bytes.ts';
@@ -31,26 +32,29 @@ export class RawRelay {
   createdMs = 1_700_000_000_000;
   /** The most bytes written at once. */
   pieceBytes = 65_536;
+  readonly #isTls: boolean;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #following = new Set<() => void>();
 
-  private constructor() {
-    this.#server = createServer((request, response) => this.#answer(request, response));
+  private constructor(tls: ServerOptions | null) {
+    const answer = (request: IncomingMessage, response: ServerResponse): void => this.#answer(request, response);
+    this.#isTls = tls !== null;
+    this.#server = tls === null ? createServer(answer) : createTlsServer(tls, answer);
     this.#server.on('connection', (socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });
   }
 
-  static async start(): Promise<RawRelay> {
-    const relay = new RawRelay();
+  static async start(tls: ServerOptions | null = null): Promise<RawRelay> {
+    const relay = new RawRelay(tls);
     await relay.listen(0);
     return relay;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http${this.#isTls ? 's' : ''}://127.0.0.1:${this.port}`;
   }
 
   get port(): number {
