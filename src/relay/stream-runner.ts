@@ -54,9 +54,9 @@ export class StreamRunner {
     const heardMs = later(health?.heardMs ?? null, this.#heardMs);
     const lost = this.#state === 'running' && health?.connected === false;
     // Being connected to for the first time, it has not gone away.
-    const away = !lost ? this.#state : health.connections === 0 && health.error === null ? 'starting' : 'waiting';
+    const ofSource = !lost ? this.#state : health.connections === 0 && health.error === null ? 'starting' : 'waiting';
     return {
-      state: log.stalled !== null && this.#state === 'running' ? 'stalled' : away,
+      state: log.stalled !== null && this.#state === 'running' ? 'stalled' : ofSource,
       error: lost && health.error !== null ? failureOf(health.error, heardMs ?? this.#openedMs) : this.#failure,
       stall: log.stalled,
       heardMs,

@@ -93,9 +93,9 @@ describeServer('mariadb', 'npm run demo', () => {
 
   test.each([
     { when: 'at its beginning', marker: 'Tidings demo' },
-    { when: 'while relay and consumers start', marker: 'server' },
+    { when: 'while relay and consumers start', marker: 'server   ' },
     { when: 'in the middle of the load', marker: 'changes/s' },
-    { when: 'while the relay is down', marker: 'killed' },
+    { when: 'while the relay is down', marker: 'killed   the relay' },
   ])('Ctrl-C $when leaves no process and no folder, and exits with 130', async ({ marker }) => {
     const { child, exit, output } = start(DEMO, ['--seconds', '6']);
     await expect.poll(output, { timeout: 60_000, interval: 5 }).toContain(marker);

@@ -3,7 +3,7 @@ import { closeSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs
 import { join } from 'node:path';
 import { isTidingsError } from '../../src/core/errors.ts';
 import type { LogReader } from '../../src/relay/log/change-log.ts';
-import { type LogHarness, numberOf, readItems, type ScriptedEntry } from './log-harness.ts';
+import { type LogHarness, numberOf, readItems, type ScriptedEntry, segmentNames } from './log-harness.ts';
 
 /** What may be done to a log, in any order. */
 export type LogStep =
@@ -157,8 +157,7 @@ export class LogWalk {
   }
 
   #bytesIn(directory: string): number {
-    const names = new Set(this.#harness.segments().map(({ name }) => name));
-    return [...names].reduce((bytes, name) => bytes + statSync(join(directory, name)).size, 0);
+    return segmentNames(directory).reduce((bytes, name) => bytes + statSync(join(directory, name)).size, 0);
   }
 
   async #read({ share, reader: index }: Extract<LogStep, { do: 'read' }>): Promise<void> {

@@ -56,7 +56,6 @@ export class FileLog implements ChangeLog {
   readonly #listeners: Set<() => void> = new Set();
   readonly #readable: ReadableLog;
   readonly #openedEnd: number;
-  readonly #fsync: boolean;
   #position: string | null;
   #visible: LogRange;
   /** Of whoever waits to append. */
@@ -81,8 +80,7 @@ export class FileLog implements ChangeLog {
     this.#clock = clock;
     this.#log = log;
     this.#position = position;
-    this.#fsync = options.fsync ?? true;
-    const { segmentBytes = SEGMENT_BYTES, compression = 'none', syncDelayMs = 0 } = options;
+    const { segmentBytes = SEGMENT_BYTES, compression = 'none', syncDelayMs = 0, fsync = true } = options;
     const maxCommitUs = segments.all.reduce((max, segment) => Math.max(max, segment.maxCommitUs), 0);
     this.#appender = new LogAppender({ segments, segmentBytes, maxCommitUs });
     this.#openedEnd = segments.last.end;
@@ -100,7 +98,7 @@ export class FileLog implements ChangeLog {
         writer: this.#writer,
         appender: this.#appender,
         indexes,
-        fsync: this.#fsync,
+        fsync,
         syncDelayMs,
         clock,
         log,
@@ -181,11 +179,12 @@ export class FileLog implements ChangeLog {
   }
 
   shape(fingerprint: string): RowShape {
-    const { shapes } = this.#recovered;
+    const { shapes, segments } = this.#recovered;
     const known = shapes.get(fingerprint);
     if (known !== undefined) return known;
     const place = shapes.placeOf(fingerprint);
-    if (place !== undefined) for (const text of loadShapes(place)) shapes.learn(text);
+    if (place !== undefined && segments.includes(place.segment))
+      for (const text of loadShapes(place)) shapes.learn(text);
     const loaded = shapes.get(fingerprint);
     if (loaded !== undefined) return loaded;
     throw new TidingsError('LOG_DAMAGED', `the log of ${this.name} does not describe the row shape ${fingerprint}`, {
@@ -218,16 +217,7 @@ export class FileLog implements ChangeLog {
 
   async #close(): Promise<void> {
     this.#writer.abandon();
-    // Written after everything else is durable, an empty batch says so: whatever is wrong before it at the next start is damage.
-    if (this.#fsync && this.stalled === null && this.#appender.buffers.end !== this.#openedEnd) {
-      try {
-        await this.#commit.flush();
-        this.#writer.sealPosition();
-      } catch {
-        // `GroupCommit.close` says it.
-      }
-    }
-    await this.#commit.close();
+    await this.#commit.close(this.#appender.buffers.end !== this.#openedEnd);
     this.#closed = true;
     for (const wake of [...this.#waiting]) wake();
     this.#settleRoom();
@@ -314,7 +304,7 @@ export class FileLog implements ChangeLog {
   #search(): LogSearch {
     const { segments, indexes } = this.#recovered;
     const { endOffset: visibleEnd, last: lastScn } = this.#visible;
-    return new LogSearch({ segments, indexes, files: this.#files, visibleEnd, lastScn });
+    return new LogSearch({ name: this.name, segments, indexes, files: this.#files, visibleEnd, lastScn });
   }
 
   #forReaders(): ReadableLog {

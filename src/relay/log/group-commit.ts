@@ -87,14 +87,25 @@ export class GroupCommit {
     if (this.failed !== null) throw this.failed;
   }
 
-  /** Writes what can be written now, and lets go of the file. */
-  async close(): Promise<void> {
+  /**
+   * Writes what can be written now, and lets go of the file. A disk that is full is not waited for any more.
+   *
+   * @param changed something was appended since the log was opened
+   */
+  async close(changed: boolean): Promise<void> {
+    const { writer, fsync, log } = this.#options;
     this.#closing.abort();
     this.#clearTimers();
     try {
       await this.flush();
+      if (changed && fsync) {
+        // An empty batch says that everything before it was durable when it was written: whatever is wrong there at the next start is
+        // damage, and not a write that a crash has torn.
+        writer.sealPosition();
+        await this.flush();
+      }
     } catch (error) {
-      this.#options.log.warn({ error }, 'the end of the log could not be written: the source hands it over again');
+      log.warn({ error }, 'the end of the log could not be written: the source hands it over again');
     }
     this.#clearTimers();
     await closeFile(this.#file.fd);
@@ -115,7 +126,8 @@ export class GroupCommit {
 
   #hasWork(): boolean {
     const { writer, appender } = this.#options;
-    return appender.buffers.waiting > 0 || appender.hasTruncation || writer.hasTransactions;
+    const hasPosition = writer.hasPosition && this.#positionTimer === null;
+    return appender.buffers.waiting > 0 || appender.hasTruncation || writer.hasTransactions || hasPosition;
   }
 
   #start(): void {
@@ -126,7 +138,7 @@ export class GroupCommit {
     const running = this.#run().finally(() => {
       this.#running = null;
       // Something may have been appended after the last look.
-      if (this.#hasWork() && this.failed === null) this.kick();
+      if (this.failed === null && this.#hasWork()) this.kick();
     });
     this.#running = running;
   }

@@ -55,6 +55,10 @@ export class IndexKeeper {
       failpoint('index-write');
       await writeRange(fd, { bytes, from: half, to: bytes.length }, half);
       await syncFile(fd);
+    } catch (error) {
+      // On a full disk every byte counts.
+      await removeIfThere(temporary);
+      throw error;
     } finally {
       await closeFile(fd);
     }
@@ -118,6 +122,7 @@ export class IndexKeeper {
 
   /** Removes segments in the order given, each durably before the next: at no time one is missing between two others. */
   async removeSegments(segments: readonly Segment[]): Promise<void> {
+    await this.#writing;
     for (const segment of segments) {
       this.forget(segment);
       // oxlint-disable-next-line no-await-in-loop -- the order is what matters

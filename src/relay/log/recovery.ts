@@ -88,29 +88,28 @@ class Recovery {
       });
     }
     const sealed: Segment[] = [];
-    let tables = NO_TABLES;
+    let tablesBefore = NO_TABLES;
     let base = 0;
     for (const [i, firstScn] of scns.slice(0, -1).entries()) {
       const segment = new Segment({ directory, firstScn, base });
       // oxlint-disable-next-line no-await-in-loop -- each begins where the one before it ends
-      tables = await this.#openSealed(segment, tables);
+      tablesBefore = await this.#openSealed(segment, tablesBefore);
       base = segment.end;
       sealed.push(segment);
       checkSuccessor(segment, scns[i + 1] as number);
     }
     const last = new Segment({ directory, firstScn: scns.at(-1) as number, base });
     await this.#refuseSealed(last);
-    const opened = await this.#openLast(sealed, last, tables);
+    const opened = await this.#openLast(sealed, last, tablesBefore);
+    const { fd, tables } = opened;
     const segments = new SegmentList([...sealed, opened.segment]);
-    return {
-      meta,
-      segments,
-      fd: opened.fd,
-      indexes: this.#indexes,
-      shapes: this.#shapes,
-      tables: opened.tables,
-      position: await positionOf(segments),
-    };
+    try {
+      const position = await positionOf(segments);
+      return { meta, segments, fd, indexes: this.#indexes, shapes: this.#shapes, tables, position };
+    } catch (error) {
+      await closeFile(fd);
+      throw error;
+    }
   }
 
   /** A new log. The description comes last: with it the log exists. */

@@ -9,6 +9,8 @@ import {
 import { FLAG } from '../../formats/log/batch-layout.ts';
 import { readBatch, readHead } from './batch-read.ts';
 import { walkBody } from './body-walk.ts';
+import { scnPurged } from './damage.ts';
+import type { FileRange } from './disk.ts';
 import type { IndexKeeper } from './index-keeper.ts';
 import type { Segment, SegmentList } from './segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
@@ -17,6 +19,7 @@ import type { SegmentIndex } from './segment-index.ts';
 
 /** What of a log is looked through: what was visible when the search began. */
 export interface SearchableLog {
+  readonly name: string;
   readonly segments: SegmentList;
   readonly files: SegmentFiles;
   readonly indexes: IndexKeeper;
@@ -129,7 +132,17 @@ export class LogSearch {
     return offset < segment.size && segment.base + offset < this.#log.visibleEnd;
   }
 
-  readonly #read = (...args: Parameters<SegmentFiles['read']>): Promise<number> => this.#log.files.read(...args);
+  readonly #read = async (segment: Segment, range: FileRange, offset: number): Promise<number> => {
+    const { files, segments, name } = this.#log;
+    try {
+      return await files.read(segment, range, offset);
+    } catch (error) {
+      if (segments.includes(segment)) throw error;
+      // Retention has removed it meanwhile.
+      const after = segments.first.firstScn - 1;
+      throw scnPurged({ name, scn: segment.nextScn - 1, after });
+    }
+  };
 
   async #head(segment: Segment, offset: number): Promise<Head> {
     const { bytes, view } = await readHead(this.#read, segment, offset);

@@ -18,11 +18,10 @@ export class TableBook {
     this.#set(key, shape);
   }
 
-  /** @param table null: all of the database */
+  /** @param table null: a statement about a whole database, or one that nobody understood: it may concern any */
   forget(database: string, table: string | null): void {
     if (table !== null) return this.#set(tableKey(database, table), undefined);
-    const prefix = tableKey(database, '');
-    for (const key of [...this.#shapes.keys()]) if (key.startsWith(prefix)) this.#set(key, undefined);
+    for (const key of [...this.#shapes.keys()]) this.#set(key, undefined);
   }
 
   commit(): void {

@@ -315,42 +315,42 @@ describe('a failure in the middle', () => {
 
 describe('a client that does not read', () => {
   test('costs its reader two chunks, and the others nothing', async () => {
-    putMuch(1000);
+    putMuch(500);
     const { response: stopped, socket } = await open(`${CHANGES}?follow=true`, BINARY);
     socket.pause();
     await until(() => shop.readers[0]?.held === 2);
     const [reader] = shop.readers;
     const handedOut = reader?.handedOut ?? 0;
-    // What the kernel's buffers hold, and no more of the 65 MB.
+    // What the kernel's buffers hold, and no more of the 33 MB.
     expect(handedOut).toBeLessThan(20_000_000);
-    const all = await lines(`${CHANGES}?limit=60000`);
-    expect(all).toHaveLength(60_000);
+    expect(await lines(`${CHANGES}?limit=10000`)).toHaveLength(10_000);
     expect(reader).toMatchObject({ held: 2, heldMax: 2, handedOut });
     stopped.destroy();
     await until(() => reader?.isClosed === true && reader.held === 0);
   });
 
   test('costs no more as lines', async () => {
-    putMuch(1000);
+    putMuch(500);
     const { response: stopped, socket } = await open(`${CHANGES}?follow=true`);
     socket.pause();
     const [reader] = shop.readers;
-    let before = -1;
-    // Until nothing moves any more.
-    while (before !== reader?.handedOut) {
+    // Until nothing has moved for a while.
+    let [before, still] = [-1, 0];
+    while (still < 20) {
+      still = before === reader?.handedOut && reader.held === 1 ? still + 1 : 0;
       before = reader?.handedOut ?? 0;
       await new Promise((resolve) => {
-        setTimeout(resolve, 50);
+        setTimeout(resolve, 20);
       });
     }
     expect(reader).toMatchObject({ held: 1, heldMax: 1 });
-    expect(reader.handedOut).toBeLessThan(20_000_000);
+    expect(reader?.handedOut).toBeLessThan(20_000_000);
     stopped.destroy();
-    await until(() => reader.isClosed);
+    await until(() => reader?.isClosed === true);
   });
 
   test('is disconnected when it takes nothing for too long', async () => {
-    putMuch(1000);
+    putMuch(500);
     await using strict = await startRelayServer([shop], { http: { stuckAfterMs: 100 } });
     const socket = connect(strict.port, '127.0.0.1');
     socket.on('error', () => {});
@@ -379,7 +379,7 @@ describe('a client that does not read', () => {
 
 describe('others', () => {
   test('a change reaches a follower while others catch up on much', async () => {
-    putMuch(300);
+    putMuch(150);
     const follower = new LineReader(await server.get(`${CHANGES}?follow=true&from=latest`));
     const others = [1, 2, 3].map(() => server.get(`${CHANGES}?limit=1000000`).then((answer) => answer.text()));
     const behind = Promise.all(others).then(() => 'behind');
@@ -387,7 +387,7 @@ describe('others', () => {
     put(7);
     const first = await Promise.race([follower.take(1).then(() => 'follower'), behind]);
     expect(first).toBe('follower');
-    for (const text of await Promise.all(others)) expect(text.split('\n').length).toBeGreaterThan(300 * 64);
+    for (const text of await Promise.all(others)) expect(text.split('\n').length).toBeGreaterThan(150 * 64);
     await follower.cancel();
   });
 
@@ -416,7 +416,7 @@ describe('closing', () => {
   });
 
   test('a client that does not take the rest is cut off after the grace', async () => {
-    putMuch(1000);
+    putMuch(500);
     const closing = await startRelayServer([shop]);
     const socket = connect(closing.port, '127.0.0.1');
     socket.on('error', () => {});
@@ -429,7 +429,7 @@ describe('closing', () => {
   });
 
   test('on a connection that is still open, new requests are told to come again', async () => {
-    putMuch(1000);
+    putMuch(500);
     const closing = await startRelayServer([shop]);
     const kept = connect(closing.port, '127.0.0.1');
     let answered = '';
