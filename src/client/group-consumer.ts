@@ -46,7 +46,7 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
   #failure: { readonly error: unknown; readonly ofReading: boolean } | null = null;
 
   constructor(transport: Transport, options: StreamOptions & { readonly group: string }, timing: ConsumerTiming) {
-    const { group, member = randomMember(), from, log, untilEnd = false } = options;
+    const { group, member = randomMember(), from, sessionTimeoutMs, log, untilEnd = false } = options;
     this.#idle.resolve();
     this.#transport = transport;
     this.#options = options;
@@ -55,7 +55,10 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
     const common = { transport, member: this.#member, log, ...timing };
     this.#session = new MemberSession({
       ...common,
-      join: from === undefined ? {} : { from },
+      join: {
+        ...(from === undefined ? {} : { from }),
+        ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
+      },
       onChange: () => this.#ring(),
     });
     this.#commits = new MemberCommits({ ...common, session: this.#session });

@@ -24,6 +24,8 @@ export interface StreamOptions {
   /** Patterns as a source takes them: `shop.orders`, `shop.*`, `/regular expression/`. @default all tables */
   readonly tables?: readonly string[];
   readonly ops?: readonly ChangeKind[];
+  /** A member that was not heard of for so long is out of its group, and its partitions go to others. ms. @default 10000 */
+  readonly sessionTimeoutMs?: number;
   /** The columns wanted, by table pattern. The key's columns always come along. Other columns are absent from the rows. */
   readonly columns?: Readonly<Record<string, readonly string[]>>;
   /** A condition on the row's values by table pattern: `status = 'paid' and amount >= 100`. docs/reference/filters.md has its grammar. */

@@ -28,7 +28,7 @@ test('each guarantee of docs/concepts/delivery.md names a test that there is', (
   expect(rows.length).toBeGreaterThan(20);
   for (const row of rows) {
     const references = referencesOf(row);
-    expect(references, row).not.toEqual([]);
+    expect(references, `in: ${row}`).not.toEqual([]);
     const missing = references.filter(({ file, name }) => !readFileSync(join(ROOT, file), 'utf8').includes(name));
     expect(missing).toEqual([]);
   }

@@ -274,7 +274,7 @@ describeServer('mariadb', "a relay's directory", (server) => {
     expect(all.map(({ scn }) => scn)).toEqual(all.map((_, i) => (all[0]?.scn ?? 0) + i));
     expect(all[10]?.us).toBeLessThan(all[0]?.us ?? 0);
     expect(member.toSorted((a, b) => a - b)).toEqual(numbers);
-    expect(segmentsOf(directory.path, 'walk').length).toBeGreaterThan(5);
+    expect(segmentsOf(directory.path, 'walk').length).toBeGreaterThan(4);
     for (const us of new Set(all.flatMap(({ us: at }) => [at, at + 500_000]))) {
       // oxlint-disable-next-line no-await-in-loop -- one search after the other
       const found = new Set((await seen({ from: new Date(us / 1000) })).map(({ n: number }) => number));
@@ -423,8 +423,9 @@ describeServer('mariadb', "a relay's directory", (server) => {
         await walk.run(5);
       }
     };
+    const { after: freeFrom } = free.visible;
     await written(held, 700 * 1024);
-    await expect.poll(() => free.visible.after, PATIENTLY).toBeGreaterThan(checkpoint);
+    await expect.poll(() => free.visible.after, PATIENTLY).toBeGreaterThan(freeFrom);
     expect(held.visible.after).toBeLessThanOrEqual(checkpoint);
     expect(held.visible.bytes).toBeGreaterThan(retention.maxBytes + SMALL.segmentBytes);
     expect(Math.min(...(await consume(false)))).toBe(checkpoint + 1);

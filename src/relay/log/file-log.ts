@@ -183,8 +183,8 @@ export class FileLog implements ChangeLog {
     const known = shapes.get(fingerprint);
     if (known !== undefined) return known;
     const place = shapes.placeOf(fingerprint);
-    if (place !== undefined && segments.includes(place.segment))
-      for (const text of loadShapes(place)) shapes.learn(text);
+    const texts = place !== undefined && segments.includes(place.segment) ? loadShapes(place) : [];
+    for (const text of texts) shapes.learn(text);
     const loaded = shapes.get(fingerprint);
     if (loaded !== undefined) return loaded;
     throw new TidingsError('LOG_DAMAGED', `the log of ${this.name} does not describe the row shape ${fingerprint}`, {
