@@ -22,6 +22,9 @@ class Oracle {
   readonly former = new Set<string>();
   readonly #group: ScriptedGroup;
   readonly #done = new Set<number>();
+  /** Of batches that were committed, or before one that was by the same member. */
+  readonly #confirmed = new Set<number>();
+  readonly #ends = new Set<number>();
   /** All SCNs of an id, in order. */
   readonly #ofId = new Map<number, number[]>();
   readonly #ofPartition = new Map<number, number[]>();
@@ -31,8 +34,9 @@ class Oracle {
   constructor(group: ScriptedGroup) {
     this.#group = group;
     group.onCommit = (partition, scn) => {
-      const ahead = (this.#ofPartition.get(partition) ?? []).find((each) => each <= scn && !this.#done.has(each));
+      const ahead = (this.#ofPartition.get(partition) ?? []).find((each) => each <= scn && !this.#confirmed.has(each));
       if (ahead !== undefined) this.violations.push(`checkpoint ${scn} of ${partition} is ahead of ${ahead}`);
+      if (!this.#ends.has(scn)) this.violations.push(`checkpoint ${scn} of ${partition} is no transaction's end`);
     };
   }
 
@@ -43,7 +47,15 @@ class Oracle {
         push(this.#ofPartition, partitionOf(id, PARTITIONS), scn);
       }
     }
+    for (const [i, { changes }] of transactions.entries()) {
+      const isOpen = options.open === true && i === transactions.length - 1;
+      if (!isOpen) this.#ends.add(changes.at(-1)?.scn ?? 0);
+    }
     this.#group.append(transactions, options);
+  }
+
+  confirm(scns: readonly number[]): void {
+    for (const scn of scns) this.#confirmed.add(scn);
   }
 
   assigned(member: string, partitions: readonly number[]): void {
@@ -141,13 +153,16 @@ function consume(
     { backoff: SOON },
   );
   const read = async (): Promise<void> => {
+    const unconfirmed: number[] = [];
     for await (const batch of stream) {
+      unconfirmed.push(...batch.changes.map(({ scn }) => scn));
       for (const change of batch.changes) {
         oracle.begin(member, change);
         if (manner.random() < 0.1) await tick();
         oracle.end(change);
       }
       if (manner.random() * 100 < manner.skipPercent) continue;
+      oracle.confirm(unconfirmed.splice(0));
       try {
         await batch.commit();
       } catch (error) {

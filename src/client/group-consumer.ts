@@ -151,14 +151,19 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
   #gather(): StreamBatch<R> | null {
     const { gathering, partitions, safe, scn, failure } = this.#frames.gather();
     if (failure !== null) this.#failure = { error: failure, ofReading: true };
-    if (this.#frames.passed) this.#commits.moveOn();
-    if (!gathering.isSomething) return null;
+    if (!gathering.isSomething) {
+      if (this.#frames.passed) this.#commits.moveOn();
+      return null;
+    }
     const record = { partitions, safe, epoch: this.#session.partitions.epoch };
     this.#commits.ledger.handedOver(record);
+    // Only now: what is being handed over is no longer taken for something that passed by.
+    if (this.#frames.passed) this.#commits.moveOn();
     const batch: StreamBatch<R> = new StreamBatch<R>({
       parts: gathering.parts,
       count: gathering.count,
       scn,
+      partitions: this.#frames.partitionCount,
       commit: async () => {
         await this.#commits.commit(record);
         if (batch === this.#batch) this.#committed();

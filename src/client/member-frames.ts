@@ -63,6 +63,11 @@ export class MemberFrames {
     this.#shapes = new ShapeRegistry({ json });
   }
 
+  /** Into how many slices the stream is shared; null: not told yet. */
+  get partitionCount(): number | null {
+    return this.#identity.partitions;
+  }
+
   /** With `untilEnd`: every partition has got to where the stream ended when reading began. */
   get atTarget(): boolean {
     const target = this.#target;
@@ -149,11 +154,9 @@ export class MemberFrames {
 
   // oxlint-disable-next-line max-params -- bytes, and a place in them
   #decode(bytes: Buffer, view: DataView, at: number): DecodedBatch {
-    const { partitions } = this.#identity;
     return readBatch(bytes, view, at, this.#shapes, {
       end: Math.min(at + batchLength(view, at), bytes.length),
       ...(this.#sourcePosition === undefined ? {} : { previousPosition: this.#sourcePosition }),
-      ...(partitions === null ? {} : { partitions }),
     });
   }
 

@@ -66,23 +66,36 @@ describe('connections that fail', () => {
         maxLength: 8,
       }),
       cuts: fc.array(fc.integer({ min: 0, max: 3000 }), { maxLength: 8 }),
-      pieceBytes: fc.integer({ min: 10, max: 700 }),
+      pieceBytes: fc.integer({ min: 10, max: 2000 }),
+      sendsProgress: fc.boolean(),
+      commits: fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }),
     });
     await fc.assert(
-      fc.asyncProperty(plan, async ({ sizes, cuts, pieceBytes }) => {
+      fc.asyncProperty(plan, async ({ sizes, cuts, commits, ...manner }) => {
         relay.batches.length = 0;
         relay.faults.length = 0;
-        relay.pieceBytes = pieceBytes;
+        Object.assign(relay, manner);
         for (const batch of sizes) relay.append(makeTransactions(batch, { after: relay.last }));
         relay.faults.push(...cuts.map((afterBytes): Fault => ({ kind: 'cut', afterBytes })));
+        const ends = new Set([0, ...relay.batches.map(({ last }) => last)]);
         const checkpoints = recordingStore();
-        expect(await readAll(relay, { checkpoints })).toEqual(upTo(relay.last));
-        const ends = new Set(relay.batches.map(({ last }) => last));
-        expect(checkpoints.saved.filter((scn) => scn !== 0 && !ends.has(scn))).toEqual([]);
+        const scns: number[] = [];
+        let confirmed = 0;
+        let batches = 0;
+        const stream = connectTo(relay).stream('shop', { from: 'earliest', untilEnd: true, checkpoints });
+        for await (const batch of stream) {
+          scns.push(...scnsOf(batch));
+          expect(checkpoints.saved.filter((scn) => scn > confirmed)).toEqual([]);
+          if (commits[batches++ % commits.length] === false) continue;
+          confirmed = batch.scn;
+          await batch.commit();
+          expect(checkpoints.saved.at(-1)).toBe(confirmed);
+        }
+        expect(scns).toEqual(upTo(relay.last));
+        expect(checkpoints.saved.filter((scn) => scn > confirmed || !ends.has(scn))).toEqual([]);
         expect(checkpoints.saved).toEqual(checkpoints.saved.toSorted((a, b) => a - b));
-        expect(checkpoints.saved.at(-1)).toBe(relay.last);
       }),
-      { numRuns: 40 },
+      { numRuns: Number(process.env['CLIENT_RUNS'] ?? 40) },
     );
   });
 

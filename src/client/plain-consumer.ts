@@ -39,6 +39,8 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
   #safe: number | null = null;
   /** `#position` lies inside a transaction of which changes were handed over. */
   #open = false;
+  /** The write of the first checkpoint: where reading began. */
+  #beginning: Promise<void> | null = null;
   /** Where the source stands at `#position`. */
   #sourcePosition: string | undefined;
   /** With `untilEnd`: reading ends when it has got here. */
@@ -72,16 +74,21 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     this.#batch = null;
     if (this.#checkpointer === null) await this.#begin();
     while (!this.#closed && !this.#ended) {
+      let batch: StreamBatch<R> | null;
       try {
         if (this.#failure !== null) throw this.#failure.error;
-        const batch = this.#gather();
-        if (batch !== null) return batch;
+        batch = this.#gather();
       } catch (error) {
         // What cannot be understood may be the connection's fault: everything not handed over is read again.
         this.#failure = null;
         // oxlint-disable-next-line no-await-in-loop -- a stream is read in order
         await this.#reading.failed(error);
         continue;
+      }
+      if (batch !== null) {
+        // oxlint-disable-next-line no-await-in-loop
+        await this.#beginning;
+        return batch;
       }
       if (this.#isAtTarget()) this.#ended = true;
       // oxlint-disable-next-line no-await-in-loop
@@ -133,7 +140,9 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
       if (!gathering.isSomething) throw error;
       this.#failure = { error };
     }
-    return gathering.isSomething ? this.#handOver(gathering) : null;
+    if (gathering.isSomething) return this.#handOver(gathering);
+    this.#moveOn();
+    return null;
   }
 
   #take(gathering: Gathering): void {
@@ -156,8 +165,6 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     }
     this.#reading.skipBatch();
     this.#reading.progressed();
-    // The end of a transaction without a change for this reader: what was committed of it reaches to its end now.
-    if (!gathering.isSomething) this.#moveOn();
   }
 
   // oxlint-disable-next-line max-params -- bytes, and a place in them
@@ -246,20 +253,24 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     }
     this.#position = begins;
     this.#safe = begins;
-    // Kept from the beginning: `latest` would mean another place after a restart, and what was committed in between would be missed (I4).
-    this.#moveOn();
+    // Durable before anything is handed over: `latest` would mean another place after a restart, and what was committed in between
+    // would be missed (I4).
+    this.#beginning = (this.#checkpointer as Checkpointer).commit(begins);
+    // Its failure is seen where it is awaited.
+    this.#beginning.catch(() => {});
   }
 
   #progress(scn: number): void {
     this.#reading.progressed();
     if (scn < (this.#position ?? Number.NEGATIVE_INFINITY)) return;
     this.#position = scn;
-    if (this.#open) return;
-    this.#safe = scn;
-    this.#moveOn();
+    if (!this.#open) this.#safe = scn;
   }
 
-  /** The checkpoint follows what did not pass the filter, so that a quiet reader does not fall out of what the log keeps. */
+  /**
+   * The checkpoint follows what did not pass the filter, so that a quiet reader does not fall out of what the log keeps. Only when all
+   * that was read has been handed over, and all of that was committed.
+   */
   #moveOn(): void {
     if (!this.#committed || this.#safe === null || this.#closed) return;
     (this.#checkpointer as Checkpointer).commit(this.#safe).catch((error: unknown) => {

@@ -1,12 +1,15 @@
 import type { ConsumerBatch, StreamChange, StreamEntry } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogTransactionPart } from '../formats/log/batch-reader.ts';
+import { entriesOf } from './stream-entries.ts';
 
 export interface StreamBatchOptions {
   readonly parts: readonly LogTransactionPart[];
   readonly scn: number;
   readonly count: number;
   readonly commit: () => Promise<void>;
+  /** How many partitions the stream has, for changes to say theirs. @default they do not */
+  readonly partitions?: number | null;
 }
 
 /** One batch as a consumer has it, over decoded batches whose rows are still bytes. */
@@ -14,11 +17,13 @@ export class StreamBatch<R> implements ConsumerBatch<R> {
   readonly scn: number;
   readonly count: number;
   readonly #commit: () => Promise<void>;
+  readonly #partitions: number | null;
   #parts: readonly LogTransactionPart[] | null;
   #entries: readonly StreamEntry<R>[] | null = null;
   #changes: readonly StreamChange<R>[] | null = null;
 
-  constructor({ parts, scn, count, commit }: StreamBatchOptions) {
+  constructor({ parts, scn, count, commit, partitions = null }: StreamBatchOptions) {
+    this.#partitions = partitions;
     this.#parts = parts;
     this.scn = scn;
     this.count = count;
@@ -33,7 +38,7 @@ export class StreamBatch<R> implements ConsumerBatch<R> {
   }
 
   get entries(): readonly StreamEntry<R>[] {
-    this.#entries ??= entriesOf<R>(this.parts);
+    this.#entries ??= entriesOf<R>(this.parts, this.#partitions);
     return this.#entries;
   }
 
@@ -59,44 +64,4 @@ export class StreamBatch<R> implements ConsumerBatch<R> {
 
 function isChange<R>(entry: StreamEntry<R>): entry is StreamChange<R> {
   return 'kind' in entry;
-}
-
-function entriesOf<R>(parts: readonly LogTransactionPart[]): StreamEntry<R>[] {
-  const result: StreamEntry<R>[] = [];
-  for (const { transaction, entries } of parts) {
-    const { committedAtUs } = transaction;
-    for (const entry of entries) {
-      if (entry.type !== 'rows') {
-        result.push({ ...entry, committedAtUs });
-        continue;
-      }
-      for (const { kind, table, scn, key, before, after, statement, moved, partition } of entry.changes()) {
-        const change = {
-          kind,
-          table,
-          scn: scn as number,
-          key,
-          before: before as R | null,
-          after: after as R | null,
-          statement,
-          committedAtUs,
-        };
-        if (moved === undefined && partition === undefined) result.push(change);
-        else result.push(withPlace(change, moved, partition));
-      }
-    }
-  }
-  return result;
-}
-
-function withPlace<R>(
-  change: StreamChange<R>,
-  moved: 'from' | 'to' | undefined,
-  partition: number | undefined,
-): StreamChange<R> {
-  return {
-    ...change,
-    ...(moved === undefined ? {} : { moved }),
-    ...(partition === undefined ? {} : { partition }),
-  };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -339,6 +339,40 @@ describeServer('mariadb', "a relay's directory", (server) => {
       // Whoever begins anew gets what the new stream has.
       expect((await StreamReader.readAll(relay.url, 'walk')).lastTransaction).toBe(20);
     });
+  });
+
+  test('that was restored from an older copy is filled up by the source under the same SCNs, and whoever is ahead of it is told so', async () => {
+    using directory = new TemporaryDirectory();
+    using backup = new TemporaryDirectory();
+    const walk = await Walk.create(server(), new SeededRandom(seed));
+    await using relay = await RunningRelay.start({ directory: directory.in('data'), streams: streams() });
+    await relay.positioned();
+    const all = async (): Promise<StreamReader> => {
+      await using reader = new StreamReader(relay.url, 'walk');
+      await reader.untilAll(await walk.committed());
+      return reader;
+    };
+    await walk.run(10);
+    await all();
+    await relay.stop();
+    cpSync(directory.in('data'), backup.in('data'), { recursive: true });
+    await relay.start();
+    await walk.run(10);
+    await walk.close();
+    const before = await all();
+    await relay.stop();
+
+    rmSync(directory.in('data'), { recursive: true });
+    cpSync(backup.in('data'), directory.in('data'), { recursive: true });
+    // Nobody listens there: the log stays as it was restored.
+    await relay.start({ streams: { walk: { source: { url: 'mysql://root@127.0.0.1:1', tables: ['walk.*'] } } } });
+    await using ahead = new StreamReader(relay.url, 'walk', { from: before.lastScn });
+    expect(await refusal(ahead.finished)).toMatchObject({ code: 'SCN_UNKNOWN' });
+    await relay.stop();
+    await relay.start({ streams: streams() });
+    const after = await all();
+    assert.deepEqual(after.changes, before.changes);
+    expect(after.lastScn).toBe(before.lastScn);
   });
 
   test('whose disk is full holds the source, serves what it has, is not ready, and goes on by itself when there is room', async ({

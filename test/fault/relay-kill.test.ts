@@ -41,6 +41,7 @@ describeServers(['mariadb', 'mysql'], 'relay and consumers that are killed', (se
       };
       try {
         await relay.start();
+        await relay.begun();
         for (const member of members) member.start();
         const load = steps.run(150);
 
@@ -118,7 +119,7 @@ async function readAll(
   const expected = await server().query<{ id: number; state: number }>('SELECT id, state FROM steps.steps');
   const client = connect(url);
   const isComplete = (): boolean =>
-    rows.size === expected.length && expected.every(({ id, state }) => rows.get(Number(id)) === state);
+    rows.size === expected.length && expected.every(({ id, state }) => rows.get(id) === state);
   for await (const batch of client.stream(STREAM, { from: 'earliest' })) {
     for (const change of batch.changes) {
       const { table, scn, before, after } = change;
@@ -148,8 +149,8 @@ async function dealtWith(
   for (const { partition, scn } of truth) ends.set(partition, Math.max(ends.get(partition) ?? 0, scn));
   for (;;) {
     const sample = await relay.sample();
-    if (sample !== null && [...ends].every(([partition, scn]) => (sample.checkpoints.get(partition) ?? 0) >= scn))
-      return;
+    const { checkpoints } = sample ?? { checkpoints: new Map<number, number>() };
+    if ([...ends].every(([partition, scn]) => (checkpoints.get(partition) ?? 0) >= scn)) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

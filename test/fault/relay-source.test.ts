@@ -61,6 +61,7 @@ describeServers(
         await server().shutdown();
         const status = (): string => relay.stream('walk').status().state;
         await expect.poll(status, PATIENTLY).toBe('waiting');
+        const awayMs = Date.now();
         const endMs = performance.now() + AWAY_MS;
         while (performance.now() < endMs) {
           const { status: httpStatus, reasons } = await relay.readiness();
@@ -73,6 +74,8 @@ describeServers(
         const { error } = relay.stream('walk').status();
         expect(error).toMatchObject({ code: 'CONNECTION_FAILED', retry: 'backoff' });
         expect(error?.hint).not.toBe('');
+        // Since it went away, not since it was last tried.
+        expect(error?.sinceMs).toBeLessThanOrEqual(awayMs);
         // Consumers have nothing to do with it: also one that comes now gets what there is.
         const meanwhile = await StreamReader.readAll(relay.url, 'walk');
         expect(meanwhile.lastTransaction).toBe(reader.lastTransaction);
@@ -110,6 +113,16 @@ describeServers(
       await server().start();
       await reader.untilAll(expected);
       await expectExact(walk, reader, relay.url);
+    });
+
+    test('whose source has not answered yet is starting: it is neither ready nor has it lost anything', async () => {
+      using directory = new TemporaryDirectory();
+      await using proxy = await FaultProxy.start(server());
+      proxy.script = () => ({ afterBytes: 0, end: 'stall' });
+      await using relay = await RunningRelay.start(streamOf(proxy.url(), directory.path));
+      await expect.poll(() => proxy.faulted, PATIENTLY).toBe(1);
+      expect(relay.stream('walk').status()).toMatchObject({ state: 'starting', error: null, connections: 0 });
+      expect(await relay.readiness()).toMatchObject({ status: 503, reasons: [{ stream: 'walk', code: 'STARTING' }] });
     });
 
     test('whose source falls silent is not ready, before the connection is given up and until there is a new one', async () => {

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
+/** The tests start the command a few hundred times: compiling it once is enough. */
+export const COMPILE_CACHE: string = resolve(import.meta.dirname, '../../.cache/compiled');
 
 export interface CliExit {
   readonly code: number | null;
@@ -27,7 +29,7 @@ export class CliProcess implements AsyncDisposable {
   constructor(args: readonly string[], { env = {}, stalled = false }: CliProcessOptions = {}) {
     this.#child = spawn(process.execPath, [MAIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], ...env },
+      env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
     });
     if (!stalled) this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#take('stdout', text));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#take('stderr', text));

@@ -14,6 +14,8 @@ export type LogStep =
       readonly parts: readonly (readonly ScriptedEntry[])[];
       /** Begins again after so many parts. */
       readonly restartAfter: number;
+      /** Of the parts, how many come when it begins again. */
+      readonly restartWith: number;
       readonly flush: boolean;
       readonly ends: boolean;
     }
@@ -73,24 +75,31 @@ export class LogWalk {
     this.#harness.open = null;
   }
 
-  async #handParts({ parts, restartAfter, flush, ends }: Extract<LogStep, { do: 'parts' }>): Promise<void> {
+  async #handParts({
+    parts,
+    restartAfter,
+    restartWith,
+    flush,
+    ends,
+  }: Extract<LogStep, { do: 'parts' }>): Promise<void> {
     const harness = this.#harness;
     this.#forgetUnfinished();
-    const hand = async (count: number, restarted: boolean): Promise<void> => {
+    const hand = async (count: number, isBroken: boolean, isRestarted: boolean): Promise<void> => {
       for (let i = 0; i < count; i++) {
-        const isLast = i === parts.length - 1;
+        const isLast = i === count - 1;
         const part = harness.part(parts[i] ?? [], {
           begins: i === 0,
-          ends: ends && isLast,
-          restarted: restarted && i === 0,
+          ends: ends && isLast && !isBroken,
+          restarted: isRestarted && i === 0,
         });
         await harness.hand([part]);
         if (flush) await harness.log.flush();
       }
     };
     const before = Math.min(restartAfter, parts.length - 1);
-    if (before > 0) await hand(before, false);
-    await hand(parts.length, before > 0);
+    if (before === 0) return hand(parts.length, false, false);
+    await hand(before, true, false);
+    return hand(1 + (restartWith % parts.length), false, true);
   }
 
   async #flush(): Promise<void> {

@@ -5,17 +5,19 @@ import type { Position } from '../../core/position.ts';
 import type { RowTarget } from '../../core/rows/row-target.ts';
 import type { ChangeBatch, RowBatch, TransactionPart } from '../../core/source.ts';
 import { POSITION_BYTES_MAX, shapesMax } from '../../formats/log/batch-builder.ts';
-import { writeLong } from '../../formats/log/batch-header.ts';
-import {
-  ENTRY,
-  FLAG,
-  ROW_OP,
-  RUN_BYTES,
-  SHAPE_ENTRY_BYTES,
-  STATEMENT_ENTRY_BYTES,
-  TRANSACTION_BYTES,
-} from '../../formats/log/batch-layout.ts';
+import { FLAG, ROW_OP, RUN_BYTES } from '../../formats/log/batch-layout.ts';
 import { moveRuns } from './body-walk.ts';
+import {
+  checkEntryBytes,
+  encodeStatement,
+  finishRun,
+  putRun,
+  putShape,
+  putStatement,
+  putTransaction,
+  shapeBytesMax,
+  transactionBytesMax,
+} from './entry-bytes.ts';
 import type { LogAppender } from './log-appender.ts';
 import type { Segment } from './segment.ts';
 import type { ShapeBook, ShapeState } from './shape-book.ts';
@@ -28,12 +30,8 @@ const HEAD_BYTES = 4096;
 const BODY_BYTES = BATCH_BYTES - HEAD_BYTES;
 /** A transaction that begins when less is left begins the next batch. */
 const TRANSACTION_ROOM = 512;
-/** A row's length has 31 bits, and a batch is one buffer. */
-const ROW_BYTES_MAX = 0x7ff0_0000;
 /** Below this a frame of zstd is hardly smaller than what it holds. */
 const COMPRESS_FROM_BYTES = 256;
-const FLAG_CONTINUED = 1;
-const FLAG_TABLE = 1;
 const U32_MAX = 0xffff_ffff;
 
 const ROW_KIND = {
@@ -214,7 +212,7 @@ export class BatchWriter implements RowTarget {
     if (this.end - offset >= size) return offset;
     const done = offset - this.at;
     const needed = done + size;
-    checkRowBytes(needed);
+    checkEntryBytes(needed);
     if (this.rows === 0 && this.#runIsFirst) {
       // Nothing but this row is in the batch: it gets what it needs.
       this.#enlarge(Math.max(needed, Math.min(2 * needed, needed + BIG_STEP_BYTES)), offset);
@@ -243,9 +241,8 @@ export class BatchWriter implements RowTarget {
     this.#position ??= transaction.start;
     this.#alone = end === null;
     this.#cut = false;
-    checkId(transaction.id);
-    const size = TRANSACTION_BYTES + (transaction.id?.length ?? 0) * UTF8_BYTES_MAX;
-    if (this.at > 0 && (this.#alone || this.end - this.at < size + TRANSACTION_ROOM)) this.#seal(0, this.at);
+    const size = transactionBytesMax(transaction) + TRANSACTION_ROOM;
+    if (this.at > 0 && (this.#alone || this.end - this.at < size)) this.#seal(0, this.at);
     if (this.at === 0) this.#startBatch();
     const before = this.#before;
     before.at = this.at;
@@ -255,19 +252,13 @@ export class BatchWriter implements RowTarget {
     before.shapes = this.#shapes.length;
     before.defines = this.#defines.length;
     this.#transaction = transaction;
-    this.#transactionEntry(0);
+    this.#transactionEntry(false);
   }
 
-  #transactionEntry(flags: number): void {
-    const { id, committedAtUs, serverId } = this.#transaction as TransactionInfo;
-    const { view, at } = this;
-    const idBytes = id === null ? 0 : this.bytes.write(id, at + TRANSACTION_BYTES);
-    view.setUint8(at, ENTRY.transaction);
-    view.setUint8(at + 1, flags);
-    view.setUint16(at + 2, idBytes, true);
-    view.setUint32(at + 4, serverId, true);
-    writeLong(view, at + 8, committedAtUs);
-    this.at = at + TRANSACTION_BYTES + idBytes;
+  #transactionEntry(continued: boolean): void {
+    const transaction = this.#transaction as TransactionInfo;
+    const { committedAtUs } = transaction;
+    this.at = putTransaction(this, this.at, { transaction, continued });
     this.#entryEnd = this.at;
     if (this.#firstCommitUs === 0) this.#firstCommitUs = committedAtUs;
     this.#maxCommitUs = Math.max(this.#maxCommitUs, committedAtUs);
@@ -304,27 +295,21 @@ export class BatchWriter implements RowTarget {
 
   /** The entry of the run, with room for `size` bytes of rows behind it; what the shape means before it, if this segment does not say. */
   #beginRun(size: number): void {
-    checkRowBytes(size);
+    checkEntryBytes(size);
     const shape = this.#runShape as ShapeState;
     const statement = this.#statement;
     const isDefined = shape.definedIn === this.#options.appender.segment;
-    const definition = isDefined ? 0 : SHAPE_ENTRY_BYTES + shape.shape.text.length * UTF8_BYTES_MAX;
+    const definition = isDefined ? 0 : shapeBytesMax(shape.shape.text);
     const isListFull = shape.batch !== this.#batch && this.#shapes.length >= SHAPES_MAX;
     this.#ensure(isListFull ? Infinity : definition + RUN_BYTES + statement.length + size);
     this.#define(shape);
     const needed = RUN_BYTES + statement.length + size;
     // After a definition that a new segment made necessary.
     if (this.end - this.at < needed) this.#enlarge(needed, this.at);
-    const { view, at } = this;
+    const { at } = this;
     this.#runAt = at;
     this.#runIsFirst = this.#before.at === 0 && at <= this.#entryEnd + definition;
-    view.setUint8(at, ENTRY.rows);
-    view.setUint8(at + 1, this.#runKind);
-    view.setUint16(at + 2, shape.index, true);
-    view.setUint32(at + 4, this.#count, true);
-    view.setUint32(at + 16, statement.length, true);
-    statement.copy(this.bytes, at + RUN_BYTES);
-    this.at = at + RUN_BYTES + statement.length;
+    this.at = putRun(this, at, { kind: this.#runKind, shape: shape.index, scnOffset: this.#count, statement });
     this.rows = 0;
   }
 
@@ -336,8 +321,7 @@ export class BatchWriter implements RowTarget {
       this.at = at;
       return;
     }
-    this.view.setUint32(at + 8, this.rows, true);
-    this.view.setUint32(at + 12, this.at - at - RUN_BYTES - this.#statement.length, true);
+    finishRun(this.view, at, { rows: this.rows, bytes: this.at - at - RUN_BYTES - this.#statement.length });
     this.#count += this.rows;
   }
 
@@ -351,39 +335,18 @@ export class BatchWriter implements RowTarget {
     const { segment } = this.#options.appender;
     if (state.definedIn === segment) return;
     const { text, fingerprint } = state.shape;
-    const size = SHAPE_ENTRY_BYTES + Buffer.byteLength(text);
+    const size = shapeBytesMax(text);
     if (this.end - this.at < size) this.#enlarge(size, this.at);
-    const { view, at } = this;
-    view.setUint8(at, ENTRY.shape);
-    view.setUint8(at + 1, 0);
-    view.setUint16(at + 2, 0, true);
-    view.setUint32(at + 4, size - SHAPE_ENTRY_BYTES, true);
-    this.bytes.write(text, at + SHAPE_ENTRY_BYTES);
-    this.at = at + size;
+    this.at = putShape(this, this.at, text);
     state.definedIn = segment;
     this.#defines.push({ state, fingerprint });
   }
 
   #statementEntry(change: SchemaChange | Truncation): void {
     this.#endRun();
-    const database = Buffer.from(change.database);
-    const table = change.table === null ? NOTHING : Buffer.from(change.table);
-    const sql = Buffer.from(change.sql);
-    const size = STATEMENT_ENTRY_BYTES + database.length + table.length + sql.length;
-    checkRowBytes(size);
-    this.#ensure(size);
-    const { view, at } = this;
-    view.setUint8(at, change.type === 'schema' ? ENTRY.schema : ENTRY.truncate);
-    view.setUint8(at + 1, change.table === null ? 0 : FLAG_TABLE);
-    view.setUint16(at + 2, database.length, true);
-    view.setUint32(at + 4, this.#count, true);
-    view.setUint16(at + 8, table.length, true);
-    view.setUint16(at + 10, 0, true);
-    view.setUint32(at + 12, sql.length, true);
-    database.copy(this.bytes, at + STATEMENT_ENTRY_BYTES);
-    table.copy(this.bytes, at + STATEMENT_ENTRY_BYTES + database.length);
-    sql.copy(this.bytes, at + STATEMENT_ENTRY_BYTES + database.length + table.length);
-    this.at = at + size;
+    const statement = encodeStatement(change);
+    this.#ensure(statement.size);
+    this.at = putStatement(this, this.at, { statement, scnOffset: this.#count });
     this.#count++;
     this.#options.tables.forget(change.database, change.table);
   }
@@ -421,17 +384,13 @@ export class BatchWriter implements RowTarget {
     this.#entryEnd = entryEnd - moved;
     this.#firstCommitUs = (this.#transaction as TransactionInfo).committedAtUs;
     this.#maxCommitUs = this.#firstCommitUs;
-    for (const state of shapes) {
+    this.#defines.push(...defines);
+    // Its runs keep the numbers of their shapes, so it gets the whole list, if it has runs.
+    for (const state of this.at > this.#entryEnd ? shapes : []) {
       state.batch = this.#batch;
       this.#shapes.push(state);
     }
-    this.#defines.push(...defines);
-    before.at = 0;
-    before.count = 0;
-    before.firstCommitUs = 0;
-    before.maxCommitUs = 0;
-    before.shapes = 0;
-    before.defines = 0;
+    this.#nothingBefore();
   }
 
   /** What there is of the transaction becomes a batch, and the next batch goes on with it. */
@@ -442,17 +401,23 @@ export class BatchWriter implements RowTarget {
     this.#seal(FLAG.open, this.at);
     this.#startBatch();
     this.#continues = true;
+    this.#nothingBefore();
+    this.#transactionEntry(true);
+  }
+
+  #nothingBefore(): void {
     const before = this.#before;
     before.at = 0;
     before.count = 0;
+    before.firstCommitUs = 0;
+    before.maxCommitUs = 0;
     before.shapes = 0;
     before.defines = 0;
-    this.#transactionEntry(FLAG_CONTINUED);
   }
 
   /** Makes room for `size` bytes behind `keep`, whatever it takes. */
   #enlarge(size: number, keep: number): void {
-    checkRowBytes(size);
+    checkEntryBytes(size);
     const bytes = Buffer.allocUnsafeSlow(keep + size);
     this.bytes.copy(bytes, 0, 0, keep);
     this.bytes = bytes;
@@ -541,25 +506,7 @@ export class BatchWriter implements RowTarget {
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
-/** Of a transaction's identifier: a few times what any source has. */
-const ID_LENGTH_MAX = 16 * 1024;
-/** Per UTF-16 unit. */
-const UTF8_BYTES_MAX = 3;
 /** In one batch. Fewer than its header could name beside the longest position. */
 const SHAPES_MAX: number = shapesMax(POSITION_BYTES_MAX);
 /** Very large rows get memory in steps of this size at most. */
 const BIG_STEP_BYTES = 64 * 1024 * 1024;
-
-function checkId(id: string | null): void {
-  if (id === null || id.length <= ID_LENGTH_MAX) return;
-  throw new TidingsError('POSITION_INVALID', `a transaction's identifier has ${id.length} characters`, {
-    hint: `The log keeps up to ${ID_LENGTH_MAX}.`,
-  });
-}
-
-function checkRowBytes(size: number): void {
-  if (size <= ROW_BYTES_MAX) return;
-  throw new TidingsError('ROW_TOO_LARGE', `a row takes ${size} bytes in the log, which keeps up to ${ROW_BYTES_MAX}`, {
-    details: { bytes: size, bytesMax: ROW_BYTES_MAX },
-  });
-}

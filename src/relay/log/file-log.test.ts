@@ -3,6 +3,7 @@ import {
   itemsOf,
   LogHarness,
   openLog,
+  positionOf,
   readItems,
   type ScriptedEntry,
   TABLES,
@@ -10,13 +11,14 @@ import {
 import { silentLogger } from '../../core/logger.ts';
 import { plainRowBatch } from '../../core/plain-rows.ts';
 import type { RowTarget } from '../../core/rows/row-target.ts';
-import type { RowBatch } from '../../core/source.ts';
+import type { RowBatch, TransactionPart } from '../../core/source.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 import { batchFlags, batchLength, batchSourceBytes, batchTransactions } from '../../formats/log/batch-header.ts';
 import { readBatch } from '../../formats/log/batch-reader.ts';
 import { FLAG } from '../../formats/log/batch-layout.ts';
 import { ShapeRegistry } from '../../formats/log/shape-registry.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
+import { tableOf } from '../../testing/tables.ts';
 import type { LogChunk } from './change-log.ts';
 import type { FileLog } from './file-log.ts';
 
@@ -187,6 +189,22 @@ describe('appending', () => {
     expect(await harness.read()).toEqual(harness.items);
   });
 
+  test('of a transaction that begins again and is shorter then, nothing is left', async () => {
+    await using harness = await LogHarness.open({ options: { segmentBytes: 50_000 } });
+    await harness.insert();
+    for (let i = 0; i < 5; i++) {
+      await harness.hand([harness.part([rows(10, 3000)], { begins: i === 0, ends: false })]);
+      await harness.log.flush();
+    }
+    await harness.hand([harness.part([rows(1, 5)], { begins: true, ends: true, restarted: true })]);
+    await harness.log.flush();
+    const files = harness.segments().map(({ bytes }) => bytes);
+    expect([files.length, files[0]]).toEqual([1, harness.log.visible.bytes]);
+    await harness.moveTo(harness.copy().directory);
+    expect(harness.transactions).toHaveLength(2);
+    expect(await harness.read()).toEqual(harness.items);
+  });
+
   test('rows of one statement that come in several batches are one run', async () => {
     await using harness = await LogHarness.open();
     await harness.append(rows(5, 10), rows(5, 20), rows(5, 30, 1), rows(5, 10));
@@ -196,6 +214,40 @@ describe('appending', () => {
     const batch = readBatch(bytes, viewOf(bytes), start, shapes, { end });
     const counts = batch.parts[0]?.entries.map((entry) => (entry.type === 'rows' ? entry.rows().count : 0));
     expect(counts).toEqual([10, 5, 5]);
+  });
+
+  test('more row shapes than one batch can name are spread over batches', async () => {
+    await using harness = await LogHarness.open({ options: { syncDelayMs: 10_000 } });
+    const batches = Array.from({ length: 4200 }, (_, i) =>
+      plainRowBatch({ table: tableOf(`s.t${i}`, { i: 'int' }), kind: 'insert', rows: [{ i }] }),
+    );
+    const part = (entries: readonly RowBatch[], end: number): TransactionPart => {
+      const transaction = { id: null, committedAtUs: 1, serverId: 1, start: positionOf(0) };
+      return { transaction, begins: true, restarted: false, entries, end: positionOf(end) };
+    };
+    const each = batches.map((batch) => part([batch], 1));
+    // When they are described, each on its own, then all in one transaction behind a small one.
+    for (const parts of [each, each, [part(batches.slice(0, 10), 2), part(batches, 3)]]) {
+      const full = harness.log.append({ parts, position: positionOf(3), bytes: 0 });
+      if (full !== null) await full;
+    }
+    await harness.log.flush();
+    const reader = harness.log.openReader(harness.log.visible.after);
+    const shapes = new ShapeRegistry();
+    const read: number[] = [];
+    for (let chunk = await reader.read(); chunk !== null; chunk = await reader.read()) {
+      const { bytes, start, end } = chunk;
+      for (let at = start; at < end; at += batchLength(viewOf(bytes), at)) {
+        for (const { entries } of readBatch(bytes, viewOf(bytes), at, shapes, { end }).parts) {
+          for (const entry of entries) {
+            if (entry.type === 'rows') read.push(...(entry.rows().after ?? []).map(({ i }) => Number(i)));
+          }
+        }
+      }
+      chunk.release();
+    }
+    const all = batches.map((_, i) => i);
+    expect(read).toEqual([...all, ...all, ...all.slice(0, 10), ...all]);
   });
 
   test('a batch says how many transactions and how many bytes of the source it covers', async () => {
@@ -374,8 +426,12 @@ describe('what the log knows of tables', () => {
     await harness.hand([harness.part([rows(1, 10, 1), { type: 'schema', table: 0 }], { begins: true, ends: false })]);
     await harness.log.flush();
     expect(names(harness.log)).toEqual(['orders']);
+    // It begins again, and is another one.
+    await harness.hand([harness.part([rows(1, 10, 2)], { begins: true, ends: true, restarted: true })]);
+    expect(names(harness.log)).toEqual(['orders', 'customers']);
+    await harness.hand([harness.part([rows(1, 10, 1), { type: 'schema', table: 0 }], { begins: true, ends: false })]);
     await harness.reopen();
-    expect(names(harness.log)).toEqual(['orders']);
+    expect(names(harness.log)).toEqual(['orders', 'customers']);
   });
 
   test('a row shape is found that only an old segment describes', async () => {

@@ -43,6 +43,7 @@ const step: fc.Arbitrary<LogStep> = fc.oneof(
       do: fc.constant('parts' as const),
       parts: fc.array(entries, { minLength: 1, maxLength: 5 }),
       restartAfter: fc.nat(6),
+      restartWith: fc.nat(6),
       flush: fc.boolean(),
       ends: fc.boolean(),
     }),

@@ -25,7 +25,8 @@ export class TableBook {
   }
 
   commit(): void {
-    this.#undo.length = 0;
+    // For every transaction: nearly always there is nothing.
+    if (this.#undo.length > 0) this.#undo.length = 0;
   }
 
   rollback(): void {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { COMPILE_CACHE } from '../cli-process.ts';
 import { type Journal, readJournal } from './journal.ts';
 
 const SCRIPT = join(import.meta.dirname, 'consumer.ts');
@@ -22,7 +23,10 @@ export class Member {
   }
 
   start(): void {
-    const child = spawn(process.execPath, [SCRIPT, ...this.#args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, [SCRIPT, ...this.#args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
+    });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     this.#child = child;
   }

@@ -63,6 +63,16 @@ export class RelayUnderFire {
     ]);
   }
 
+  /** Resolves when the place where the stream begins is durable: what commits from then on has to come. */
+  async begun(): Promise<void> {
+    for (;;) {
+      const response = await fetch(`${this.url}/v1/streams/${this.#options.stream}`);
+      const { position } = (await response.json()) as { position: string | null };
+      if (position !== null) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   /** Resolves when it is dead: by now, or by the failpoint that it was started with. */
   async kill(): Promise<void> {
     this.#process?.signal('SIGKILL');
@@ -89,8 +99,9 @@ export class RelayUnderFire {
   async stop(): Promise<void> {
     this.#process?.signal('SIGTERM');
     const exit = await this.#process?.exit();
-    if (exit !== undefined && exit.code !== 0)
+    if (exit !== undefined && exit.code !== 0) {
       throw new Error(`the relay did not stop:\n${this.#process?.stderr ?? ''}`);
+    }
   }
 
   /** What it says of the group's checkpoints; null when it does not answer or the group is not there yet. */

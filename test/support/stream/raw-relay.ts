@@ -9,6 +9,7 @@ export interface StoredStates {
   readonly bytes: Buffer;
   readonly first: number;
   readonly last: number;
+  readonly open: boolean;
 }
 
 /** What happens to one answer to a reading. */
@@ -30,6 +31,8 @@ export class RawRelay {
   readonly readings: URLSearchParams[] = [];
   readonly headers: IncomingMessage['headers'][] = [];
   createdMs = 1_700_000_000_000;
+  /** A sign of progress behind every batch that ends a transaction. */
+  sendsProgress = false;
   /** The most bytes written at once. */
   pieceBytes = 65_536;
   readonly #isTls: boolean;
@@ -82,7 +85,7 @@ export class RawRelay {
     const [first = this.last + 1] = scns;
     const last = scns.at(-1) ?? first - 1;
     const bytes = encodeStates(transactions, { firstScn: first, count: last - first + 1, ...options });
-    this.batches.push({ bytes, first, last });
+    this.batches.push({ bytes, first, last, open: options.open === true });
     for (const wake of this.#following) wake();
   }
 
@@ -122,7 +125,11 @@ export class RawRelay {
     let next = this.batches.findIndex(({ last }) => last > from);
     if (next < 0) next = this.batches.length;
     for (;;) {
-      for (; next < this.batches.length; next++) await body.write((this.batches[next] as StoredStates).bytes);
+      for (; next < this.batches.length; next++) {
+        const { bytes, last, open } = this.batches[next] as StoredStates;
+        const progress = encodeControl({ kind: 'progress', scn: last, time: null });
+        await body.write(this.sendsProgress && !open ? Buffer.concat([bytes, progress]) : bytes);
+      }
       if (query.get('follow') !== 'true' || body.over) break;
       const woken = Promise.withResolvers<void>();
       this.#following.add(woken.resolve);

@@ -237,7 +237,7 @@ export class ScriptedGroup {
 
   #open({ member }: MemberName, _request: FilterRequest, signal: AbortSignal): FrameReader {
     this.#check(member, this.epoch);
-    const reader = new MemberReader(this, member, this.#options.prefetch);
+    const reader = new MemberReader(this, member, this.#options);
     this.#readers.add(reader);
     signal.addEventListener('abort', () => this.#readers.delete(reader));
     reader.pump();
@@ -260,6 +260,7 @@ class MemberReader implements FrameReader {
   readonly #group: ScriptedGroup;
   readonly #member: string;
   readonly #prefetch: number;
+  readonly #random: () => number;
   readonly #queue: Buffer[] = [];
   #lanes: Lane[] = [];
   #epoch = -1;
@@ -268,10 +269,11 @@ class MemberReader implements FrameReader {
   #closed = false;
   #waiter: (() => void) | null = null;
 
-  constructor(group: ScriptedGroup, member: string, prefetch: number) {
+  constructor(group: ScriptedGroup, member: string, { prefetch, random }: Required<ScriptedGroupOptions>) {
     this.#group = group;
     this.#member = member;
     this.#prefetch = prefetch;
+    this.#random = random;
     const { last } = group;
     this.#control({
       kind: 'hello',
@@ -286,8 +288,10 @@ class MemberReader implements FrameReader {
   async next(): Promise<FrameChunk | null> {
     for (;;) {
       if (this.#closed) return null;
-      const bytes = this.#queue.shift();
-      if (bytes !== undefined) {
+      if (this.#queue.length > 0) {
+        // What has come in since is one chunk, as over a connection.
+        const count = 1 + Math.floor(this.#random() * this.#queue.length);
+        const bytes = Buffer.concat(this.#queue.splice(0, count));
         this.pump();
         // Whoever looks into it after giving it back sees something else.
         return { bytes, start: 0, end: bytes.length, release: () => bytes.fill(0xee) };

@@ -1,0 +1,96 @@
+import type { Row, Value } from '../core/change.ts';
+import type { StreamChange, StreamEntry } from '../core/consumer.ts';
+import type { RowShape } from '../core/rows/row-shape.ts';
+import type { LogTransactionPart } from '../formats/log/batch-reader.ts';
+import type { LogRowBatch } from '../formats/log/log-row-batch.ts';
+import { keyPlaces } from '../formats/log/row-decoder.ts';
+
+/**
+ * All changes, schema changes and truncations as objects, in order.
+ *
+ * @param partitions how many the stream has, for each change to say its own; null: it does not
+ */
+export function entriesOf<R>(parts: readonly LogTransactionPart[], partitions: number | null): StreamEntry<R>[] {
+  const result: StreamEntry<R>[] = [];
+  for (const { transaction, entries } of parts) {
+    const { committedAtUs } = transaction;
+    for (const entry of entries) {
+      if (entry.type !== 'rows') result.push({ ...entry, committedAtUs });
+      else if (partitions === null && entry.moved === null) pushChanges(result, entry, committedAtUs);
+      else pushPlacedChanges(result, entry, { committedAtUs, partitions });
+    }
+  }
+  return result;
+}
+
+/** One object literal per change, in its final form: this is what a consumer that takes changes one by one waits for. */
+function pushChanges<R>(result: StreamEntry<R>[], rows: LogRowBatch, committedAtUs: number): void {
+  const { before, after, count } = rows.rows();
+  const { kind, table, statement, scn } = rows;
+  const keyOf = keyFunction(rows.shape);
+  for (let i = 0; i < count; i++) {
+    const old = before?.[i] ?? null;
+    const now = after?.[i] ?? null;
+    result.push({
+      kind,
+      table,
+      scn: scn + i,
+      key: keyOf === null ? null : keyOf(old, now),
+      before: old as R | null,
+      after: now as R | null,
+      statement,
+      committedAtUs,
+    });
+  }
+}
+
+/** Those of a group's member, and halves of updates that moved the key. */
+function pushPlacedChanges<R>(
+  result: StreamEntry<R>[],
+  rows: LogRowBatch,
+  { committedAtUs, partitions }: { readonly committedAtUs: number; readonly partitions: number | null },
+): void {
+  const changes: StreamEntry<R>[] = [];
+  pushChanges(changes, rows, committedAtUs);
+  const hashes = partitions === null ? null : rows.hashes();
+  const { moved } = rows;
+  for (const [i, change] of changes.entries()) {
+    const place = {
+      ...(moved === null ? {} : { moved }),
+      ...(hashes === null ? {} : { partition: (hashes[i] ?? 0) % (partitions ?? 1) }),
+    };
+    result.push({ ...(change as StreamChange<R>), ...place });
+  }
+}
+
+type KeyFunction = (before: Row | null, after: Row | null) => Row;
+
+const keyFunctions = new WeakMap<RowShape, KeyFunction | null>();
+
+/** Null when the rows have no key to tell. */
+function keyFunction(shape: RowShape): KeyFunction | null {
+  let known = keyFunctions.get(shape);
+  if (known === undefined) {
+    known = makeKeyFunction(shape);
+    keyFunctions.set(shape, known);
+  }
+  return known;
+}
+
+function makeKeyFunction(shape: RowShape): KeyFunction | null {
+  const places = keyPlaces(shape)?.map(({ image, index }) => ({
+    name: shape.table.columns[index]?.name ?? '',
+    isAfter: image === 'after',
+  }));
+  if (places === undefined) return null;
+  return (before, after) => {
+    const key: Record<string, Value> = {};
+    for (const { name, isAfter } of places) {
+      const value = (isAfter ? after : before)?.[name] ?? null;
+      // A column of this name would set the prototype instead.
+      if (name === '__proto__') Object.defineProperty(key, name, { value, enumerable: true });
+      else key[name] = value;
+    }
+    return key;
+  };
+}
