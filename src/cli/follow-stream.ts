@@ -1,5 +1,4 @@
 import type { ChangeStream, ConsumerBatch } from '../core/consumer.ts';
-import { isTidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { BatchTarget } from './batch-target.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -48,12 +47,8 @@ export async function followStream(stream: ChangeStream, options: FollowOptions)
 async function deal(batch: ConsumerBatch, { target, log, commit }: FollowOptions): Promise<boolean> {
   if (!(await target.deliver(batch))) return false;
   if (!commit) return true;
-  try {
-    await batch.commit();
-  } catch (error) {
-    // Partitions went to another member meanwhile: their changes come again there.
-    if (!isTidingsError(error) || error.code !== 'GROUP_FENCED') throw error;
-    log.info({ error }, 'some partitions of this batch belong to another member by now');
-  }
+  const { fenced } = await batch.commit();
+  if (fenced.length > 0)
+    log.info({ partitions: fenced.join(',') }, 'partitions of this batch belong to another member by now');
   return true;
 }

@@ -1,6 +1,6 @@
 import type { Row } from '../core/change.ts';
 import type { ChangeStream, ConsumerBatch, StreamOptions } from '../core/consumer.ts';
-import { isTidingsError, TidingsError } from '../core/errors.ts';
+import { TidingsError } from '../core/errors.ts';
 import type { ConsumerEngine, ConsumerInternals } from './consumer-engine.ts';
 import { GroupConsumer } from './group-consumer.ts';
 import { PlainConsumer } from './plain-consumer.ts';
@@ -129,8 +129,7 @@ class OpenStream<R> implements ChangeStream<R>, AsyncIterator<ConsumerBatch<R>, 
     try {
       await batch.commit();
     } catch (error) {
-      // Partitions that went away meanwhile: their changes come again where they are now. The engine has logged it.
-      if (!isTidingsError(error) || error.code !== 'GROUP_FENCED') this.#commitFailure ??= { error };
+      this.#commitFailure ??= { error };
     }
     await before;
   }

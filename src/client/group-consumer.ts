@@ -165,8 +165,9 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
       scn,
       partitions: this.#frames.partitionCount,
       commit: async () => {
-        await this.#commits.commit(record);
+        const outcome = await this.#commits.commit(record);
         if (batch === this.#batch) this.#committed();
+        return outcome;
       },
     });
     this.#batch = batch;

@@ -1,6 +1,7 @@
 export type {
   ChangeStream,
   CheckpointStore,
+  CommitOutcome,
   ConsumerBatch,
   StartAt,
   StreamChange,

@@ -1,4 +1,5 @@
 import type { BackoffLimits } from '../base/backoff.ts';
+import type { CommitOutcome } from '../core/consumer.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
 import type { CommitRequest, CommitResult } from '../core/group.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
@@ -34,26 +35,16 @@ export class MemberCommits {
     this.#backoff = options.backoff ?? RECONNECT;
   }
 
-  /**
-   * Commits a batch and all before it.
-   *
-   * @throws TidingsError GROUP_FENCED when none of the batch's own partitions is this member's any more, and what a request fails with
-   */
-  async commit(batch: HandedOver): Promise<void> {
+  /** Commits a batch and all before it. @throws what a request fails with */
+  async commit(batch: HandedOver): Promise<CommitOutcome> {
     const { partitions } = this.#options.session;
     await this.#send(this.ledger.commit(batch, partitions.held.values()));
-    if (batch.partitions.length === 0 || batch.partitions.some(({ state }) => state !== 'gone')) return;
-    const { group, member } = this.#options.member;
-    const gone = batch.partitions.map(({ partition }) => partition).join(',');
-    this.#log.warn(
-      { group, member, partitions: gone },
-      'a batch could not be committed: its partitions went to others',
-    );
-    throw new TidingsError(
-      'GROUP_FENCED',
-      `the batch could not be committed: its partitions are no longer those of "${member}" in group ${group}`,
-      { details: { group, member, partitions: gone } },
-    );
+    const fenced = batch.partitions.filter(({ state }) => state === 'gone').map(({ partition }) => partition);
+    if (fenced.length > 0) {
+      const fields = { ...this.#options.member, partitions: fenced.join(',') };
+      this.#log.info(fields, 'partitions of a batch could not be committed, as they are not held any more');
+    }
+    return { fenced };
   }
 
   /** Moves the checkpoints past what had nothing for the consumer, if all that was handed over has been committed. */

@@ -281,7 +281,7 @@ describe('commits', () => {
     };
     const stream = connectTo(relay).stream('shop', { from: 'earliest', untilEnd: true, checkpoints });
     const batches: ConsumerBatch[] = [];
-    const commits: Promise<void>[] = [];
+    const commits: Promise<unknown>[] = [];
     const reading = (async () => {
       for await (const batch of stream) {
         batches.push(batch);

@@ -1,4 +1,4 @@
-import type { CheckpointStore, StartAt, StreamOptions } from '../core/consumer.ts';
+import type { CommitOutcome, CheckpointStore, StartAt, StreamOptions } from '../core/consumer.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
 import { batchFirstScn, batchLastScn, batchLength } from '../formats/log/batch-header.ts';
 import { type LogTransactionPart, readBatch } from '../formats/log/batch-reader.ts';
@@ -15,6 +15,8 @@ import { frameError, Reading } from './reading.ts';
 import { StreamBatch } from './stream-batch.ts';
 import { StreamIdentity } from './stream-identity.ts';
 import type { FrameReader, Transport } from './transport.ts';
+
+const NOTHING_FENCED: CommitOutcome = { fenced: [] };
 
 /**
  * A reader without a group: one place in the stream, one checkpoint, both its own.
@@ -202,12 +204,13 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     return batch;
   }
 
-  #commit(batch: StreamBatch<R>, safe: number | null): Promise<void> {
+  async #commit(batch: StreamBatch<R>, safe: number | null): Promise<CommitOutcome> {
     const isLast = batch === this.#last;
     if (isLast) this.#committed = true;
     // Behind the last batch nothing was handed over: all that passed since then is dealt with, too.
     const scn = isLast ? this.#safe : safe;
-    return scn === null ? Promise.resolve() : (this.#checkpointer as Checkpointer).commit(scn);
+    if (scn !== null) await (this.#checkpointer as Checkpointer).commit(scn);
+    return NOTHING_FENCED;
   }
 
   #control(frame: ControlFrame | null): void {

@@ -1,4 +1,4 @@
-import type { ConsumerBatch, StreamChange, StreamEntry } from '../core/consumer.ts';
+import type { CommitOutcome, ConsumerBatch, StreamChange, StreamEntry } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogTransactionPart } from '../formats/log/batch-reader.ts';
 import { entriesOf } from './stream-entries.ts';
@@ -7,7 +7,7 @@ export interface StreamBatchOptions {
   readonly parts: readonly LogTransactionPart[];
   readonly scn: number;
   readonly count: number;
-  readonly commit: () => Promise<void>;
+  readonly commit: () => Promise<CommitOutcome>;
   /** How many partitions the stream has, for changes to say theirs. @default they do not */
   readonly partitions?: number | null;
 }
@@ -16,7 +16,7 @@ export interface StreamBatchOptions {
 export class StreamBatch<R> implements ConsumerBatch<R> {
   readonly scn: number;
   readonly count: number;
-  readonly #commit: () => Promise<void>;
+  readonly #commit: () => Promise<CommitOutcome>;
   readonly #partitions: number | null;
   #parts: readonly LogTransactionPart[] | null;
   #entries: readonly StreamEntry<R>[] | null = null;
@@ -52,7 +52,7 @@ export class StreamBatch<R> implements ConsumerBatch<R> {
     return this.#changes;
   }
 
-  commit(): Promise<void> {
+  commit(): Promise<CommitOutcome> {
     return this.#commit();
   }
 

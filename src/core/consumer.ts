@@ -78,10 +78,17 @@ export interface ConsumerBatch<R = Row> {
    * Says that the effects of this batch and all before it are durable. Resolves when the checkpoint is durable, too. The checkpoint
    * moves to a transaction's end only (I2): a batch that ends inside one is covered by the commit of the batch that ends it.
    *
-   * @throws TidingsError GROUP_FENCED when none of the batch's partitions is this member's any more: its changes come again, to whoever
-   *   has them now. While some still are, those are committed and nothing is thrown. What a CheckpointStore throws is passed on
+   * In a group, partitions can have moved to another member meanwhile, or been lost while the relay was started again: the outcome names
+   * them, and their changes come again where they are now. The others' checkpoints are durable.
+   *
+   * @throws what a CheckpointStore throws; TidingsError when the relay refuses for good, or the stream was closed before it answered
    */
-  commit(): Promise<void>;
+  commit(): Promise<CommitOutcome>;
+}
+
+export interface CommitOutcome {
+  /** Partitions of the batch that could not be committed, as they are no longer this member's. Without a group: none. */
+  readonly fenced: readonly number[];
 }
 
 /** A stream being consumed. Ends cleanly on `break` and on `close()`. */

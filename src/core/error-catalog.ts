@@ -46,7 +46,6 @@ export type ErrorCode =
   | 'EVENT_TRUNCATE_UNHEARD'
   | 'FORBIDDEN'
   | 'FORMAT_VALUE'
-  | 'GROUP_FENCED'
   | 'GROUP_INVALID'
   | 'GROUP_IN_USE'
   | 'GROUP_MEMBER_UNKNOWN'
@@ -267,12 +266,6 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'never',
     cause: 'A value cannot be written exactly in the output format that was chosen.',
     remedy: 'Choose another format, or leave the column out with `--columns`.',
-  },
-  GROUP_FENCED: {
-    retry: 'reconnect',
-    cause: "A batch could not be committed, as none of its partitions is this member's any more.",
-    remedy:
-      'None is needed: its changes come again, to whoever has the partitions now. If it happens often, work on smaller batches.',
   },
   GROUP_INVALID: {
     retry: 'never',

@@ -5,7 +5,7 @@ import type { FilterLane } from '../formats/log/filter-lane.ts';
 import type { ChangeLog, LogChunk, LogReader } from './log/change-log.ts';
 import { ChunkSieve } from './chunk-sieve.ts';
 import { controlChunk } from './control-chunk.ts';
-import { WakeUp } from './wake-up.ts';
+import { PROGRESS_MS, WakeUp } from './wake-up.ts';
 
 export interface FeedOptions {
   readonly log: ChangeLog;
@@ -48,7 +48,7 @@ export class Feed implements FrameReader {
     this.#last = log.visible.last;
     this.#told = after;
     this.#wakeUp = new WakeUp(log, signal);
-    this.#queue.push(hello(log));
+    this.#queue.push(hello(log, after));
   }
 
   async next(): Promise<FrameChunk | null> {
@@ -107,7 +107,7 @@ export function checkPlace(log: ChangeLog, scn: number): void {
   });
 }
 
-export function hello(log: ChangeLog): FrameChunk {
+export function hello(log: ChangeLog, beginsAfter?: number): FrameChunk {
   const { after, last } = log.visible;
   return controlChunk({
     kind: 'hello',
@@ -116,6 +116,8 @@ export function hello(log: ChangeLog): FrameChunk {
     partitions: log.partitions,
     first: last > after ? after + 1 : null,
     last: last > after ? last : null,
+    progressMs: PROGRESS_MS,
+    ...(beginsAfter === undefined ? {} : { after: beginsAfter }),
   });
 }
 

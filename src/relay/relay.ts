@@ -27,6 +27,8 @@ export interface RelayOptions {
 export class Relay implements AsyncDisposable {
   readonly #state: RelayState;
   readonly #streams: ReadonlyMap<string, RunningStream>;
+  /** Being consumed in this process. */
+  readonly #consumed = new Set<{ close(): Promise<void> }>();
 
   private constructor(state: RelayState, streams: ReadonlyMap<string, RunningStream>) {
     this.#state = state;
@@ -77,11 +79,17 @@ export class Relay implements AsyncDisposable {
         details: { stream: name },
       });
     }
-    return createChangeStream<R>(stream.transport, options);
+    const consumed: ChangeStream<R> = createChangeStream<R>(stream.transport, options, {
+      onClose: () => this.#consumed.delete(consumed),
+    });
+    this.#consumed.add(consumed);
+    return consumed;
   }
 
   /** Ends the sources, writes what they handed over, ends the readers, lets go of the directory. */
   async close(): Promise<void> {
+    // They would take the end of the relay for an outage, and wait for it to come back.
+    await Promise.all([...this.#consumed].map((stream) => stream.close()));
     await Promise.all([...this.#streams.values()].map((stream) => stream.close()));
     await this.#state.close();
   }

@@ -28,7 +28,7 @@ export interface BatchHead {
 const HEAD_BYTES_MAX = 0xffff;
 /** So that a batch has room for a few thousand shapes, whatever the position. */
 export const POSITION_BYTES_MAX: number = 32 * 1024;
-export const SHAPE_BYTES = 8;
+const SHAPE_BYTES = 8;
 
 /** How many shapes a batch can refer to that has a position of this length. */
 export function shapesMax(positionBytes: number): number {

@@ -14,6 +14,10 @@ export type ControlFrame =
       /** SCNs of the first and last change that can be read; null when there is none. */
       readonly first: number | null;
       readonly last: number | null;
+      /** The SCN behind which a plain reading begins. */
+      readonly after?: number;
+      /** How often a reader without changes is told how far it is, in ms. */
+      readonly progressMs?: number;
     }
   | {
       /** Texts of row shapes that the batches behind it refer to. */

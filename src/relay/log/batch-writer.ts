@@ -24,7 +24,7 @@ import type { ShapeBook, ShapeState } from './shape-book.ts';
 import type { TableBook } from './table-book.ts';
 
 /** What a batch has room for: a reader's buffer holds one, unless a single row is larger. */
-export const BATCH_BYTES: number = 256 * 1024;
+const BATCH_BYTES = 256 * 1024;
 /** Left for header, position and fingerprints, as far as they are of the usual size. */
 const HEAD_BYTES = 4096;
 const BODY_BYTES = BATCH_BYTES - HEAD_BYTES;

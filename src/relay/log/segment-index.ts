@@ -11,7 +11,7 @@ import { readLong, writeLong } from '../../formats/log/batch-header.ts';
  *     shapes     16 bytes each: fingerprint, u64 offset of the batch that defines it
  *     tables     see `encodeTables`; under a checksum of its own, as only the newest index's is ever read
  */
-export const INDEX_VERSION = 1;
+const INDEX_VERSION = 1;
 
 /** `TDGI`, as a little-endian number. */
 const INDEX_MAGIC = 0x4947_4454;

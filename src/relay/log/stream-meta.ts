@@ -4,7 +4,7 @@ import { TidingsError } from '../../core/errors.ts';
 import { closeFile, errorCodeOf, openFile, syncDirectory, syncFile, writeRange } from './disk.ts';
 
 /** Of the files as a whole: which there are and how they belong together. */
-export const LOG_FORMAT_VERSION = 1;
+const LOG_FORMAT_VERSION = 1;
 export const META_NAME = 'stream.json';
 
 /** What is written once, when the log is made. */

@@ -148,11 +148,7 @@ class Effects {
 async function consume(stream: ChangeStream<State>, effects: Effects, until = Infinity): Promise<void> {
   for await (const batch of stream) {
     for (const { after } of batch.changes) if (after !== null) effects.apply(after);
-    try {
-      await batch.commit();
-    } catch (error) {
-      if (!isTidingsError(error) || error.code !== 'GROUP_FENCED') throw error;
-    }
+    await batch.commit();
     if (effects.count >= until) break;
   }
 }

@@ -3,7 +3,6 @@
  * commits. Arguments: relay URL, stream, group, member, journal.
  */
 import { connect } from '../../../src/client/connect.ts';
-import { isTidingsError } from '../../../src/core/errors.ts';
 import { JournalWriter } from './journal.ts';
 import { stateOf } from './steps.ts';
 
@@ -22,14 +21,10 @@ for await (const batch of client.stream(stream, { group, member, from: 'earliest
     const { id, state } = stateOf(change);
     journal.write('X', change.scn, change.partition ?? -1, id, state);
   }
-  try {
-    await batch.commit();
-    journal.write('C', number);
-  } catch (error) {
-    // Another member has the partitions now, and does this batch again.
-    if (!isTidingsError(error) || error.code !== 'GROUP_FENCED') throw error;
-    journal.write('F', number, error.code);
-  }
+  const { fenced } = await batch.commit();
+  // Whoever has the fenced partitions now does their changes again.
+  if (fenced.length === 0) journal.write('C', number);
+  else journal.write('F', number, fenced.join(','));
 }
 await client.close();
 journal.close();

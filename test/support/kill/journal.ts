@@ -8,7 +8,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
  *     B <ns> <batch>                                 a batch was handed over
  *     X <ns> <scn> <partition> <table key> <state>   a change was dealt with
  *     C <ns> <batch>                                 the commit of the batch resolved
- *     F <ns> <batch> <code>                          it was rejected
+ *     F <ns> <batch> <partitions>                    it resolved, but not for these
  *
  * <ns> is CLOCK_MONOTONIC, which all processes of a machine share.
  */
