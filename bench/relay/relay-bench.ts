@@ -29,6 +29,7 @@ interface Options {
   readonly seconds: number;
   readonly largeBytes: number;
   readonly parts: ReadonlySet<Part>;
+  readonly data: string;
   readonly profile: string | undefined;
 }
 
@@ -78,6 +79,8 @@ function parseOptions(args: string[]): Options {
       seconds: { type: 'string', default: '8' },
       'large-bytes': { type: 'string', default: String(2 * 1024 ** 3) },
       parts: { type: 'string', default: PARTS.join(',') },
+      /** Where the logs lie. */
+      data: { type: 'string', default: join(import.meta.dirname, '..', '..', '.cache', 'bench') },
       /** A folder for CPU profiles of relay and consumer in the measured passes. */
       profile: { type: 'string' },
     },
@@ -94,6 +97,7 @@ function parseOptions(args: string[]): Options {
     seconds: Number(values.seconds),
     largeBytes: Number(values['large-bytes']),
     parts: new Set(parts as Part[]),
+    data: values.data,
     profile: values.profile,
   };
 }
@@ -308,9 +312,8 @@ class RelayBench {
   }
 
   async #startRelay(workload: Workload, streams: readonly string[]): Promise<RunningRelay> {
-    const folder = join(import.meta.dirname, '..', '..', '.cache', 'bench');
-    await mkdir(folder, { recursive: true });
-    const data = await mkdtemp(join(folder, 'relay-'));
+    await mkdir(this.#options.data, { recursive: true });
+    const data = await mkdtemp(join(this.#options.data, 'relay-'));
     const serverId = this.#serverId;
     this.#serverId += streams.length;
     const told = {
@@ -358,7 +361,7 @@ class RelayBench {
       const path = join(profile, `${name}.cpuprofile`);
       try {
         this.#notes.push(`${what}: ${path}\n${hottestFunctions(path, 25).join('\n')}`);
-        await rm(path);
+        if (process.env['KEEP_PROFILES'] === undefined) await rm(path);
       } catch {
         // This process was not part of the pass.
       }

@@ -11,8 +11,11 @@ import type { LogAppender, Milestone, Truncation } from './log-appender.ts';
 import type { Segment } from './segment.ts';
 
 const RETRY_MS = 1000;
-/** With `syncDelayMs`: no longer than until so many bytes wait. */
-const DELAY_BYTES_MAX = 1024 * 1024;
+/** A group waits for more no longer than until it has so many bytes. */
+const GROUP_BYTES = 2 * 1024 * 1024;
+/** Where a group had so many bytes, more is on its way: the next one waits for it. Each write and sync has its price, however small. */
+const BULK_BYTES = 64 * 1024;
+const BULK_DELAY_MS = 2;
 /** How often a position is written that moves without changes. */
 const POSITION_EVERY_MS = 1000;
 
@@ -47,6 +50,7 @@ export class GroupCommit {
   /** Callers of `flush` that wait. */
   #flushing = 0;
   #delay: NodeJS.Timeout | null = null;
+  #lastGroupBytes = 0;
   #positionTimer: NodeJS.Timeout | null = null;
   #positionMs = -Infinity;
   /** Ends the pauses of a full disk. */
@@ -62,7 +66,8 @@ export class GroupCommit {
   /** To be called after something was appended. Begins to write at once, unless the disk is busy or a delay is wanted. */
   kick(): void {
     if (this.#running !== null || this.failed !== null) return;
-    if (this.#mayWait()) this.#delay ??= setTimeout(() => this.#start(), this.#options.syncDelayMs);
+    const delayMs = this.#mayWaitMs();
+    if (delayMs > 0) this.#delay ??= setTimeout(() => this.#start(), delayMs);
     else this.#start();
   }
 
@@ -111,10 +116,11 @@ export class GroupCommit {
     await closeFile(this.#file.fd);
   }
 
-  /** So that more goes with the next group. */
-  #mayWait(): boolean {
+  /** How long the next group may wait for more, in ms. */
+  #mayWaitMs(): number {
     const { appender, syncDelayMs } = this.#options;
-    return syncDelayMs > 0 && this.#flushing === 0 && appender.buffers.waiting < DELAY_BYTES_MAX;
+    if (this.#flushing > 0 || appender.buffers.waiting >= GROUP_BYTES) return 0;
+    return this.#lastGroupBytes >= BULK_BYTES ? Math.max(syncDelayMs, BULK_DELAY_MS) : syncDelayMs;
   }
 
   #clearTimers(): void {
@@ -168,6 +174,7 @@ export class GroupCommit {
     const { buffers } = appender;
     const group = buffers.nextGroup();
     if (group === null) return false;
+    this.#lastGroupBytes = group.pieces.reduce((sum, { from, to }) => sum + to - from, 0);
     failpoint('append');
     const written = await this.#untilRoom(
       () => this.#write(group),
@@ -180,7 +187,7 @@ export class GroupCommit {
       }
       this.#options.durable(appender.reached(buffers.durable));
     }
-    return !this.#mayWait();
+    return this.#mayWaitMs() === 0;
   }
 
   /** A position that moves without changes costs a batch: about once a second. */
