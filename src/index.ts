@@ -21,6 +21,18 @@ export type { BackoffLimits } from './base/backoff.ts';
 export { systemClock, type Clock } from './base/clock.ts';
 export { silentLogger, type Logger } from './core/logger.ts';
 export { defineConfig } from './config/define-config.ts';
+export { openRelay, type OpenRelayOptions } from './config/open-relay.ts';
+export type { Relay } from './relay/relay.ts';
+export type {
+  ChangeStream,
+  CheckpointStore,
+  CommitOutcome,
+  ConsumerBatch,
+  StartAt,
+  StreamChange,
+  StreamEntry,
+  StreamOptions,
+} from './core/consumer.ts';
 export type {
   Duration,
   HttpConfig,

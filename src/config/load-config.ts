@@ -27,11 +27,22 @@ export type LoadedConfig =
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Reads a configuration file, YAML or a module, with everything that is wrong in it. */
-export async function loadConfig(file: string, { env, sourceSchemas }: LoadOptions): Promise<LoadedConfig> {
+export async function loadConfig(file: string, options: LoadOptions): Promise<LoadedConfig> {
   const path = resolve(file);
   const tree = await readTree(path);
+  return settingsFrom(tree, { ...options, directory: dirname(path) });
+}
+
+/** The same for what a file would hold. Relative paths in it begin at `directory`. */
+export function readConfig(config: unknown, options: LoadOptions & { readonly directory: string }): LoadedConfig {
+  return settingsFrom({ value: config, mistakes: [], locate: () => null }, options);
+}
+
+function settingsFrom(
+  tree: YamlTree,
+  { env, sourceSchemas, directory }: LoadOptions & { readonly directory: string },
+): LoadedConfig {
   if (tree.mistakes.length > 0) return failed(tree.mistakes);
-  const directory = dirname(path);
   const { config, mistakes } = parseConfig(tree.value, {
     env,
     directory,

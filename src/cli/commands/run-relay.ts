@@ -11,7 +11,7 @@ import { armFailpoints } from '../failpoints.ts';
 import { findingsReport } from '../findings-report.ts';
 import { commandHelp } from '../help.ts';
 import { HELP_OPTION, LOG_LEVEL_OPTION } from '../relay-arguments.ts';
-import { requestOf, streamDefinitions, typeOf } from '../relay-streams.ts';
+import { requestOf, streamDefinitions, typeOf } from '../../config/stream-definitions.ts';
 import { terminalSafe } from '../terminal-text.ts';
 
 export const RUN: CommandSpec = {

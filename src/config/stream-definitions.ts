@@ -1,8 +1,8 @@
-import type { RelaySettings, SourceSettings } from '../config/config-settings.ts';
+import { TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { type SourceRequest, type SourceType, type SourceTypes, sourceTypeNamed } from '../registry.ts';
 import type { StreamDefinition } from '../relay/relay-api.ts';
-import { usageError } from './arguments.ts';
+import type { RelaySettings, SourceSettings } from './config-settings.ts';
 
 /** What the relay is told of the streams in a configuration. */
 export async function streamDefinitions(
@@ -42,5 +42,7 @@ export function requestOf({ url, options }: SourceSettings, log: Logger): Source
 export function typeOf({ type }: SourceSettings, types: SourceTypes): SourceType {
   const found = sourceTypeNamed(type, types);
   if (found !== undefined) return found;
-  throw usageError(`there is no source of type ${type}`, 'tidings validate says which there are.');
+  throw new TidingsError('CONFIG_INVALID', `there is no source of type ${type}`, {
+    hint: `There are ${[...new Set([...types.values()].map((each) => each.type))].join(', ')}.`,
+  });
 }

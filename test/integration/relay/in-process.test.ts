@@ -1,0 +1,55 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openRelay } from '../../../src/config/open-relay.ts';
+import { describeServers } from '../../support/servers/describe-server.ts';
+
+let data: string;
+
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), 'tidings-in-process-'));
+});
+
+afterEach(async () => {
+  await rm(data, { recursive: true, force: true });
+});
+
+interface Order {
+  readonly id: number;
+  readonly state: string;
+}
+
+describeServers(['mariadb', 'mysql'], 'a relay within the process', (server) => {
+  test('keeps what a server commits, hands it to its own consumers, and goes on where their group was when it is opened again', async () => {
+    await server().query(
+      `DROP DATABASE IF EXISTS shop; CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, state VARCHAR(20))`,
+    );
+    const config = {
+      data,
+      streams: { shop: { source: { type: 'mysql', url: server().url, tables: ['shop.*'] } } },
+    } as const;
+    const seen: string[] = [];
+    const consume = async (until: number): Promise<void> => {
+      await using relay = await openRelay(config);
+      const orders = relay.stream<Order>('shop', { group: 'search', from: 'earliest', tables: ['shop.orders'] });
+      while (relay.streams.get('shop')?.log.position === null) await new Promise((resolve) => setTimeout(resolve, 10));
+      await server().query(
+        `INSERT INTO shop.orders VALUES (${until}, 'new'); UPDATE shop.orders SET state = 'paid' WHERE id = ${until}`,
+      );
+      for await (const batch of orders) {
+        for (const { kind, after } of batch.changes) seen.push(`${kind} ${after?.id} ${after?.state}`);
+        await batch.commit();
+        if (seen.length >= until * 2) break;
+      }
+    };
+    await consume(1);
+    await consume(2);
+    expect(seen).toEqual(['insert 1 new', 'update 1 paid', 'insert 2 new', 'update 2 paid']);
+  });
+});
+
+test('a configuration is refused with everything that is wrong in it', async () => {
+  const config = { data, streams: { shop: { source: { type: 'mysql', tables: 'shop' } } }, port: 1 } as never;
+  await expect(openRelay(config)).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: /port.*url|url.*port/s });
+});
