@@ -14,10 +14,23 @@ import { machineLine } from '../support/machine.ts';
 import { residentMegabytes } from '../support/process-memory.ts';
 import { note, timed } from '../support/progress.ts';
 import { spread } from '../support/statistics.ts';
+import { measureIsolation } from './isolation.ts';
 import { measureLongLogStart } from './long-log.ts';
 import { writeLargeTransaction } from './workloads.ts';
 
-const PARTS = ['decode', 'bulk', 'tx', 'catch-up', 'ndjson', 'ten', 'latency', 'idle', 'large', 'start'] as const;
+const PARTS = [
+  'decode',
+  'bulk',
+  'tx',
+  'catch-up',
+  'ndjson',
+  'ten',
+  'latency',
+  'idle',
+  'isolation',
+  'large',
+  'start',
+] as const;
 type Part = (typeof PARTS)[number];
 
 interface Options {
@@ -139,6 +152,10 @@ class RelayBench {
       if (wants('latency')) await this.#latency();
     }
     if (wants('idle')) await this.#idle();
+    if (wants('isolation')) {
+      const { line } = await measureIsolation({ server: this.#server, serverId: this.#serverId++ });
+      this.#notes.push(line);
+    }
     if (wants('large')) await this.#large();
     if (wants('start')) this.#notes.push(await measureLongLogStart());
   }

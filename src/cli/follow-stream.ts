@@ -48,7 +48,7 @@ async function deal(batch: ConsumerBatch, { target, log, commit }: FollowOptions
   if (!(await target.deliver(batch))) return false;
   if (!commit) return true;
   const { fenced } = await batch.commit();
-  if (fenced.length > 0)
-    log.info({ partitions: fenced.join(',') }, 'partitions of this batch belong to another member by now');
+  if (fenced.length === 0) return true;
+  log.info({ partitions: fenced.join(',') }, 'partitions of this batch belong to another member by now');
   return true;
 }

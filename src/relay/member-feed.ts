@@ -79,7 +79,10 @@ export class MemberFeed implements FrameReader {
         // While the disk was read the partitions may have gone: nothing of theirs is sent any more.
         if (this.#assignmentChanged) this.#reassign();
         this.#pass(lane, chunk);
-      } else await this.#pause(lane);
+        continue;
+      }
+      // oxlint-disable-next-line no-await-in-loop -- the pause until there is more
+      await this.#pause(lane);
     }
   }
 

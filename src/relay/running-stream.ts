@@ -21,7 +21,7 @@ export interface RunningStreamOptions {
   readonly log: Logger;
 }
 
-export const DEFAULT_PARTITIONS = 64;
+const DEFAULT_PARTITIONS = 64;
 
 const RETENTION_EVERY_MS = 10_000;
 const DAY_MS = 86_400_000;
@@ -50,7 +50,13 @@ export class RunningStream implements RelayStream {
     this.#state = state;
     this.#seek = seek;
     this.transport = new LocalTransport({ log, groups, seek });
-    this.#runner = new StreamRunner({ log, openSource: definition.openSource, logger, clock, paused });
+    this.#runner = new StreamRunner({
+      log,
+      openSource: (resume) => definition.openSource(resume),
+      logger,
+      clock,
+      paused,
+    });
     const limits = { ...RETENTION, ...definition.retention };
     this.#retention = setInterval(() => {
       log.retain({ ...limits, lowestCheckpoint: groups.lowestCheckpoint() }).catch((error: unknown) => {

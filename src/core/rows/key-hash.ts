@@ -138,7 +138,7 @@ function mixBytes(h: number, bytes: Uint8Array): number {
 }
 
 /** Text of digits and letters that is compared as it is. */
-export function mixText(h: number, text: string): number {
+function mixText(h: number, text: string): number {
   return mix32(mixUtf8(h, text), 0xff);
 }
 

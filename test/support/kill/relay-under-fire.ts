@@ -54,13 +54,11 @@ export class RelayUnderFire {
     const env = failpoint === undefined ? {} : { TIDINGS_FAILPOINTS: `${failpoint.name}:kill@${failpoint.at}` };
     const relay = new CliProcess(['run', this.#config], { env });
     this.#process = relay;
-    await Promise.race([
-      this.#answers(),
-      relay.exit().then(({ signal }) => {
-        // A failpoint can come before it serves: that is a death like any other.
-        if (failpoint === undefined || signal !== 'SIGKILL') throw new Error(`the relay ended:\n${relay.stderr}`);
-      }),
-    ]);
+    await Promise.race([this.#answers(), relay.exit()]).then((exit) => {
+      // A failpoint can come before it serves: that is a death like any other.
+      if (exit === undefined || (failpoint !== undefined && exit.signal === 'SIGKILL')) return;
+      throw new Error(`the relay ended:\n${relay.stderr}`);
+    });
   }
 
   /** Resolves when the place where the stream begins is durable: what commits from then on has to come. */

@@ -4,8 +4,8 @@ import type { SeededRandom } from '../random.ts';
 import type { TestServer } from '../servers/test-server.ts';
 
 /** An id goes through the states 1 to 8; then its row moves to another key, which is the last that is seen of the id: 9. */
-export const LAST_STATE = 8;
-export const MOVED_AWAY = 9;
+const LAST_STATE = 8;
+const MOVED_AWAY = 9;
 /** How far a key moves. */
 const DISTANCE = 1_000_000_000;
 

@@ -155,7 +155,7 @@ function plainCode(bound: BoundColumn, context: WriteContext): WriteCode {
 }
 
 /** After a call that may have asked the target for room. */
-export const RELOAD = 'd = t.bytes; w = t.view;';
+const RELOAD = 'd = t.bytes; w = t.view;';
 
 function text(code: string): WriteCode {
   return { code, bytesMax: TEXT_BYTES_MAX };
