@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
+import { plainRowBatch } from '../../src/core/plain-rows.ts';
+import type { TransactionPart } from '../../src/core/source.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { FileLog } from '../../src/relay/log/file-log.ts';
 import { segmentName } from '../../src/relay/log/segment.ts';
 import { SegmentIndex } from '../../src/relay/log/segment-index.ts';
+import { tableOf } from '../../src/testing/tables.ts';
 
 const SEGMENT_BYTES = 256 * 1024 * 1024;
 const SEGMENTS = 80;
@@ -21,6 +24,7 @@ export async function measureLongLogStart(): Promise<string> {
   try {
     const short = await open();
     const newest = short.visible.after + 1;
+    void short.append({ parts: [onePart()], position: 'end', bytes: 0 });
     await short.close();
     const tables = zstdCompressSync('[]');
     for (let i = 1; i <= SEGMENTS; i++) addSegment(directory, newest - i * CHANGES, tables);
@@ -33,6 +37,17 @@ export async function measureLongLogStart(): Promise<string> {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function onePart(): TransactionPart {
+  const table = tableOf('bench.long', { id: 'int' }, ['id']);
+  return {
+    transaction: { id: null, committedAtUs: 1, serverId: 1, start: 'start' },
+    begins: true,
+    restarted: false,
+    entries: [plainRowBatch({ table, kind: 'insert', rows: [{ id: 1 }] })],
+    end: 'end',
+  };
 }
 
 function addSegment(directory: string, firstScn: number, tables: Buffer): void {

@@ -29,6 +29,11 @@ export function failpoint(name: FailpointName): void {
   if (handler !== null) handler(name);
 }
 
+/** Whether a test may act at such a place: where passing it takes a detour, nobody else should go that way. */
+export function failpointsArmed(): boolean {
+  return handler !== null;
+}
+
 export function setFailpointHandler(set: ((name: FailpointName) => void) | null): void {
   handler = set;
 }

@@ -50,12 +50,12 @@ describeServer('mariadb', "a relay's directory", (server) => {
     walk: { source: { type: 'mysql', url: server().url, tables: ['walk.*'] } },
   });
 
-  /** Some fifty transactions in a log of several segments, and the relay that has just been started again on it. */
+  /** A hundred transactions in a log of several segments, and the relay that has just been started again on it. */
   const filled = async (directory: string): Promise<{ relay: RunningRelay; walk: Walk; segments: SegmentFile[] }> => {
     const walk = await Walk.create(server(), new SeededRandom(seed), { padBytes: 2000 });
     const relay = await RunningRelay.start({ directory, streams: streams() });
     await relay.positioned();
-    await walk.run(50);
+    await walk.run(100);
     {
       await using reader = new StreamReader(relay.url, 'walk');
       await reader.untilAll(await walk.committed());

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { TidingsError } from '../../core/errors.ts';
-import { failpoint } from '../../core/failpoint.ts';
+import { failpoint, failpointsArmed } from '../../core/failpoint.ts';
 
 export interface ResponseWriterOptions {
   /** A client that takes none of a write for so long is disconnected. */
@@ -11,8 +11,6 @@ export interface ResponseWriterOptions {
 
 /** A write that is longer goes out in pieces, so that "takes nothing" means a bounded number of bytes. */
 const PIECE_BYTES = 256 * 1024;
-/** Every so many writes, the failpoint lies inside one instead of behind it. */
-const SPLIT_EVERY = 8;
 
 /**
  * Writes to one client at its pace. A write is over when the socket has taken all of it: whoever waits for that before it fills the
@@ -22,7 +20,6 @@ export class ResponseWriter {
   readonly #raw: ServerResponse;
   readonly #options: ResponseWriterOptions;
   readonly #stuck: NodeJS.Timeout;
-  #writes = 0;
   #gone = false;
   #fail: ((error: TidingsError) => void) | null = null;
   readonly #onClose: () => void;
@@ -46,8 +43,8 @@ export class ResponseWriter {
 
   /** Resolves when the socket has taken the bytes. One at a time. @throws TidingsError CONNECTION_LOST */
   async write(bytes: Buffer): Promise<void> {
-    this.#writes++;
-    const splitAt = this.#writes % SPLIT_EVERY === 0 && bytes.length > 1 ? bytes.length >> 1 : PIECE_BYTES;
+    // So that a test can end the process in the middle of a short response, too.
+    const splitAt = failpointsArmed() && bytes.length > 1 ? bytes.length >> 1 : PIECE_BYTES;
     for (let start = 0; start < bytes.length;) {
       const end = Math.min(bytes.length, start + (start === 0 ? splitAt : PIECE_BYTES));
       // oxlint-disable-next-line no-await-in-loop -- at the client's pace
