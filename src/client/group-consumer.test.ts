@@ -392,6 +392,21 @@ describe('a commit', () => {
   });
 });
 
+test('a batch that is committed holds back no partition, also when it is to be let go only afterwards', async () => {
+  const group = new ScriptedGroup({ partitions: PARTITIONS, random: () => 0 });
+  group.append(makeTransactions([20], { ids: 23 }));
+  const stream = createChangeStream(group.transport(), { group: 'g', member: 'a' }, { backoff: SOON });
+  const batches = stream[Symbol.asyncIterator]();
+  const { value: batch } = await batches.next();
+  await batch?.commit();
+  const other = createChangeStream(group.transport(), { group: 'g', member: 'b' }, { backoff: SOON });
+  const assigned = other[Symbol.asyncIterator]().next();
+  await expect.poll(() => group.slots.filter(({ owner }) => owner === 'b').length, PATIENTLY).toBe(3);
+  await stream.close();
+  await other.close();
+  expect((await assigned).done).toBe(true);
+});
+
 test('a member that was closed while it works stays in the group until its batch is done', async () => {
   const group = new ScriptedGroup({ partitions: PARTITIONS, random: () => 0 });
   group.append(makeTransactions([20], { ids: 23 }));

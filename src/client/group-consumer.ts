@@ -36,6 +36,8 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
   #batch: StreamBatch<R> | null = null;
   /** Resolves when the consumer is done with it. */
   #idle: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** The batch at hand was committed: the consumer does not work on it any more. */
+  #isCommitted = false;
   #rebalancing: Promise<void> | null = null;
   /** The incarnation that the reading was opened for; null: none is open. */
   #opened: number | null = null;
@@ -59,7 +61,11 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
         ...(from === undefined ? {} : { from }),
         ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
       },
-      onChange: () => this.#ring(),
+      onChange: () => {
+        this.#ring();
+        // The consumer may take its time until it asks for more: nobody has to wait for that.
+        if (this.#isCommitted) this.#letGo();
+      },
     });
     this.#commits = new MemberCommits({ ...common, session: this.#session });
     this.#reading = new Reading({ open: (signal) => this.#open(signal), follow: true, log, ...timing });
@@ -171,13 +177,19 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
       },
     });
     this.#batch = batch;
+    this.#isCommitted = false;
     this.#idle = Promise.withResolvers();
     return batch;
   }
 
   /** The batch at hand was committed: nobody has to wait for the next one to be asked for. */
   #committed(): void {
+    this.#isCommitted = true;
     this.#idle.resolve();
+    this.#letGo();
+  }
+
+  #letGo(): void {
     if (!this.#rebalanceIsDue || this.#closed) return;
     this.#rebalance().catch((error: unknown) => {
       this.#failure ??= { error, ofReading: false };
