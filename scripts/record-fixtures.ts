@@ -40,7 +40,6 @@ async function record(
   const { version } = server;
   await server.shutdown();
   for (const { name, segment } of recorded) {
-    // oxlint-disable-next-line no-await-in-loop
     await writeFile(join(directory, segment.file), await readFile(join(dataDir, name)));
   }
   await writeFile(join(directory, 'README.md'), readme(version, segments));
@@ -49,7 +48,6 @@ async function record(
 async function run(connection: Connection, statements: readonly string[]): Promise<void> {
   for (const statement of statements) {
     try {
-      // oxlint-disable-next-line no-await-in-loop
       await connection.query(statement);
     } catch (error) {
       throw new Error(`failed: ${statement}`, { cause: error });

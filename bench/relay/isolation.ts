@@ -81,12 +81,9 @@ export async function measureIsolation(options: IsolationBenchOptions): Promise<
 /** Resolves when the stream has a position: from then on no commit is missed. */
 async function positioned(url: string): Promise<void> {
   for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- until it is there
     const answer = await fetch(`${url}/v1/streams/isolation`);
-    // oxlint-disable-next-line no-await-in-loop
     const { position } = (await answer.json()) as { readonly position: string | null };
     if (position !== null) return;
-    // oxlint-disable-next-line no-await-in-loop
     await sleep(20);
   }
 }

@@ -84,7 +84,6 @@ export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise
   const connections = await Promise.all(Array.from({ length: CLIENTS }, client));
   const admin = await client();
   for (const table of SHOP_TABLES) {
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
     await admin.query(table);
   }
   const load = new ShopLoad({ connections, onCommit: (order) => lag.sent(order) });

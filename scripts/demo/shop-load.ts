@@ -75,16 +75,13 @@ export class ShopLoad {
   async #client(connection: Connection, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        // oxlint-disable-next-line no-await-in-loop -- a client does one thing after the other
         await this.#transaction(connection, Math.random());
         this.commits++;
       } catch (error) {
         if (!ROLLED_BACK_BY_SERVER.has((error as { errno?: number }).errno ?? 0)) throw error;
-        // oxlint-disable-next-line no-await-in-loop
         await connection.rollback();
         this.rollbacks++;
       }
-      // oxlint-disable-next-line no-await-in-loop
       await sleep(Math.random() * PAUSE_MAX_MS, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -114,7 +111,6 @@ export class ShopLoad {
     await connection.query('INSERT INTO orders SET ?, placed = NOW(6)', [{ ...order, ...channel }]);
     await connection.query('INSERT INTO order_lines (order_id, line, sku, quantity, price) VALUES ?', [lines]);
     for (const [, , sku, quantity] of lines) {
-      // oxlint-disable-next-line no-await-in-loop -- statements of one transaction
       await connection.query('UPDATE products SET stock = stock - ? WHERE sku = ?', [quantity, sku]);
     }
     if (Math.random() < 0.06) {

@@ -35,10 +35,8 @@ export async function prepareServer(signal: AbortSignal): Promise<void> {
 /** What an interrupted download or initialisation has left in the project's cache. */
 async function removePartial(pid: number): Promise<void> {
   for (const folder of [CACHE_FOLDER, join(CACHE_FOLDER, 'templates')]) {
-    // oxlint-disable-next-line no-await-in-loop -- two folders
     const names = await readdir(folder).catch(() => []);
     const ours = names.filter((name) => name.endsWith(`.partial-${pid}`));
-    // oxlint-disable-next-line no-await-in-loop
     await Promise.all(ours.map((name) => rm(join(folder, name), { recursive: true, force: true })));
   }
 }
@@ -65,9 +63,7 @@ export async function endOfBinlog(server: TestServer): Promise<string> {
 export async function compareTables(connection: Connection, replica: Replica): Promise<readonly Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const table of SHOP_TABLE_NAMES) {
-    // oxlint-disable-next-line no-await-in-loop -- one connection
     const [rows] = await connection.query(`SELECT * FROM ${table}`);
-    // oxlint-disable-next-line no-await-in-loop
     const [keys] = await connection.query(`SHOW KEYS FROM ${table} WHERE Key_name = 'PRIMARY'`);
     const key = (keys as { Column_name: string }[]).map(({ Column_name: column }) => column);
     comparisons.push(compareTable(table, { replica: replica.table(table), selected: rows as Row[], key }));

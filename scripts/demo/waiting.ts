@@ -55,6 +55,5 @@ export class Watch {
 
 /** Asks again and again until the answer is what is wanted. Ended by the signal only. */
 export async function untilTrue(ask: () => Promise<boolean>, signal: AbortSignal, pauseMs = 20): Promise<void> {
-  // oxlint-disable-next-line no-await-in-loop -- one question after the other
   while (!signal.aborted && !(await ask())) await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
 }

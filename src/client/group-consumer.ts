@@ -244,7 +244,7 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
         return reader;
       } catch (error) {
         if (!isTidingsError(error) || error.code !== 'GROUP_MEMBER_UNKNOWN') throw error;
-        // oxlint-disable-next-line no-await-in-loop
+        // oxlint-disable-next-line no-await-in-loop -- it reads as a member only once it is one
         await this.#session.rejoin(incarnation);
         signal.throwIfAborted();
       }

@@ -161,14 +161,14 @@ export class MemberSession {
       if (this.#abort.signal.aborted) return;
       const { incarnation } = this;
       try {
-        // oxlint-disable-next-line no-await-in-loop
+        // oxlint-disable-next-line no-await-in-loop -- heartbeats follow one another
         await this.#heartbeat();
         failures.reset();
         delayMs = this.#assignment?.heartbeatMs ?? 0;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
         if (isTidingsError(error) && error.code === 'GROUP_MEMBER_UNKNOWN') {
-          // oxlint-disable-next-line no-await-in-loop
+          // oxlint-disable-next-line no-await-in-loop -- it is a member again before it sends more
           await this.rejoin(incarnation).catch((cause: unknown) => this.#fail(cause));
         } else if (isTransient(error)) {
           delayMs = Math.min(failures.nextDelayMs(), this.#assignment?.heartbeatMs ?? 0);

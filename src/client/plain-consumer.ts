@@ -88,12 +88,12 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
         continue;
       }
       if (batch !== null) {
-        // oxlint-disable-next-line no-await-in-loop
+        // oxlint-disable-next-line no-await-in-loop -- nothing is handed over before the beginning is durable
         await this.#beginning;
         return batch;
       }
       if (this.#isAtTarget()) this.#ended = true;
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- a stream is read in order
       else if (!(await this.#reading.fill())) this.#ended = true;
     }
     this.#reading.release();

@@ -148,7 +148,7 @@ export class Reading {
         // What fails because it was told to stop is of no interest.
         if (!signal.aborted) {
           this.#drop();
-          // oxlint-disable-next-line no-await-in-loop
+          // oxlint-disable-next-line no-await-in-loop -- the pause between two attempts
           await this.#pause(error);
         }
       }

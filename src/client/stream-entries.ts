@@ -1,9 +1,8 @@
-import type { Row, Value } from '../core/change.ts';
 import type { StreamChange, StreamEntry } from '../core/consumer.ts';
 import type { RowShape } from '../core/rows/row-shape.ts';
 import type { LogTransactionPart } from '../formats/log/batch-reader.ts';
 import type { LogRowBatch } from '../formats/log/log-row-batch.ts';
-import { keyPlaces } from '../formats/log/row-decoder.ts';
+import { keyRowFunction, type KeyRowFunction } from '../formats/log/shape-registry.ts';
 
 /**
  * All changes, schema changes and truncations as objects, in order.
@@ -63,34 +62,14 @@ function pushPlacedChanges<R>(
   }
 }
 
-type KeyFunction = (before: Row | null, after: Row | null) => Row;
-
-const keyFunctions = new WeakMap<RowShape, KeyFunction | null>();
+const keyFunctions = new WeakMap<RowShape, KeyRowFunction | null>();
 
 /** Null when the rows have no key to tell. */
-function keyFunction(shape: RowShape): KeyFunction | null {
+function keyFunction(shape: RowShape): KeyRowFunction | null {
   let known = keyFunctions.get(shape);
   if (known === undefined) {
-    known = makeKeyFunction(shape);
+    known = keyRowFunction(shape);
     keyFunctions.set(shape, known);
   }
   return known;
-}
-
-function makeKeyFunction(shape: RowShape): KeyFunction | null {
-  const places = keyPlaces(shape)?.map(({ image, index }) => ({
-    name: shape.table.columns[index]?.name ?? '',
-    isAfter: image === 'after',
-  }));
-  if (places === undefined) return null;
-  return (before, after) => {
-    const key: Record<string, Value> = {};
-    for (const { name, isAfter } of places) {
-      const value = (isAfter ? after : before)?.[name] ?? null;
-      // A column of this name would set the prototype instead.
-      if (name === '__proto__') Object.defineProperty(key, name, { value, enumerable: true });
-      else key[name] = value;
-    }
-    return key;
-  };
 }

@@ -52,7 +52,7 @@ for (const [code, letter] of Object.entries({ 8: 'b', 9: 't', 10: 'n', 12: 'f', 
  * @returns the offset behind what was written
  */
 // Called for every text: an options object would cost more than the copying. The same holds below.
-// oxlint-disable-next-line max-params
+// oxlint-disable-next-line max-params -- called for every value: a range, and where it goes
 function text(b: Buffer, v: DataView, from: number, end: number, w: Buffer, wv: DataView, to: number): number {
   let p = from;
   let a = to;
@@ -101,7 +101,7 @@ function mark(x: number): number {
 }
 
 /** A JSON document as `embeddedJson` makes it: one line, and lone surrogates, which UTF-8 has no place for, as escapes. */
-// oxlint-disable-next-line max-params
+// oxlint-disable-next-line max-params -- called for every value: a range, and where it goes
 function document(b: Buffer, v: DataView, from: number, end: number, w: Buffer, wv: DataView, to: number): number {
   let p = from;
   let a = to;
@@ -156,7 +156,7 @@ function surrogate(b: Buffer, at: number): number {
 type Write = typeof text;
 
 /** A long value, in pieces that end where a character does. @param rest room to be left for what follows */
-// oxlint-disable-next-line max-params
+// oxlint-disable-next-line max-params -- called for every value: a range, and where it goes
 function inPieces(write: Write, o: JsonOutput, b: Buffer, v: DataView, from: number, end: number, rest: number): void {
   for (let p = from; p < end;) {
     let next = Math.min(end, p + PIECE_BYTES);
@@ -168,18 +168,18 @@ function inPieces(write: Write, o: JsonOutput, b: Buffer, v: DataView, from: num
   o.room(rest);
 }
 
-// oxlint-disable-next-line max-params
+// oxlint-disable-next-line max-params -- called for every value: a range, and where it goes
 function longText(o: JsonOutput, b: Buffer, v: DataView, from: number, end: number, rest: number): void {
   inPieces(text, o, b, v, from, end, rest);
 }
 
-// oxlint-disable-next-line max-params
+// oxlint-disable-next-line max-params -- called for every value: a range, and where it goes
 function longDocument(o: JsonOutput, b: Buffer, v: DataView, from: number, end: number, rest: number): void {
   inPieces(document, o, b, v, from, end, rest);
 }
 
 /** The inside of a string literal that holds bytes. */
-// oxlint-disable-next-line max-params
+// oxlint-disable-next-line max-params -- called for every value: a range, and where it goes
 function bytes(o: JsonOutput, b: Buffer, from: number, end: number, rest: number): void {
   // A multiple of three, so that only the last piece is padded.
   for (let p = from; p < end; p += PIECE_BYTES) {

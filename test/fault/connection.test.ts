@@ -131,11 +131,8 @@ describeServers(
         await using follower = await Follower.start({ url: proxy.url(), serverId: 4_000_000_001 });
         // The server never hears of it: its old dump thread stays, and it still believes to feed us.
         for (let i = 0; i < 2; i++) {
-          // oxlint-disable-next-line no-await-in-loop
           (await proxy.dump()).end('stall');
-          // oxlint-disable-next-line no-await-in-loop
           await walk.run(1);
-          // oxlint-disable-next-line no-await-in-loop
           await follower.seen(walk.last);
         }
         await walk.close();
@@ -198,7 +195,6 @@ describeServers(
       await server().query('SET GLOBAL binlog_row_metadata = MINIMAL');
       await using follower = await Follower.start({ url: server().url });
       for (let i = 0; i < count; i++) {
-        // oxlint-disable-next-line no-await-in-loop
         await server().query(`CREATE TABLE walk.t${i} (id INT PRIMARY KEY); INSERT INTO walk.t${i} VALUES (1)`);
       }
       await walk.run(1);
@@ -258,7 +254,6 @@ async function concurrently<T>(items: readonly T[], workers: number, work: (item
   await Promise.all(
     Array.from({ length: workers }, async () => {
       for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
-        // oxlint-disable-next-line no-await-in-loop -- each worker does one after the other
         await work(item);
       }
     }),

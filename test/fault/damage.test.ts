@@ -91,7 +91,6 @@ describeServers(
           const edit = once(kind, 4 + random.below(6), ({ bytes }) =>
             flipBit(bytes, EVENT_HEADER + random.below(bytes.length - EVENT_HEADER)),
           );
-          // oxlint-disable-next-line no-await-in-loop -- one damage after the other
           const { error, repeated } = await readDamaged(data, edit);
           expect(error).toMatchObject({ code: 'BINLOG_CHECKSUM', retry: 'never' });
           expect(repeated).toBe(0);
@@ -103,7 +102,6 @@ describeServers(
     test('a flipped bit in an event’s header is found, too', async () => {
       const data = await stretch(8);
       for (const at of [0, 4, 5, 9, 10, 13, 17]) {
-        // oxlint-disable-next-line no-await-in-loop
         const { error } = await readDamaged(
           data,
           once(isRows, 3, ({ bytes }) => flipBit(bytes, at)),
@@ -153,7 +151,6 @@ describeServers(
     test('an event cut short, its header telling another length, stops the source', async () => {
       const data = await stretch(6);
       for (const bytes of [1, 10, 18, 19, 30]) {
-        // oxlint-disable-next-line no-await-in-loop
         const { error } = await readDamaged(
           data,
           once(isRows, 3, (event) => beheaded(event.bytes, bytes)),
@@ -174,7 +171,6 @@ describeServers(
       for (const [kind, missing] of cuts) {
         for (const bytes of missing) {
           const edit = once(kind, 3, (event) => shortened(event.bytes, Math.min(bytes, event.bytes.length - 24)));
-          // oxlint-disable-next-line no-await-in-loop
           const { error } = await readDamaged(data, edit);
           expect(['BINLOG_CORRUPT', 'BINLOG_TRUNCATED', 'SCHEMA_MISMATCH']).toContain(error.code);
         }

@@ -30,7 +30,6 @@ describeServers(
       await run();
       // A socket that was destroyed is closed with the next turn of the event loop.
       for (let turn = 0; turn < 3; turn++) {
-        // oxlint-disable-next-line no-await-in-loop
         await new Promise((resolve) => setImmediate(resolve));
       }
       const after = held();
@@ -193,7 +192,6 @@ describeServers(
       const source = new MysqlSource({ ...options, url: server().url, from, until: 'now' });
       const seen: unknown[] = [];
       for (let run = 0; run < 3; run++) {
-        // oxlint-disable-next-line no-await-in-loop -- one iteration after the other
         for await (const { parts } of source.batches()) {
           if (parts.length > 0 && run === 0) break;
           for (const entry of parts.flatMap((part) => part.entries)) {

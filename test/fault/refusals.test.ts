@@ -39,7 +39,6 @@ describeServers(
       test('a wrong password stops the source at once, and no message shows it', async () => {
         await server().query("CREATE USER known@'%' IDENTIFIED BY 'right'");
         for (const waitForServer of [false, true]) {
-          // oxlint-disable-next-line no-await-in-loop
           const error = await failureOf({ url: as('known:wr0ng-secret'), waitForServer });
           expect(error).toMatchObject({ code: 'ACCESS_DENIED', retry: 'operator' });
           expect(
@@ -202,7 +201,6 @@ describeServers(
           })
           .toBe(file);
         for (const from of [old.place, old.gtids]) {
-          // oxlint-disable-next-line no-await-in-loop
           const error = await failureOf({ url: server().url, from });
           expect({ from, code: error.code, retry: error.retry }).toEqual({
             from,
@@ -220,7 +218,6 @@ describeServers(
             ? gtids.replace(/-(\d+)$/, (_, last) => `-${Number(last) + 1000}`)
             : gtids.replace(/(\d+)$/, (last) => `${Number(last) + 1000}`);
         for (const from of [`${file}:999999999`, file.replace(/\d+$/, '999999:4'), ahead]) {
-          // oxlint-disable-next-line no-await-in-loop
           const error = await failureOf({ url: server().url, from });
           expect(['BINLOG_RESET', 'POSITION_UNKNOWN'], `${from}: ${error.message}`).toContain(error.code);
           expect(error.retry).toBe('operator');
@@ -247,7 +244,6 @@ describeServers(
         const old = await present();
         await server().query(reset);
         for (const from of [old.place, old.gtids]) {
-          // oxlint-disable-next-line no-await-in-loop
           const error = await failureOf({ url: server().url, from });
           expect(['BINLOG_RESET', 'POSITION_UNKNOWN'], `${from}: ${error.message}`).toContain(error.code);
           expect(error.retry).toBe('operator');
@@ -258,28 +254,18 @@ describeServers(
       test('after RESET while its connection was lost it stops, also when the server has written more than before', async () => {
         const walk = await Walk.create(server(), new SeededRandom(seed));
         for (const more of [0, 60]) {
-          // oxlint-disable-next-line no-await-in-loop
           await using proxy = await FaultProxy.start(server());
-          // oxlint-disable-next-line no-await-in-loop
           await using follower = await Follower.start({
             url: proxy.url(),
             reconnect: { delayMinMs: 20, delayMaxMs: 50 },
           });
-          // oxlint-disable-next-line no-await-in-loop
           await walk.run(3);
-          // oxlint-disable-next-line no-await-in-loop
           await follower.seen(walk.last);
-          // oxlint-disable-next-line no-await-in-loop
           await proxy.stopListening();
-          // oxlint-disable-next-line no-await-in-loop
           await secondLater();
-          // oxlint-disable-next-line no-await-in-loop
           await server().query(reset);
-          // oxlint-disable-next-line no-await-in-loop
           await walk.run(more);
-          // oxlint-disable-next-line no-await-in-loop
           await proxy.listenAgain();
-          // oxlint-disable-next-line no-await-in-loop
           const error = await stopsWith(follower);
           expect(['BINLOG_RESET', 'POSITION_UNKNOWN'], `${more}: ${error.message}`).toContain(error.code);
         }
@@ -313,7 +299,6 @@ describeServers(
         const expected = await walk.committed();
         all.expectExactly(expected);
         for (const { position, complete } of all.positions) {
-          // oxlint-disable-next-line no-await-in-loop
           const rest = await drain({ url: server().url, from: position });
           rest.expectExactly(expected.slice(complete));
         }

@@ -43,11 +43,9 @@ describeServer('mariadb', 'a consumer that misbehaves', (server) => {
   const settled = async (relay: RelayProcess): Promise<void> => {
     let before = -1;
     for (;;) {
-      // oxlint-disable-next-line no-await-in-loop -- until nothing has changed for a while
       const now = await metric(relay, /^tidings_reader_bytes_total/);
       if (now === before) return;
       before = now;
-      // oxlint-disable-next-line no-await-in-loop
       await sleep(1000);
     }
   };
@@ -104,15 +102,12 @@ describeServer('mariadb', 'a consumer that misbehaves', (server) => {
     await addBacklog(connection, 30_000);
     // What reading costs at all is there before it is measured.
     for (const accept of [LINES, BATCHES, LINES, BATCHES]) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
       const response = await fetch(`${relay.url}/v1/streams/load/changes`, { headers: { accept } });
-      // oxlint-disable-next-line no-await-in-loop
       await response.bytes();
     }
     const before = residentBytes(relay.pid);
     using stopped = new DisposableStack();
     for (const accept of Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? LINES : BATCHES))) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
       stopped.use(await StoppedReader.start(relay.url, 'load', accept));
     }
     await expect.poll(() => metric(relay, /^tidings_readers_open/), PATIENTLY).toBe(20);

@@ -225,7 +225,6 @@ describeServer('mariadb', "a relay's directory", (server) => {
     /** Ten transactions, the first committed so many seconds after the base, each a second later than the one before. */
     const write = async (afterS: number): Promise<void> => {
       for (let i = 0; i < 10; i++) {
-        // oxlint-disable-next-line no-await-in-loop -- in order
         await connection.query(
           `SET timestamp = ${baseS + afterS + i}; INSERT INTO walk.tx VALUES (${++n}, REPEAT('x', 20000))`,
         );
@@ -276,7 +275,6 @@ describeServer('mariadb', "a relay's directory", (server) => {
     expect(member.toSorted((a, b) => a - b)).toEqual(numbers);
     expect(segmentsOf(directory.path, 'walk').length).toBeGreaterThan(4);
     for (const us of new Set(all.flatMap(({ us: at }) => [at, at + 500_000]))) {
-      // oxlint-disable-next-line no-await-in-loop -- one search after the other
       const found = new Set((await seen({ from: new Date(us / 1000) })).map(({ n: number }) => number));
       const missing = all.filter(({ us: at, n: number }) => at >= us && !found.has(number));
       expect(missing, `from ${us}`).toEqual([]);
@@ -331,7 +329,6 @@ describeServer('mariadb', "a relay's directory", (server) => {
 
       expect((await refusal(connected.finished)).code).toMatch(/^SCN_(UNKNOWN|PURGED)$/);
       for (const options of [{ checkpoints: fileCheckpoints(file) }, { checkpoints: own }, { group: 'g' }]) {
-        // oxlint-disable-next-line no-await-in-loop -- one after the other
         const error = await refusal(consume(options));
         expect(error.code, `with ${Object.keys(options).join()}`).toMatch(/^SCN_(UNKNOWN|PURGED)$/);
         expect(error.hint).not.toBe('');
@@ -453,7 +450,6 @@ describeServer('mariadb', "a relay's directory", (server) => {
     const written = async (log: typeof held, bytes: number): Promise<void> => {
       const { endOffset } = log.visible;
       while (log.visible.endOffset - endOffset < bytes) {
-        // oxlint-disable-next-line no-await-in-loop -- until it is enough
         await walk.run(5);
       }
     };

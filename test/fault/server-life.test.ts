@@ -25,11 +25,8 @@ describeServers(
       const load = walk.runUntil(enough.signal);
       for (let i = 0; i < 3; i++) {
         const { last } = walk;
-        // oxlint-disable-next-line no-await-in-loop -- one death after the other
         await follower.until(({ seen }) => Number(seen.at(-1)?.changes[0]?.slice(3)) > last + 20);
-        // oxlint-disable-next-line no-await-in-loop
         await server().kill();
-        // oxlint-disable-next-line no-await-in-loop
         await server().start();
       }
       const { last } = walk;
@@ -62,17 +59,14 @@ describeServers(
       const walk = await Walk.create(server(), new SeededRandom(seed));
       await using follower = await Follower.start({ url: server().url });
       for (let i = 0; i < 5; i++) {
-        // oxlint-disable-next-line no-await-in-loop
         const threads = await server().query<{ Id: number; Command: string }>('SHOW PROCESSLIST');
         for (const { Id, Command } of threads) {
-          // oxlint-disable-next-line no-await-in-loop
           if (Command.startsWith('Binlog Dump')) {
             await server()
               .query(`KILL ${Id}`)
               .catch(() => undefined);
           }
         }
-        // oxlint-disable-next-line no-await-in-loop
         await walk.run(3);
       }
       await follower.seen(walk.last);

@@ -54,13 +54,10 @@ function expectNothingLost(onDisk: ReadonlyMap<number, number>, acknowledged: Re
 test('every checkpoint that was acknowledged is there after the process was killed in the middle of commits', async () => {
   for (let kill = 0; kill < 8; kill++) {
     const child = startCommitting(directory);
-    // oxlint-disable-next-line no-await-in-loop -- one life after the other, on the same file
     await child.whenAcknowledged(1 + ((kill * 397) % 700));
     child.process.kill('SIGKILL');
-    // oxlint-disable-next-line no-await-in-loop
     await child.ended;
     // No lock is left behind: it opens at once.
-    // oxlint-disable-next-line no-await-in-loop
     expectNothingLost(await stored(), child.acknowledged);
   }
 });
@@ -68,10 +65,8 @@ test('every checkpoint that was acknowledged is there after the process was kill
 test('a transaction that was killed before its end leaves no trace of it, and everything acknowledged before', async () => {
   for (const at of [2, 20, 40]) {
     const child = startCommitting(directory, `checkpoint-write:kill@${at}`);
-    // oxlint-disable-next-line no-await-in-loop
     await child.ended;
     expect(child.process.signalCode).toBe('SIGKILL');
-    // oxlint-disable-next-line no-await-in-loop
     const onDisk = await stored();
     expectNothingLost(onDisk, child.acknowledged);
     // The making of the group passes the place once; the second time it is the first checkpoints that are being stored.
@@ -164,7 +159,6 @@ test('a state that was cut off, overwritten, or is the file of something else is
     copyFileSync(good, path);
     damage();
     const before = readFileSync(path);
-    // oxlint-disable-next-line no-await-in-loop -- one file
     const error: unknown = await RelayState.open({ directory }).catch((thrown: unknown) => thrown);
     if (isTidingsError(error) && error.code === 'STATE_DAMAGED') refused.push(name);
     if (readFileSync(path).equals(before)) untouched.push(name);

@@ -86,7 +86,6 @@ export class FaultProxy implements AsyncDisposable {
       if (dump !== undefined) return dump;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#onDump.push(resolve);
-      // oxlint-disable-next-line no-await-in-loop -- until there is one
       await promise;
     }
   }
@@ -277,9 +276,7 @@ export class ProxiedConnection {
     const chunkBytes = countFrom === 'dump' && !this.dumping ? bytes.length : (this.#faults.chunkBytes ?? bytes.length);
     from.pause();
     for (let at = 0; at < bytes.length && !this.#over; at += chunkBytes) {
-      // oxlint-disable-next-line no-await-in-loop -- piece after piece
       if (delayMs > 0) await sleep(delayMs);
-      // oxlint-disable-next-line no-await-in-loop
       if (!this.#over) await written(to, bytes.subarray(at, at + chunkBytes));
     }
     if (!this.#over) from.resume();

@@ -93,11 +93,9 @@ async function fill(directory: string): Promise<void> {
       await store.saveCheckpoints('g', [{ partition, scn, committedMs: scn, epoch: 1 }]);
       acknowledged[partition] = scn;
     });
-    // oxlint-disable-next-line no-await-in-loop -- round after round
     const refused = (await Promise.allSettled(round)).find((outcome) => outcome.status === 'rejected');
     if (refused === undefined) continue;
     const { code, retry } = refused.reason as { readonly code: string; readonly retry: string };
-    // oxlint-disable-next-line no-await-in-loop -- the last one
     const [group] = await store.load();
     const held = group?.checkpoints.map((checkpoint) => checkpoint.scn);
     console.log(JSON.stringify({ acknowledged, code, retry, held }));
@@ -116,7 +114,6 @@ async function commit(directory: string, failpoints: string): Promise<void> {
   await Promise.all(
     Array.from({ length: PARTITIONS }, async (_, partition) => {
       for (let scn = (group?.checkpoints[partition]?.scn ?? 0) + 1; ; scn++) {
-        // oxlint-disable-next-line no-await-in-loop -- one commit of a partition after the other, for ever
         await store.saveCheckpoints('g', [{ partition, scn, committedMs: scn, epoch: 1 }]);
         process.stdout.write(`${partition} ${scn}\n`);
       }

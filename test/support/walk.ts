@@ -46,7 +46,6 @@ export class Walk {
   /** Commits so many transactions of 1 to `changesMax` changes. */
   async run(transactions: number, { changesMax = 4 }: { changesMax?: number } = {}): Promise<void> {
     for (let i = 0; i < transactions; i++) {
-      // oxlint-disable-next-line no-await-in-loop -- a load is one thing after the other
       await this.#transaction(1 + this.#random.below(changesMax));
     }
   }
@@ -64,12 +63,10 @@ export class Walk {
     while (!signal.aborted) {
       const states = [...this.#states];
       try {
-        // oxlint-disable-next-line no-await-in-loop
         await this.#transaction(1 + this.#random.below(4));
       } catch {
         this.#connection?.destroy();
         this.#connection = null;
-        // oxlint-disable-next-line no-await-in-loop
         if (!(await this.#wasCommitted(this.#number, signal))) this.#states = states;
       }
     }
@@ -132,12 +129,10 @@ export class Walk {
   async #wasCommitted(n: number, signal: AbortSignal): Promise<boolean> {
     for (;;) {
       try {
-        // oxlint-disable-next-line no-await-in-loop -- asked until the server is there again
         const rows = await this.#server.query(`SELECT n FROM walk.tx WHERE n = ${n}`);
         return rows.length > 0;
       } catch (error) {
         if (signal.aborted) throw error;
-        // oxlint-disable-next-line no-await-in-loop
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }
@@ -219,7 +214,6 @@ export class WalkRecorder {
     while (!condition(this)) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiting.add(resolve);
-      // oxlint-disable-next-line no-await-in-loop -- until it holds
       await promise;
     }
   }

@@ -116,7 +116,7 @@ async function checkSources({ streams }: RelaySettings, { context, log }: Servin
     if (findings === null) return EXIT.interrupted;
     errors += findings.filter(({ level }) => level === 'error').length;
     const report = findingsReport(findings, wantsColor(stdout.isTerminal, env));
-    // oxlint-disable-next-line no-await-in-loop
+    // oxlint-disable-next-line no-await-in-loop -- reports are printed in order
     await stdout.write(redact(`stream ${terminalSafe(name)}\n${report}`));
   }
   return errors > 0 ? EXIT.failed : EXIT.ok;

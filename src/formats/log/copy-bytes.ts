@@ -6,7 +6,7 @@ const NATIVE_COPY_MIN = 160;
  * within their buffers. Each view is over the same bytes as its buffer, with the same offsets.
  */
 // Called for every row, in places for every column: an options object would cost more than the copying.
-// oxlint-disable-next-line max-params
+// oxlint-disable-next-line max-params -- called for every value: a range, and where it goes
 export function copyBytes(
   source: Buffer,
   sourceView: DataView,

@@ -86,7 +86,8 @@ export class KnownShape {
 
 export type KeyRowFunction = (before: Row | null, after: Row | null) => Row;
 
-function keyRowFunction(shape: RowShape): KeyRowFunction | null {
+/** The key of a row, from its images; null when its shape has none. */
+export function keyRowFunction(shape: RowShape): KeyRowFunction | null {
   const places = keyPlaces(shape)?.map(({ image, index }) => ({
     name: shape.table.columns[index]?.name ?? '',
     isAfter: image === 'after',

@@ -410,7 +410,6 @@ test('a member that joins while its group is being removed finds a new one', asy
 test('more changes than epochs are reserved at once are possible, and each epoch is reserved before it is given out', async () => {
   const { groups, store } = setUp();
   for (let i = 0; i < 1200; i++) {
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
     const { epoch, partitions } = await groups.join(A);
     expect(partitions).toHaveLength(4);
     expect(store.groups.get('g')?.epochLimit).toBeGreaterThanOrEqual(epoch);

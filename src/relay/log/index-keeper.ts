@@ -127,10 +127,10 @@ export class IndexKeeper {
       this.forget(segment);
       // oxlint-disable-next-line no-await-in-loop -- the order is what matters
       await removeIfThere(segment.path);
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- durable before the next file goes
       await syncDirectory(this.#directory);
       // An index without a segment means nothing, and is removed when the log is opened.
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- the index goes last, see above
       await removeIfThere(segment.indexPath);
     }
   }

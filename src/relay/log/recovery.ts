@@ -127,7 +127,7 @@ class Recovery {
         });
       }
       // What a crash left of the making.
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- one segment after the other, newest first
       await unlink(segment.path);
     }
     const segment = new Segment({ directory, firstScn: firstScnOf(meta), base: 0 });
@@ -256,13 +256,13 @@ class Recovery {
         'a segment of a transaction that is not complete is removed',
       );
       sealed.pop();
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- each step rests on the one before it
       await closeFile(opened.fd);
       // oxlint-disable-next-line no-await-in-loop -- without its index it counts as the last one, whatever happens next
       await this.#indexes.remove([previous]);
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- each step rests on the one before it
       await this.#indexes.removeSegments([segment]);
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- each step rests on the one before it
       before = await this.#tablesBefore(sealed.at(-1));
       segment = new Segment({ directory, firstScn: previous.firstScn, base: previous.base });
     }

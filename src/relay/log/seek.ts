@@ -61,7 +61,7 @@ export class LogSearch {
     while (this.#isVisible(segment, offset)) {
       // oxlint-disable-next-line no-await-in-loop -- up to 64 KiB of batches, in order
       const head = await this.#head(segment, offset);
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- the first one that fits ends the search
       if (head.maxCommitUs >= committedUs) return head.firstScn - 1 + (await this.#firstFrom(head, committedUs));
       offset += head.length;
     }

@@ -243,7 +243,7 @@ export async function wasDurable(window: FileWindow, offset: number, nextScn: nu
       continue;
     }
     from = found + 1;
-    // oxlint-disable-next-line no-await-in-loop
+    // oxlint-disable-next-line no-await-in-loop -- one window over the file, moved along
     if (await isEvidence({ window, found, offset, nextScn })) return true;
   }
   return false;

@@ -41,7 +41,7 @@ export async function sendBatches(reader: FrameReader, writer: ResponseWriter, t
     if (end - start < FULL_CHUNK_BYTES) sinceTurn = 0;
     if (sinceTurn >= TURN_BYTES) {
       sinceTurn = 0;
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- others have their turn before more is sent
       await turns.next();
     }
   }

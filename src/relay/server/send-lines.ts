@@ -70,7 +70,7 @@ export class LineResponse {
         const chunk = await reader.next();
         if (chunk === null) break;
         try {
-          // oxlint-disable-next-line no-await-in-loop
+          // oxlint-disable-next-line no-await-in-loop -- lines are sent in order
           await this.#chunk(chunk);
         } finally {
           chunk.release();
@@ -106,7 +106,7 @@ export class LineResponse {
         this.#slice.pause();
         // oxlint-disable-next-line no-await-in-loop -- at the client's pace
         if (this.#lines.isFull) await this.#flush();
-        // oxlint-disable-next-line no-await-in-loop
+        // oxlint-disable-next-line no-await-in-loop -- others have their turn in between
         if (isOver) await this.#slice.yield();
         this.#slice.begin();
       }

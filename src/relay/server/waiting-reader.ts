@@ -46,13 +46,13 @@ export class WaitingReader implements FrameReader {
         // oxlint-disable-next-line no-await-in-loop -- one reading after the other
         await this.#turnTo('rest');
       }
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- one reading after the other
       this.#reader ??= await this.#options.open(this.#covered, this.#phase === 'first');
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- a stream is read in order
       const chunk = await this.#reader.next();
       if (chunk === null) {
         if (this.#closed || this.#phase !== 'there' || this.#changes > 0) return null;
-        // oxlint-disable-next-line no-await-in-loop
+        // oxlint-disable-next-line no-await-in-loop -- one reading after the other
         await this.#turnTo('first');
         this.#timer = setTimeout(() => this.#reader?.close(), this.#options.waitMs);
         continue;

@@ -32,7 +32,6 @@ describeServers(['mariadb', 'mysql'], 'collations', (server) => {
       const wrong: string[] = [];
       let checked = 0;
       for (const collation of await collations(server())) {
-        // oxlint-disable-next-line no-await-in-loop -- one query at a time is what the server is good for
         for (const group of await equalTexts(server(), collation)) {
           const folded = new Set<string>();
           for (const id of group) {
@@ -64,7 +63,6 @@ async function fillTexts(server: TestServer): Promise<string[]> {
     CREATE TABLE collations.texts (id INT PRIMARY KEY, text VARCHAR(8) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL)`);
   for (let from = 0; from < texts.length; from += 4000) {
     const rows = texts.slice(from, from + 4000).map((text, i) => [from + i, text]);
-    // oxlint-disable-next-line no-await-in-loop -- in order
     await server.query('INSERT INTO collations.texts VALUES ?', [rows]);
   }
   await server.query('SET SESSION group_concat_max_len = 10000000');

@@ -112,7 +112,6 @@ test('the GTIDs of a file lead from the position at its start to the one at its 
   for (const { header, event } of events) {
     if (event?.kind === 'mariadb-gtid') position = position.with(event.domain, header.serverId, event.sequence);
     if (event?.kind !== 'xid') continue;
-    // oxlint-disable-next-line no-await-in-loop
     const [row] = await server.query<{ position: string }>('SELECT BINLOG_GTID_POS(?, ?) AS position', [
       name,
       header.nextPosition,
@@ -128,13 +127,10 @@ test('the list of GTIDs at the start of a file is a position, also when several 
   await record(server, connection, ['CREATE TABLE several (id INT PRIMARY KEY)']);
   for (const [id, serverId] of ['4000000001', '@@GLOBAL.server_id', '7', '4000000001', '7'].entries()) {
     const set = `SET SESSION server_id = ${serverId}`;
-    // oxlint-disable-next-line no-await-in-loop
     const { events } = await record(server, connection, [set, `INSERT INTO several VALUES (${id})`]);
-    // oxlint-disable-next-line no-await-in-loop
     const next = await record(server, connection, []);
     const [list] = ofKind(next.events, 'gtid-list');
     const position = MariadbGtidPosition.of(list?.gtids ?? []);
-    // oxlint-disable-next-line no-await-in-loop
     const [row] = await server.query<{ position: string }>('SELECT @@gtid_binlog_pos AS position');
     expect(position.equals(MariadbGtidPosition.parse(row?.position ?? ''))).toBe(true);
     expect(gtids(events)).toEqual([formatMariadbGtid(position.get(0) ?? { domain: -1, server: 0, sequence: 0 })]);

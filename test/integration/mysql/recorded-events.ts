@@ -37,7 +37,6 @@ export async function showEvents(server: TestServer, name: string): Promise<Show
 
 /** Runs statements one by one; several in one text run on one connection without a round trip between them. */
 async function run(connection: Connection, statements: readonly string[]): Promise<void> {
-  // oxlint-disable-next-line no-await-in-loop -- one history
   for (const statement of statements) await connection.query(statement);
 }
 

@@ -31,7 +31,6 @@ async function run(server: TestServer, statements: readonly string[]): Promise<C
   await server.query('CREATE DATABASE edges CHARACTER SET utf8mb4');
   const connection = await server.connection({ database: 'edges', charset: 'utf8mb4' });
   try {
-    // oxlint-disable-next-line no-await-in-loop -- one history
     for (const sql of ["SET SESSION time_zone = '+00:00'", ...statements]) await connection.query(sql);
   } finally {
     await connection.end();

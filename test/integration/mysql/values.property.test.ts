@@ -25,7 +25,6 @@ describeServers(
         const total = { rows: 0, values: 0, absent: 0, statements: 0, refused: new Map<string, number>() };
         for (let number = 1; total.rows < ROWS; number++) {
           const round = randomRound(dice, facts);
-          // oxlint-disable-next-line no-await-in-loop -- the rounds have one server
           const { check, load, tables } = await runRound(server(), {
             dice,
             facts,

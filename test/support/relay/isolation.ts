@@ -58,7 +58,6 @@ export async function addBacklog(connection: SqlConnection, rows: number): Promi
   const filling = 'x'.repeat(280);
   const values = Array.from({ length: 1000 }, (_, i) => `('${filling}${i % 100 === 0 ? 'needle' : i}')`).join();
   for (let written = 0; written < rows; written += 1000) {
-    // oxlint-disable-next-line no-await-in-loop -- one transaction after the other
     await connection.query(`INSERT INTO isolation.backlog (body) VALUES ${values}`);
   }
 }
@@ -79,9 +78,7 @@ export async function measureTailLatency(options: IsolationOptions): Promise<Iso
     for (let n = 0; ; n++) {
       const dueMs = startMs + (n * 1000) / rate;
       if (dueMs >= startMs + durationMs) return;
-      // oxlint-disable-next-line no-await-in-loop -- a rate is one thing after the other
       await sleep(Math.max(0, dueMs - performance.now()));
-      // oxlint-disable-next-line no-await-in-loop
       await insert(window);
     }
   };
@@ -108,15 +105,11 @@ export async function measureTailLatency(options: IsolationOptions): Promise<Iso
   };
   for (let round = 0; round < rounds; round++) {
     const window = MEASURED_FROM + round * 2;
-    // oxlint-disable-next-line no-await-in-loop -- in turns
     result.without.push(await measure(window));
     troublemakers.tell({ kind: 'start' });
-    // oxlint-disable-next-line no-await-in-loop
     await troublemakers.answer('ready');
-    // oxlint-disable-next-line no-await-in-loop
     result.with.push(await measure(window + 1));
     troublemakers.tell({ kind: 'stop' });
-    // oxlint-disable-next-line no-await-in-loop
     const { failures, catchUpBytes } = await troublemakers.answer('trouble');
     result.failures += failures;
     result.catchUpBytes += catchUpBytes;
@@ -152,7 +145,6 @@ class IsolationProcess implements AsyncDisposable {
 
   async answer<K extends IsolationAnswer['kind']>(kind: K): Promise<Extract<IsolationAnswer, { readonly kind: K }>> {
     for (;;) {
-      // oxlint-disable-next-line no-await-in-loop -- line after line
       const line = await this.#lines.next();
       if (line.done === true) throw new Error(`a consumer process ended: ${this.#stderr.trim()}`);
       const answer = JSON.parse(line.value) as IsolationAnswer;

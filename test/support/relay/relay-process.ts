@@ -75,7 +75,6 @@ export class RelayProcess implements AsyncDisposable {
 
   /** Resolves when the stream has a position: from then on no commit is missed. */
   async positioned(name: string): Promise<void> {
-    // oxlint-disable-next-line no-await-in-loop -- until there is one
     while ((await this.stream(name)).position === null) await new Promise((resolve) => setTimeout(resolve, 20));
   }
 

@@ -81,7 +81,6 @@ export class RunningRelay implements AsyncDisposable {
   async positioned(): Promise<void> {
     for (const { log } of this.relay.streams.values()) {
       while (log.position === null) {
-        // oxlint-disable-next-line no-await-in-loop -- until there is one
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }

@@ -48,7 +48,6 @@ export class StreamReader implements AsyncDisposable {
     while (!condition(this)) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiting.add(resolve);
-      // oxlint-disable-next-line no-await-in-loop -- until it holds
       await Promise.race([promise, this.#tooEarly()]);
     }
   }

@@ -40,7 +40,6 @@ async function untilAllHave(id: number): Promise<void> {
   while (lastIds.some((last) => last < id)) {
     const { promise, resolve } = Promise.withResolvers<void>();
     waiting.add(resolve);
-    // oxlint-disable-next-line no-await-in-loop -- until it holds
     await promise;
   }
 }
@@ -51,7 +50,6 @@ say({ kind: 'ready' });
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line) as IsolationRequest;
   if (request.kind !== 'window') continue;
-  // oxlint-disable-next-line no-await-in-loop -- one question after the other
   await untilAllHave(request.lastId);
   const sorted = Float64Array.from(latencies.get(request.window) ?? []).sort();
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;

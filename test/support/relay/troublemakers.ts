@@ -29,12 +29,10 @@ class Trouble {
   /** Resolves when each of them has begun. */
   async start(): Promise<void> {
     for (const accept of ACCEPTS) {
-      // oxlint-disable-next-line no-await-in-loop -- two
       this.#stopped.push(await StoppedReader.start(url, stream, accept));
     }
     this.#running.push(this.#fail(), this.#catchUp());
     while (this.#failures === 0 || this.#catchUpBytes === 0) {
-      // oxlint-disable-next-line no-await-in-loop -- until it holds
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
@@ -50,10 +48,8 @@ class Trouble {
   async #fail(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      // oxlint-disable-next-line no-await-in-loop -- one life after the other
       await using client = connect(url);
       try {
-        // oxlint-disable-next-line no-await-in-loop
         for await (const batch of client.stream(stream, { from: 'earliest', signal })) {
           if (batch.changes.length > 0) throw new Error('this consumer cannot do it');
         }
@@ -67,7 +63,6 @@ class Trouble {
     const { signal } = this.#stop;
     const query = new URLSearchParams({ from: 'earliest', limit: '1000000', where: WHERE });
     while (!signal.aborted) {
-      // oxlint-disable-next-line no-await-in-loop -- one pass after the other
       await this.#pass(`${url}/v1/streams/${stream}/changes?${query.toString()}`, signal);
     }
   }
@@ -97,11 +92,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { kind } = JSON.parse(line) as IsolationRequest;
   if (kind === 'start') {
     trouble = new Trouble();
-    // oxlint-disable-next-line no-await-in-loop -- one order after the other
     await trouble.start();
     say({ kind: 'ready' });
   } else if (kind === 'stop') {
-    // oxlint-disable-next-line no-await-in-loop
     const done = await trouble?.stop();
     say({ kind: 'trouble', failures: done?.failures ?? 0, catchUpBytes: done?.catchUpBytes ?? 0 });
   }

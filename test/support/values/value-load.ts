@@ -91,7 +91,6 @@ export class ValueLoad implements AsyncDisposable {
     const none = await this.#select(table);
     for (let id = firstId; id < firstId + rows;) {
       const count = Math.min(firstId + rows - id, dice.pick([1, 3, 10]));
-      // oxlint-disable-next-line no-await-in-loop -- one history
       await this.run(this.#insert(table, id, { count, image }));
       id += count;
     }
@@ -106,7 +105,6 @@ export class ValueLoad implements AsyncDisposable {
 
     const single = dice.shuffled([...inserted.keys()]).slice(0, rows);
     for (const id of single) {
-      // oxlint-disable-next-line no-await-in-loop
       await this.run(
         `UPDATE IGNORE ${quoteName(table.name)} SET ${this.#assignments(table)} WHERE ${quoteName(ROW_ID)} = ${id}`,
       );
@@ -122,7 +120,6 @@ export class ValueLoad implements AsyncDisposable {
 
     const first = dice.shuffled([...again.keys()]).slice(0, rows >> 1);
     for (const id of first) {
-      // oxlint-disable-next-line no-await-in-loop
       await this.run(`DELETE FROM ${quoteName(table.name)} WHERE ${quoteName(ROW_ID)} = ${id}`);
     }
     const left = [...again.keys()].filter((id) => !first.includes(id));

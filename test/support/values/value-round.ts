@@ -69,7 +69,6 @@ export async function runRound(
   await using load = await ValueLoad.open(server, dice, database);
   await load.set("SET SESSION innodb_strict_mode = OFF, sql_mode = ''");
   for (const setting of round.session) {
-    // oxlint-disable-next-line no-await-in-loop
     await load.set(`SET SESSION ${setting}`);
   }
   const tables: RandomTable[] = [];
@@ -80,18 +79,14 @@ export async function runRound(
   };
   for (let i = 0; i < TABLES_PER_ROUND; i++) {
     const table = randomTable(dice, { ...facts, members }, `t${i}`, { invisibleKeys: round.invisibleKeys });
-    // oxlint-disable-next-line no-await-in-loop
     if (await load.create(table)) tables.push(table);
   }
   const start = round.readsDdl ? beforeCreate : await place(server);
   for (const table of tables) {
     const { image } = round;
-    // oxlint-disable-next-line no-await-in-loop
     await load.fill(table, { rows: ROWS_PER_TABLE, image, firstId: 1, keep: round.alters });
     if (!round.alters) continue;
-    // oxlint-disable-next-line no-await-in-loop
     const altered = await alter(load, table, { dice, facts: { ...facts, members } });
-    // oxlint-disable-next-line no-await-in-loop
     await load.fill(altered, { rows: ROWS_PER_TABLE >> 1, image, firstId: 1000, keep: false });
   }
   const check = new ValueCheck(load.changes, round.json);
@@ -126,7 +121,6 @@ async function alter(
   await load.set("SET SESSION sql_mode = ''");
   for (let i = 0; i < 3; i++) {
     const { sql, result } = withColumns(dice, altered, (name) => randomColumn(dice, facts, name), `added ${i}`);
-    // oxlint-disable-next-line no-await-in-loop -- one history
     if ((await load.run(`${sql}, ALGORITHM=INSTANT`)) || (await load.run(sql))) altered = result;
   }
   return altered;
