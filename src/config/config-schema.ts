@@ -127,7 +127,9 @@ const log = z
       .describe('How batches are stored and sent. zstd: less space and traffic, more work for the processor.'),
     syncDelay: quantity('duration', { min: 0, max: SECOND })
       .default(0)
-      .describe('How long an fsync may wait for more to come. 0: none waits when the disk is free.'),
+      .describe(
+        'How long an fsync may wait for more to come. 0: none waits when the disk is free, but for up to 2 ms while changes come in bulk.',
+      ),
     fsync: z
       .boolean()
       .default(true)

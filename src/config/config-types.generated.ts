@@ -111,7 +111,7 @@ export interface LogConfig {
   readonly segmentBytes?: Size | number | undefined;
   /** How batches are stored and sent. zstd: less space and traffic, more work for the processor. @default none */
   readonly compression?: 'none' | 'zstd' | undefined;
-  /** How long an fsync may wait for more to come. 0: none waits when the disk is free. @default 0ms */
+  /** How long an fsync may wait for more to come. 0: none waits when the disk is free, but for up to 2 ms while changes come in bulk. @default 0ms */
   readonly syncDelay?: Duration | 0 | undefined;
   /** false: a power failure may lose the last changes; a crash of the process does not. @default true */
   readonly fsync?: boolean | undefined;

@@ -45,7 +45,10 @@ export interface LogOptions {
   readonly segmentBytes?: number;
   /** @default none */
   readonly compression?: 'none' | 'zstd';
-  /** How long an fsync may wait for more to come, in ms. 0: at once when the disk is free. @default 0 */
+  /**
+   * How long an fsync may wait for more to come, in ms. 0: at once when the disk is free, but for up to 2 ms while changes come in
+   * bulk. @default 0
+   */
   readonly syncDelayMs?: number;
   /** False: a power failure may lose the last changes, a crash of the process not. @default true */
   readonly fsync?: boolean;
