@@ -1,6 +1,6 @@
 /**
- * A consumer of `npm run bench -- relay`, in a process of its own. For each line `<stream>` on standard input it reads that stream
- * from the beginning until it has seen the wanted number of rows, and answers with one line of JSON.
+ * A consumer of `npm run bench -- relay`, in a process of its own. For each line `<stream> <url of the relay>` on standard input it
+ * reads that stream from the beginning until it has seen the wanted number of rows, and answers with one line of JSON.
  *
  *     all       every column of every row as a JavaScript object
  *     columns   the columns `id` and `body`, chosen by the reader
@@ -15,11 +15,10 @@ import { profiledBetween } from '../support/profiler.ts';
 
 const { values } = parseArgs({
   options: {
-    relay: { type: 'string', default: '' },
     table: { type: 'string', default: '' },
     mode: { type: 'string', default: 'all' },
     'until-rows': { type: 'string', default: '0' },
-    /** Where to write a CPU profile of the last pass, the one told as `<stream> profile`. */
+    /** Where to write a CPU profile of the last pass, the one told as `<stream> <url> profile`. */
     profile: { type: 'string' },
   },
 });
@@ -37,8 +36,8 @@ function say(message: object): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-async function readObjects(stream: string, sums: Sums): Promise<void> {
-  const client = connect(values.relay);
+async function readObjects(relay: string, stream: string, sums: Sums): Promise<void> {
+  const client = connect(relay);
   const columns = values.mode === 'columns' ? { [values.table]: ['id', 'body'] } : undefined;
   const changes = client.stream(stream, {
     from: 'earliest',
@@ -63,8 +62,8 @@ async function readObjects(stream: string, sums: Sums): Promise<void> {
   await client.close();
 }
 
-async function readLatency(stream: string, sums: Sums): Promise<void> {
-  const client = connect(values.relay);
+async function readLatency(relay: string, stream: string, sums: Sums): Promise<void> {
+  const client = connect(relay);
   let probed = false;
   for await (const batch of client.stream(stream, { from: 'earliest' })) {
     const nowUs = Number(process.hrtime.bigint() / 1000n);
@@ -84,9 +83,9 @@ async function readLatency(stream: string, sums: Sums): Promise<void> {
   await client.close();
 }
 
-function readLines(stream: string, sums: Sums): Promise<void> {
+function readLines(relay: string, stream: string, sums: Sums): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const url = `${values.relay}/v1/streams/${stream}/changes?from=earliest&follow=true`;
+  const url = `${relay}/v1/streams/${stream}/changes?from=earliest&follow=true`;
   const request = get(url, { headers: { accept: 'application/x-ndjson' } }, (response) => {
     let rest = '';
     response.setEncoding('utf8');
@@ -125,11 +124,11 @@ const read = values.mode === 'ndjson' ? readLines : values.mode === 'latency' ? 
 process.stdin.once('end', () => process.exit(0));
 say({ event: 'ready' });
 for await (const line of createInterface({ input: process.stdin })) {
-  const [stream = '', option] = line.split(' ');
+  const [stream = '', relay = '', option] = line.split(' ');
   const sums: Sums = { rows: 0, idSum: 0, bodyLength: 0, startMs: 0, latencies: [] };
   const profile = option === 'profile' && values.profile !== undefined ? profiledBetween(values.profile) : null;
   await profile?.start();
-  await read(stream, sums);
+  await read(relay, stream, sums);
   const seconds = (performance.now() - sums.startMs) / 1000;
   await profile?.stop();
   const { rows, idSum, bodyLength } = sums;

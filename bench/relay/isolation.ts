@@ -46,11 +46,12 @@ export async function measureIsolation(options: IsolationBenchOptions): Promise<
   await mkdir(folder, { recursive: true });
   const data = await mkdtemp(join(folder, 'isolation-'));
   try {
-    const told = { data, url: server.url, table: 'isolation.*', streams: 'isolation', 'server-id': serverId };
+    const told = { data, url: server.url, table: 'isolation.*', 'server-id': serverId };
     const args = Object.entries(told).flatMap(([name, value]) => [`--${name}`, String(value)]);
     await using relay = new Child(fileURLToPath(new URL('./relay-process.ts', import.meta.url)), args);
-    const { url } = await relay.answer<{ readonly event: 'ready'; readonly url: string }>('ready');
     relay.tell('isolation');
+    const { url } = await relay.answer<{ readonly event: 'opened'; readonly url: string }>('opened');
+    relay.tell('go');
     await positioned(url);
     await timed(`writing ${backlogRows} rows to catch up on`, () => addBacklog(connection, backlogRows));
     note(`${rounds} windows of ${windowSeconds} s without and with consumers that misbehave`);

@@ -115,6 +115,8 @@ function parseOptions(args: string[]): Options {
   };
 }
 
+const STREAM = 'bench';
+
 class RelayBench {
   readonly #server: BenchServer;
   readonly #options: Options;
@@ -182,15 +184,15 @@ class RelayBench {
 
   async #endToEnd(workload: Workload, mode: Mode, what: string, aim: string): Promise<void> {
     const { warmPasses } = this.#options;
-    const streams = Array.from({ length: warmPasses + 1 }, (_, i) => `pass${i}`);
-    await using relay = await this.#startRelay(workload, streams);
-    await using consumer = await this.#startConsumer(relay, workload, mode);
+    await using relay = await this.#startRelay(workload);
+    await using consumer = await this.#startConsumer(workload, mode);
     const line = this.#line(what, workload.name === 'tx' ? 'tx/s' : 'rows/s', aim);
-    for (const [i, stream] of streams.entries()) {
-      const measured = i === warmPasses;
+    for (let pass = 0; pass <= warmPasses; pass++) {
+      const measured = pass === warmPasses;
+      await relay.begin(measured);
       const before = { relay: relay.child.cpu(), consumer: consumer.cpu() };
-      consumer.tell(measured ? `${stream} profile` : stream);
-      relay.child.tell(stream);
+      consumer.tell(`${STREAM} ${relay.url}${measured ? ' profile' : ''}`);
+      relay.go();
       const result = await consumer.answer<PassMessage>('result');
       check(result, workload);
       if (!measured) continue;
@@ -203,14 +205,15 @@ class RelayBench {
 
   /** Readers of a log that is there already: one, four at once, and one that takes lines of JSON. */
   async #catchUp(bulk: Workload): Promise<void> {
-    await using relay = await this.#startRelay(bulk, ['log']);
-    relay.child.tell('log');
+    await using relay = await this.#startRelay(bulk);
+    await relay.begin();
+    relay.go();
     const once = async (mode: Mode, count: number, line: Line): Promise<void> => {
       const consumers: Child[] = [];
       try {
-        for (let i = 0; i < count; i++) consumers.push(await this.#startConsumer(relay, bulk, mode));
+        for (let i = 0; i < count; i++) consumers.push(await this.#startConsumer(bulk, mode));
         const pass = async (measured: boolean): Promise<PassMessage[]> => {
-          for (const consumer of consumers) consumer.tell(measured ? 'log profile' : 'log');
+          for (const consumer of consumers) consumer.tell(`${STREAM} ${relay.url}${measured ? ' profile' : ''}`);
           return Promise.all(consumers.map((consumer) => consumer.answer<PassMessage>('result')));
         };
         for (let i = 0; i < this.#options.warmPasses; i++) await pass(false);
@@ -241,20 +244,20 @@ class RelayBench {
   }
 
   async #ten(bulk: Workload): Promise<void> {
-    const streams = ['warm', 'measured'];
-    await using relay = await this.#startRelay(bulk, streams);
+    await using relay = await this.#startRelay(bulk);
     const consumers: Child[] = [];
     const line = this.#line('ten consumers at the tail, 2 columns each: the source', 'rows/s', 'rows/s ≥ 800 k');
     try {
-      for (let i = 0; i < 10; i++) consumers.push(await this.#startConsumer(relay, bulk, 'columns'));
-      for (const stream of streams) {
-        for (const consumer of consumers) consumer.tell(stream);
+      for (let i = 0; i < 10; i++) consumers.push(await this.#startConsumer(bulk, 'columns'));
+      for (const measured of [false, true]) {
+        await relay.begin(measured);
+        for (const consumer of consumers) consumer.tell(`${STREAM} ${relay.url}`);
         await sleep(200);
         const before = relay.child.cpu();
-        relay.child.tell(stream);
+        relay.go();
         const results = await Promise.all(consumers.map((consumer) => consumer.answer<PassMessage>('result')));
         for (const result of results) check(result, bulk);
-        if (stream !== 'measured') continue;
+        if (!measured) continue;
         // The slowest of the ten: the source was not faster than that, and all ten have arrived.
         line.values.push(bulk.rows / Math.max(...results.map((result) => result.seconds)));
         line.relayCpu.push((relay.child.cpuSince(before) * 1e6) / bulk.rows);
@@ -269,10 +272,11 @@ class RelayBench {
     const p50 = this.#line(`commit → remote consumer at ${rate} tx/s, p50`, 'ms', 'ms ≤ 1');
     const p99 = this.#line(`commit → remote consumer at ${rate} tx/s, p99`, 'ms', 'ms ≤ 3');
     const probe = await probeLatency(this.#server.connection);
-    await using relay = await this.#startRelay(probe, ['tail']);
-    await using consumer = await this.#startConsumer(relay, probe, 'latency');
-    consumer.tell('tail');
-    relay.child.tell('tail');
+    await using relay = await this.#startRelay(probe);
+    await using consumer = await this.#startConsumer(probe, 'latency');
+    await relay.begin();
+    consumer.tell(`${STREAM} ${relay.url}`);
+    relay.go();
     await consumer.answer<{ readonly event: 'streaming' }>('streaming');
     const before = relay.child.cpu();
     const startMs = performance.now();
@@ -293,10 +297,11 @@ class RelayBench {
       [100, 3],
     ] as const) {
       const probe = await probeLatency(this.#server.connection);
-      await using relay = await this.#startRelay(probe, ['tail']);
-      await using consumer = await this.#startConsumer(relay, probe, 'latency');
-      consumer.tell('tail');
-      relay.child.tell('tail');
+      await using relay = await this.#startRelay(probe);
+      await using consumer = await this.#startConsumer(probe, 'latency');
+      await relay.begin();
+      consumer.tell(`${STREAM} ${relay.url}`);
+      relay.go();
       await consumer.answer<{ readonly event: 'streaming' }>('streaming');
       if (rate > 0) await this.#load(rate, 3);
       await sleep(rate > 0 ? 0 : 3000);
@@ -315,12 +320,13 @@ class RelayBench {
     const workload = await timed('writing one large transaction', () =>
       writeLargeTransaction(this.#server.connection, largeBytes),
     );
-    await using relay = await this.#startRelay(workload, ['large']);
-    await using consumer = await this.#startConsumer(relay, workload, 'columns');
-    consumer.tell('large');
+    await using relay = await this.#startRelay(workload);
+    await using consumer = await this.#startConsumer(workload, 'columns');
+    await relay.begin();
+    consumer.tell(`${STREAM} ${relay.url}`);
     let peak = 0;
     const timer = setInterval(() => (peak = Math.max(peak, residentMegabytes(relay.child.pid))), 50);
-    relay.child.tell('large');
+    relay.go();
     const result = await consumer.answer<PassMessage>('result');
     clearInterval(timer);
     check(result, workload);
@@ -328,26 +334,35 @@ class RelayBench {
     this.#line(what, 'MB resident', 'MB ≤ 256').values.push(peak);
   }
 
-  async #startRelay(workload: Workload, streams: readonly string[]): Promise<RunningRelay> {
+  async #startRelay(workload: Workload): Promise<RunningRelay> {
     await mkdir(this.#options.data, { recursive: true });
     const data = await mkdtemp(join(this.#options.data, 'relay-'));
-    const serverId = this.#serverId;
-    this.#serverId += streams.length;
     const told = {
       data,
       url: this.#server.url,
       table: workload.table,
       from: `${workload.file}:${workload.position}`,
-      streams: streams.join(','),
-      'server-id': serverId,
+      'server-id': this.#serverId,
     };
+    // One more for each pass.
+    this.#serverId += 20;
     const args = Object.entries(told).flatMap(([name, value]) => [`--${name}`, String(value)]);
     if (this.#options.profile !== undefined) args.push('--profile', join(this.#options.profile, 'relay.cpuprofile'));
     const child = new Child(fileURLToPath(new URL('./relay-process.ts', import.meta.url)), args);
-    const { url } = await child.answer<{ readonly event: 'ready'; readonly url: string }>('ready');
+    let address: string | null = null;
     return {
       child,
-      url,
+      get url(): string {
+        if (address === null) throw new Error('the relay has not begun');
+        return address;
+      },
+      async begin(profiled = false): Promise<void> {
+        child.tell(profiled ? `${STREAM} profile` : STREAM);
+        ({ url: address } = await child.answer<{ readonly event: 'opened'; readonly url: string }>('opened'));
+      },
+      go(): void {
+        child.tell('go');
+      },
       [Symbol.asyncDispose]: async (): Promise<void> => {
         await child[Symbol.asyncDispose]();
         await rm(data, { recursive: true, force: true });
@@ -355,8 +370,8 @@ class RelayBench {
     };
   }
 
-  async #startConsumer({ url }: RunningRelay, workload: Workload, mode: Mode): Promise<Child> {
-    const told = { relay: url, table: workload.table, mode, 'until-rows': workload.rows };
+  async #startConsumer(workload: Workload, mode: Mode): Promise<Child> {
+    const told = { table: workload.table, mode, 'until-rows': workload.rows };
     const args = Object.entries(told).flatMap(([name, value]) => [`--${name}`, String(value)]);
     if (this.#options.profile !== undefined) args.push('--profile', join(this.#options.profile, `${mode}.cpuprofile`));
     const child = new Child(fileURLToPath(new URL('./consumer-process.ts', import.meta.url)), args);
@@ -415,7 +430,12 @@ class RelayBench {
 
 interface RunningRelay extends AsyncDisposable {
   readonly child: Child;
+  /** The same for every pass. */
   readonly url: string;
+  /** A pass begins: a relay with a log of its own. */
+  begin(profiled?: boolean): Promise<void>;
+  /** The source begins. */
+  go(): void;
 }
 
 function check(result: PassMessage, workload: Workload): void {

@@ -1,12 +1,14 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import type { Row } from '../../src/core/change.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { plainRowBatch } from '../../src/core/plain-rows.ts';
 import type { ChangeBatch, Entry, TransactionPart } from '../../src/core/source.ts';
 import type { TableSchema } from '../../src/core/table-schema.ts';
 import { batchShape, batchShapeCount } from '../../src/formats/log/batch-header.ts';
+import { BATCH_MAGIC, HEADER, HEADER_BYTES } from '../../src/formats/log/batch-layout.ts';
 import { readBatch } from '../../src/formats/log/batch-reader.ts';
 import { ShapeRegistry } from '../../src/formats/log/shape-registry.ts';
 import type { LogChunk, LogReader } from '../../src/relay/log/change-log.ts';
@@ -232,6 +234,17 @@ export function openLog(directory: string, { clock, options, logger }: Opening):
 /** In memory where the system has such a place: what a crash leaves is simulated, and a thousand syncs of a busy disk take minutes. */
 export function temporaryDirectory(): string {
   return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'tidings-log-'));
+}
+
+/** The batches in a segment's file, without the zeros that a write in whole blocks leaves behind them. */
+export function batchesOf(path: string): Buffer {
+  const bytes = readFileSync(path);
+  let end = 0;
+  while (end + HEADER_BYTES <= bytes.length && bytes.readUInt32LE(end + HEADER.magic) === BATCH_MAGIC) {
+    end += bytes.readUInt32LE(end + HEADER.length);
+  }
+  expect(bytes.subarray(end).every((byte) => byte === 0)).toBe(true);
+  return bytes.subarray(0, end);
 }
 
 export function segmentNames(directory: string): string[] {

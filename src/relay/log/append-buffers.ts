@@ -4,9 +4,11 @@ import { batchChecksum } from '../../formats/log/batch-builder.ts';
 import type { Segment } from './segment.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
-/** How much of what was written is kept in memory for readers that are close behind. */
+/** How much of what is durable is kept in memory at least, for readers that are close behind. */
 const TAIL_BYTES = 8 * BUFFER_BYTES;
 const SPARE_BUFFERS = 8;
+/** No more is added to a group that has so many bytes: while it is on its way to the disk, there is room for what the source brings. */
+const GROUP_BYTES_MAX = 6 * BUFFER_BYTES;
 const U32_MAX = 0xffff_ffff;
 
 /** Consecutive whole batches of one segment in memory: on their way to the disk, or kept from there. */
@@ -57,7 +59,6 @@ export interface GroupPiece {
 export class AppendBuffers {
   readonly #buffers: AppendBuffer[] = [];
   readonly #spare: Buffer[] = [];
-  #tailBytes = 0;
   #cuts = 0;
   /** Place in the log behind everything that was appended. */
   end: number;
@@ -97,16 +98,18 @@ export class AppendBuffers {
   added(buffer: AppendBuffer, size: number): void {
     buffer.filled += size;
     this.end += size;
-    this.#tailBytes += size;
   }
 
-  /** What waits for the disk, as far as it goes into one segment, with its checksums; null when nothing does. */
+  /** What waits for the disk, as far as it goes into one segment and one group; null when nothing does. */
   nextGroup(): CommitGroup | null {
     const pieces: GroupPiece[] = [];
+    let bytes = 0;
     for (const buffer of this.#buffers) {
       if (buffer.durable === buffer.filled) continue;
       if (pieces[0] !== undefined && pieces[0].buffer.segment !== buffer.segment) break;
+      if (bytes >= GROUP_BYTES_MAX) break;
       pieces.push({ buffer, from: buffer.durable, to: buffer.filled });
+      bytes += buffer.filled - buffer.durable;
     }
     const first = pieces[0];
     const last = pieces.at(-1);
@@ -140,11 +143,9 @@ export class AppendBuffers {
     for (let last = this.#buffers.at(-1); last !== undefined && last.base >= place; last = this.#buffers.at(-1)) {
       // Its memory is left to the garbage collector: the disk may still be reading it.
       this.#buffers.pop();
-      this.#tailBytes -= last.filled;
     }
     const last = this.#buffers.at(-1);
     if (last !== undefined && last.base + last.filled > place) {
-      this.#tailBytes -= last.base + last.filled - place;
       last.filled = place - last.base;
       last.durable = Math.min(last.durable, last.filled);
       // For the same reason nothing is written into the rest of it.
@@ -171,11 +172,10 @@ export class AppendBuffers {
   /** Gives back what is durable and no longer near the end. */
   #trim(): void {
     for (let first = this.#buffers[0]; first !== undefined; first = this.#buffers[0]) {
-      if (this.#tailBytes <= TAIL_BYTES || first.durable < first.filled) return;
+      if (this.#durable - (first.base + first.filled) < TAIL_BYTES) return;
       // The last one is still being filled, unless a large batch has it for itself.
       if (this.#buffers.length === 1 && first.bytes.length === BUFFER_BYTES) return;
       this.#buffers.shift();
-      this.#tailBytes -= first.filled;
       const isRecyclable = first.bytes.length === BUFFER_BYTES && !first.closed;
       if (isRecyclable && this.#spare.length < SPARE_BUFFERS) this.#spare.push(first.bytes);
     }

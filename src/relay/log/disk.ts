@@ -3,8 +3,10 @@ import { close, fdatasync, fsync, ftruncate, open, read, write } from 'node:fs';
 /**
  * The few calls on files that the log makes, as promises over descriptors. One promise per call, no objects around a descriptor: at
  * thousands of commits per second that is felt.
+ *
+ * @param flags as the system's `open` has them, or as Node's, in words
  */
-export function openFile(path: string, flags: string): Promise<number> {
+export function openFile(path: string, flags: string | number): Promise<number> {
   return new Promise((resolve, reject) => {
     open(path, flags, 0o640, (error, fd) => (error === null ? resolve(fd) : reject(error)));
   });

@@ -31,7 +31,9 @@ export interface FileLogOptions {
 
 const SEGMENT_BYTES = 256 * 1024 * 1024;
 /** So much may wait for the disk before the source has to. */
-const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+/** The source goes on when no more is left: about one group less. */
+const GO_ON_BYTES = 10 * 1024 * 1024;
 
 /**
  * A `ChangeLog` in files: segments of batches, append-only, each with a sparse index beside it. docs/formats/relay-log.md describes the
@@ -72,7 +74,7 @@ export class FileLog implements ChangeLog {
   }
 
   private constructor({ directory, options, log, clock = systemClock }: FileLogOptions, recovered: RecoveredLog) {
-    const { meta, segments, indexes, shapes, tables, position, fd } = recovered;
+    const { meta, segments, indexes, shapes, tables, position, file } = recovered;
     this.name = meta.name;
     this.createdMs = meta.createdMs;
     this.partitions = meta.partitions;
@@ -105,7 +107,7 @@ export class FileLog implements ChangeLog {
         durable: (milestone) => this.#becameDurable(milestone),
         changed: () => this.#changed(),
       },
-      { segment: segments.last, fd },
+      { segment: segments.last, file },
     );
     this.#visible = this.#range({ end: segments.last.end, lastScn: segments.last.nextScn - 1, maxCommitUs });
     this.#readable = this.#forReaders();
@@ -281,7 +283,7 @@ export class FileLog implements ChangeLog {
     const { failed, stalled } = this.#commit;
     if (failed !== null) room.reject(failed);
     else if (this.#closed) room.reject(this.#isClosing());
-    else if (stalled === null && this.#appender.buffers.waiting <= WAITING_BYTES_MAX / 2) room.resolve();
+    else if (stalled === null && this.#appender.buffers.waiting <= GO_ON_BYTES) room.resolve();
     else return;
     this.#room = null;
   }

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { LogHarness, openLog, readItems, temporaryDirectory } from '../../../test/support/log-harness.ts';
+import { batchesOf, LogHarness, openLog, readItems, temporaryDirectory } from '../../../test/support/log-harness.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
 
@@ -98,7 +98,7 @@ test('what is written today has the bytes of format version 1', async () => {
   await harness.append({ type: 'schema', table: 1 }, { type: 'truncate', table: 2 });
   await harness.log.flush();
   const [first] = harness.segments();
-  const written = readFileSync(join(harness.directory, first?.name ?? ''));
+  const written = batchesOf(join(harness.directory, first?.name ?? ''));
   const fixture = readFileSync(join(FIXTURE, first?.name ?? '')).subarray(0, written.length);
   expect(written.equals(fixture)).toBe(true);
 });

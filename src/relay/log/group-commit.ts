@@ -3,9 +3,10 @@ import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoint.ts';
 import type { Logger } from '../../core/logger.ts';
 import { type CommitGroup, sealGroup } from './append-buffers.ts';
+import { AppendFile } from './append-file.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import type { LogStall } from './change-log.ts';
-import { closeFile, isNoRoom, openFile, syncDirectory, syncFile, truncateFile, writeRange } from './disk.ts';
+import { isNoRoom, syncDirectory } from './disk.ts';
 import type { IndexKeeper } from './index-keeper.ts';
 import type { LogAppender, Milestone, Truncation } from './log-appender.ts';
 import type { Segment } from './segment.ts';
@@ -34,6 +35,12 @@ export interface GroupCommitOptions {
   readonly changed: () => void;
 }
 
+/** A segment and its file, for writing. */
+export interface OpenSegment {
+  readonly segment: Segment;
+  readonly file: AppendFile;
+}
+
 /**
  * Brings what was appended to the disk, one group after the other: everything that waits is written and synced in one go, in the
  * thread pool, and what comes meanwhile goes with the next group.
@@ -45,7 +52,7 @@ export interface GroupCommitOptions {
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   /** Of the segment that is written to. */
-  #file: { readonly segment: Segment; readonly fd: number };
+  #file: OpenSegment;
   #running: Promise<void> | null = null;
   /** Callers of `flush` that wait. */
   #flushing = 0;
@@ -58,7 +65,7 @@ export class GroupCommit {
   stalled: LogStall | null = null;
   failed: TidingsError | null = null;
 
-  constructor(options: GroupCommitOptions, file: { readonly segment: Segment; readonly fd: number }) {
+  constructor(options: GroupCommitOptions, file: OpenSegment) {
     this.#options = options;
     this.#file = file;
   }
@@ -109,11 +116,13 @@ export class GroupCommit {
         writer.sealPosition();
         await this.flush();
       }
+      const { segment, file } = this.#file;
+      await file.trim(segment.size);
     } catch (error) {
       log.warn({ error }, 'the end of the log could not be written: the source hands it over again');
     }
     this.#clearTimers();
-    await closeFile(this.#file.fd);
+    await this.#file.file.close();
   }
 
   /** How long the next group may wait for more, in ms. */
@@ -214,14 +223,11 @@ export class GroupCommit {
     if (this.#file.segment !== group.segment) await this.#roll(group.segment);
     // Without fsync nothing is known to be durable but what was there before the segment.
     sealGroup(group, fsync ? appender.buffers.durable : group.segment.base);
-    let { offset } = group;
-    for (const { buffer, from, to } of group.pieces) {
-      // oxlint-disable-next-line no-await-in-loop -- in order, so that a crash leaves a beginning
-      await writeRange(this.#file.fd, { bytes: buffer.bytes, from, to }, offset);
-      offset += to - from;
-    }
+    const { file } = this.#file;
+    const ranges = group.pieces.map(({ buffer, from, to }) => ({ bytes: buffer.bytes, from, to }));
+    await file.write(ranges, group.offset);
     failpoint('before-fsync');
-    if (fsync) await syncFile(this.#file.fd);
+    if (fsync) await file.sync();
     failpoint('after-fsync');
   }
 
@@ -229,21 +235,22 @@ export class GroupCommit {
   async #roll(segment: Segment): Promise<void> {
     const { directory, fsync, indexes } = this.#options;
     const former = this.#file;
-    if (!fsync) await syncFile(former.fd);
+    await former.file.trim(former.segment.size);
+    if (!fsync) await former.file.sync();
     // Not exclusively: an attempt that found the disk full may have left an empty one.
-    const fd = await openFile(segment.path, 'w');
+    const file = await AppendFile.open(segment.path, true);
     try {
       await syncDirectory(directory);
     } catch (error) {
-      await closeFile(fd);
+      await file.close();
       throw error;
     }
     segment.created = true;
-    this.#file = { segment, fd };
+    this.#file = { segment, file };
     failpoint('segment-roll');
     // No sooner: an index says that the segment has a successor.
     indexes.write(former.segment);
-    await closeFile(former.fd);
+    await former.file.close();
   }
 
   /**
@@ -254,14 +261,15 @@ export class GroupCommit {
     const { directory, indexes } = this.#options;
     await indexes.remove([segment, ...removed]);
     if (this.#file.segment !== segment) {
-      const fd = await openFile(segment.path, 'r+');
-      await closeFile(this.#file.fd);
-      this.#file = { segment, fd };
+      const file = await AppendFile.open(segment.path, false);
+      await this.#file.file.close();
+      this.#file = { segment, file };
     }
     await indexes.removeSegments(removed.filter(({ created }) => created));
-    await truncateFile(this.#file.fd, bytes);
+    const { file } = this.#file;
+    await file.truncate(bytes);
     // Durable before anything is written there, or the former end might stand behind a new beginning.
-    await syncFile(this.#file.fd);
+    await file.sync();
     await syncDirectory(directory);
   }
 

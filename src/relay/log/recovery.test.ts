@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
+  batchesOf,
   type Item,
   LogHarness,
   openLog,
@@ -16,6 +17,7 @@ import { batchChecksum } from '../../formats/log/batch-builder.ts';
 import { batchLength } from '../../formats/log/batch-header.ts';
 import { HEADER } from '../../formats/log/batch-layout.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
+import { BLOCK_BYTES } from './append-file.ts';
 import type { FileLog } from './file-log.ts';
 import { SegmentIndex } from './segment-index.ts';
 import { segmentName } from './segment.ts';
@@ -25,7 +27,15 @@ afterEach(() => {
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
 });
 
+/** A copy of the log as an orderly end would leave its last file: without zeros behind the batches. */
 function copyOf(harness: LogHarness): string {
+  const directory = copyAsItIs(harness);
+  const path = lastSegment(directory);
+  writeFileSync(path, batchesOf(path));
+  return directory;
+}
+
+function copyAsItIs(harness: LogHarness): string {
   const { directory } = harness.copy();
   directories.push(directory);
   return directory;
@@ -120,9 +130,26 @@ describe('the end of the last segment', () => {
     expect(warnings).toEqual([expect.objectContaining({ segment: segmentNames(directory).at(-1), offset: start })]);
   });
 
+  test('the zeros that a write in whole blocks leaves behind the last batch are nothing', async () => {
+    await using harness = await logOf(3);
+    const directory = copyAsItIs(harness);
+    const path = lastSegment(directory);
+    const { length } = batchesOf(path);
+    writeFileSync(path, Buffer.concat([batchesOf(path), Buffer.alloc(BLOCK_BYTES - (length % BLOCK_BYTES))]));
+    const warnings: object[] = [];
+    const log = await open(directory, warnings);
+    expect({ position: log.position, warnings, size: statSync(path).size }).toEqual({
+      position: 'p3',
+      warnings: [],
+      size: length,
+    });
+    expect(await itemsOf(log)).toEqual(harness.items);
+    await log.close();
+  });
+
   test('of a write that never was durable, nothing counts from the first lost page on', async () => {
     await using harness = await logOf(2);
-    const size = statSync(lastSegment(harness.directory)).size;
+    const size = batchesOf(lastSegment(harness.directory)).length;
     // One group of several batches: a power failure may keep the last of them and lose the first.
     await harness.append({ type: 'rows', table: 0, kind: 'insert', texts: Array.from({ length: 30 }, () => 30_000) });
     await harness.log.flush();
@@ -174,8 +201,9 @@ describe('the end of the last segment', () => {
 
   test('the log goes on behind the cut with the same SCNs', async () => {
     await using harness = await logOf(3);
-    const { directory, last } = harness.copy();
-    truncateSync(join(directory, last), statSync(join(directory, last)).size - 1);
+    const directory = copyOf(harness);
+    const path = lastSegment(directory);
+    truncateSync(path, statSync(path).size - 1);
     await harness.moveTo(directory);
     expect(harness.items).toHaveLength(2);
     await harness.insert(99);

@@ -2,6 +2,7 @@ import { access, constants, mkdir, readdir, stat, unlink } from 'node:fs/promise
 import { join } from 'node:path';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { AppendFile } from './append-file.ts';
 import { segmentDamaged } from './damage.ts';
 import { closeFile, errorCodeOf, isNoRoom, openFile, syncDirectory, syncFile, truncateFile } from './disk.ts';
 import { decodeTables, IndexKeeper } from './index-keeper.ts';
@@ -24,8 +25,8 @@ export interface RecoveryOptions {
 export interface RecoveredLog {
   readonly meta: StreamMeta;
   readonly segments: SegmentList;
-  /** Of the last segment, for writing. */
-  readonly fd: number;
+  /** The last segment's. */
+  readonly file: AppendFile;
   readonly indexes: IndexKeeper;
   readonly shapes: ShapeBook;
   readonly tables: TableBook;
@@ -101,15 +102,11 @@ class Recovery {
     const last = new Segment({ directory, firstScn: scns.at(-1) as number, base });
     await this.#refuseSealed(last);
     const opened = await this.#openLast(sealed, last, tablesBefore);
-    const { fd, tables } = opened;
-    const segments = new SegmentList([...sealed, opened.segment]);
-    try {
-      const position = await positionOf(segments);
-      return { meta, segments, fd, indexes: this.#indexes, shapes: this.#shapes, tables, position };
-    } catch (error) {
-      await closeFile(fd);
-      throw error;
-    }
+    const { segment, tables } = opened;
+    const segments = new SegmentList([...sealed, segment]);
+    const position = await positionOf(segments);
+    const file = await AppendFile.open(segment.path, false);
+    return { meta, segments, file, indexes: this.#indexes, shapes: this.#shapes, tables, position };
   }
 
   /** A new log. The description comes last: with it the log exists. */
@@ -233,7 +230,7 @@ class Recovery {
     sealed: Segment[],
     found: Segment,
     tablesBefore: TableTexts,
-  ): Promise<{ segment: Segment; fd: number; tables: TableBook }> {
+  ): Promise<{ segment: Segment; tables: TableBook }> {
     const { log, directory } = this.#options;
     let segment = found;
     let before = tablesBefore;
@@ -248,7 +245,7 @@ class Recovery {
           const details = { segment: segment.name, offset: keep, bytes: opened.valid - keep };
           log.info(details, 'a transaction that is not complete was cut off the end of the log');
         }
-        return { segment, fd: opened.fd, tables: opened.tables };
+        return { segment, tables: opened.tables };
       }
       // Nothing in it belongs to a complete transaction, and the one that was cut began before it.
       log.info(
@@ -256,8 +253,6 @@ class Recovery {
         'a segment of a transaction that is not complete is removed',
       );
       sealed.pop();
-      // oxlint-disable-next-line no-await-in-loop -- each step rests on the one before it
-      await closeFile(opened.fd);
       // oxlint-disable-next-line no-await-in-loop -- without its index it counts as the last one, whatever happens next
       await this.#indexes.remove([previous]);
       // oxlint-disable-next-line no-await-in-loop -- each step rests on the one before it
@@ -268,10 +263,7 @@ class Recovery {
     }
   }
 
-  async #readLast(
-    segment: Segment,
-    tablesBefore: TableTexts,
-  ): Promise<{ fd: number; valid: number; tables: TableBook }> {
+  async #readLast(segment: Segment, tablesBefore: TableTexts): Promise<{ valid: number; tables: TableBook }> {
     const { log } = this.#options;
     const fd = await openFile(segment.path, 'r+');
     try {
@@ -292,10 +284,9 @@ class Recovery {
       if (segment.size < size) await truncateFile(fd, segment.size);
       // What was read may only have been in the system's memory so far, and is shown to readers now.
       await syncFile(fd);
-      return { fd, valid, tables };
-    } catch (error) {
+      return { valid, tables };
+    } finally {
       await closeFile(fd);
-      throw error;
     }
   }
 

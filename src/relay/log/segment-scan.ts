@@ -17,6 +17,7 @@ import {
 import { batchChecksum, headBytes } from '../../formats/log/batch-builder.ts';
 import { BATCH_MAGIC, BATCH_VERSION, FLAG, HEADER, HEADER_BYTES } from '../../formats/log/batch-layout.ts';
 import { type BodyRange, walkBody } from './body-walk.ts';
+import { BLOCK_BYTES } from './append-file.ts';
 import { segmentDamaged } from './damage.ts';
 import { readRange } from './disk.ts';
 import type { Segment, SegmentMark } from './segment.ts';
@@ -133,13 +134,26 @@ export async function scanSegment(options: ScanOptions): Promise<Scanned> {
   while (segment.size < window.size) {
     // oxlint-disable-next-line no-await-in-loop -- a file is read in order; no promise while the window has the batch
     const problem = nextProblem(segment, window) ?? (await loadBatch(segment, window));
-    if (problem !== null && problem !== '') return { problem, mark };
+    if (problem !== null && problem !== '') {
+      // oxlint-disable-next-line no-await-in-loop -- the last thing that is read
+      if (await isPadding(window, segment.size)) break;
+      return { problem, mark };
+    }
     const wrong = addBatch(options);
     if (wrong !== null) return { problem: wrong, mark };
     if (segment.complete?.end === segment.size) mark = segment.mark();
   }
   segment.verified(0, segment.size);
   return { problem: null, mark };
+}
+
+/** Whether the file's last bytes are what a write in whole blocks has filled its last block up with. */
+async function isPadding(window: FileWindow, offset: number): Promise<boolean> {
+  const size = window.size - offset;
+  if (size >= BLOCK_BYTES || window.size % BLOCK_BYTES !== 0) return false;
+  if (!window.has(offset, size)) await window.load(offset, size);
+  const from = offset - window.base;
+  return window.bytes.subarray(from, from + size).every((byte) => byte === 0);
 }
 
 /** Empty: the window has the batch that begins at `segment.size`. Null: it does not. */

@@ -3,7 +3,9 @@ import type { Duplex } from 'node:stream';
 import { driverError } from './server-errors.ts';
 
 /** Bytes that one read can bring. */
-const READ_BYTES = 1024 * 1024;
+const READ_BYTES = 256 * 1024;
+/** A read that brings so much keeps the thread for a while. */
+const BUSY_BYTES = 128 * 1024;
 /** Room in front of the read area for what the previous read left over; events beyond it take the growing path of PacketReader. */
 export const HEAD_BYTES: number = 1024 * 1024;
 
@@ -76,6 +78,8 @@ export class SocketIntake implements ByteIntake {
   readonly socket: Socket;
   readonly #state = new ReadState();
   #takenOver = false;
+  /** The last read brought so much that more is waiting. */
+  #isBusy = false;
 
   constructor(target: { readonly host: string; readonly port: number } | { readonly path: string }) {
     this.socket = connectTcp({
@@ -98,7 +102,11 @@ export class SocketIntake implements ByteIntake {
 
   read(): Promise<number> {
     const result = this.#state.wait();
-    if (this.#state.waiting) this.socket.resume();
+    if (!this.#state.waiting) return result;
+    // libuv reads the same socket up to 32 times before it looks at anything else: readers, timers and the disk's answers would wait
+    // for all of that.
+    if (this.#isBusy) setImmediate(() => this.socket.resume());
+    else this.socket.resume();
     return result;
   }
 
@@ -114,6 +122,7 @@ export class SocketIntake implements ByteIntake {
   /** Returns false to stop reading until the next `resume()`. */
   #onRead(count: number): boolean {
     if (this.#takenOver) {
+      this.#isBusy = count >= BUSY_BYTES;
       this.#state.deliver(count);
       return false;
     }
