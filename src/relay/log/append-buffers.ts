@@ -5,10 +5,12 @@ import type { Segment } from './segment.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
 /** How much of what is durable is kept in memory at least, for readers that are close behind. */
-const TAIL_BYTES = 8 * BUFFER_BYTES;
+const TAIL_BYTES = 24 * BUFFER_BYTES;
 const SPARE_BUFFERS = 8;
+/** So many buffers that are no longer in the tail may be held up by readers that are slow to send; others get copies. */
+const HELD_BUFFERS_MAX = 8;
 /** No more is added to a group that has so many bytes: while it is on its way to the disk, there is room for what the source brings. */
-const GROUP_BYTES_MAX = 6 * BUFFER_BYTES;
+const GROUP_BYTES_MAX = 4 * BUFFER_BYTES;
 const U32_MAX = 0xffff_ffff;
 
 /** Consecutive whole batches of one segment in memory: on their way to the disk, or kept from there. */
@@ -24,6 +26,10 @@ export class AppendBuffer {
   durable = 0;
   /** Nothing is added any more. */
   closed = false;
+  /** Readers that look into it. */
+  pins = 0;
+  /** It is no longer in the tail. */
+  dropped = false;
 
   constructor(bytes: Buffer, { segment, base }: { readonly segment: Segment; readonly base: number }) {
     this.bytes = bytes;
@@ -60,6 +66,8 @@ export class AppendBuffers {
   readonly #buffers: AppendBuffer[] = [];
   readonly #spare: Buffer[] = [];
   #cuts = 0;
+  /** Buffers that only readers still hold. */
+  #held = 0;
   /** Place in the log behind everything that was appended. */
   end: number;
   /** Behind everything that was given to the disk. */
@@ -169,6 +177,20 @@ export class AppendBuffers {
     return null;
   }
 
+  /** A reader looks into the buffer from now on: its bytes stay as they are until `unpin`. False: it shall take a copy. */
+  pin(buffer: AppendBuffer): boolean {
+    if (this.#held >= HELD_BUFFERS_MAX) return false;
+    buffer.pins++;
+    return true;
+  }
+
+  unpin(buffer: AppendBuffer): void {
+    buffer.pins--;
+    if (buffer.pins > 0 || !buffer.dropped) return;
+    this.#held--;
+    this.#recycle(buffer);
+  }
+
   /** Gives back what is durable and no longer near the end. */
   #trim(): void {
     for (let first = this.#buffers[0]; first !== undefined; first = this.#buffers[0]) {
@@ -176,9 +198,18 @@ export class AppendBuffers {
       // The last one is still being filled, unless a large batch has it for itself.
       if (this.#buffers.length === 1 && first.bytes.length === BUFFER_BYTES) return;
       this.#buffers.shift();
-      const isRecyclable = first.bytes.length === BUFFER_BYTES && !first.closed;
-      if (isRecyclable && this.#spare.length < SPARE_BUFFERS) this.#spare.push(first.bytes);
+      this.#drop(first);
     }
+  }
+
+  #drop(buffer: AppendBuffer): void {
+    buffer.dropped = true;
+    if (buffer.pins > 0) this.#held++;
+    else this.#recycle(buffer);
+  }
+
+  #recycle({ bytes, closed }: AppendBuffer): void {
+    if (bytes.length === BUFFER_BYTES && !closed && this.#spare.length < SPARE_BUFFERS) this.#spare.push(bytes);
   }
 }
 

@@ -42,7 +42,7 @@ describe.each(PLACES)('a file in %s', (place) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 15 }), async (steps) => {
         const path = join(directory, 'x.log');
-        let file = await AppendFile.open(path, true);
+        let file = await AppendFile.open(path, { create: true, durable: true });
         let model = Buffer.alloc(0);
         let seed = 1;
         for (const one of steps) {
@@ -58,7 +58,7 @@ describe.each(PLACES)('a file in %s', (place) => {
             if (one.trim) await file.trim(model.length);
             await file.close();
             if (one.trim) expect(readFileSync(path).length).toBe(model.length);
-            file = await AppendFile.open(path, false);
+            file = await AppendFile.open(path, { create: false, durable: true });
           }
           expect(content(model.length).equals(model)).toBe(true);
         }
@@ -72,7 +72,7 @@ describe.each(PLACES)('a file in %s', (place) => {
   });
 
   test('takes more than its memory holds at a time', async () => {
-    const file = await AppendFile.open(join(directory, 'x.log'), true);
+    const file = await AppendFile.open(join(directory, 'x.log'), { create: true, durable: false });
     const first = Buffer.alloc(5000, 1);
     const large = Buffer.alloc(20 * 1024 * 1024 + 77);
     for (let i = 0; i < large.length; i += 1000) large[i] = (i / 1000) % 256;
@@ -91,7 +91,7 @@ describe.each(PLACES)('a file in %s', (place) => {
 
   test('is written again to the same place after a write that failed', async () => {
     const path = join(directory, 'x.log');
-    const file = await AppendFile.open(path, true);
+    const file = await AppendFile.open(path, { create: true, durable: true });
     const bytes = Buffer.from('abcdefghij'.repeat(1000));
     await file.write([{ bytes, from: 0, to: 5000 }], 0);
     // More than the file before the offset has: as if the disk had not taken it.

@@ -13,6 +13,18 @@ import {
 
 /** What a write around the system's cache must begin at and be a multiple of, on every file system that is in use. */
 export const BLOCK_BYTES = 4096;
+export interface AppendFileOptions {
+  readonly create: boolean;
+  readonly durable: boolean;
+}
+
+interface Mode {
+  readonly staging: Staging | null;
+  readonly syncsItself: boolean;
+}
+
+const CACHED: Mode = { staging: null, syncsItself: false };
+
 /** What one write takes at most; smaller memories do for a log with little to write. */
 const STAGING_BYTES: readonly number[] = [128 * 1024, 1024 * 1024, 8 * 1024 * 1024];
 
@@ -33,36 +45,41 @@ export class AppendFile {
   #fd: number;
   /** Null: through the system's cache. */
   #staging: Staging | null;
+  #syncsItself: boolean;
   /** There may be zeros behind the content: a crash may have left some, too. */
   #isPadded = true;
 
   /**
    * @param create makes the file, or empties it
+   * @param durable what is written is to be durable: with the write, or else with the `sync` that `needsSync` tells of
    * @throws what the system says
    */
-  static async open(path: string, create: boolean): Promise<AppendFile> {
-    const { O_RDWR, O_CREAT, O_TRUNC } = constants;
+  static async open(path: string, { create, durable }: AppendFileOptions): Promise<AppendFile> {
+    const { O_RDWR, O_CREAT, O_TRUNC, O_DSYNC } = constants;
     // Not there on systems other than Linux.
     const direct = (constants as { readonly O_DIRECT?: number }).O_DIRECT ?? 0;
     const flags = O_RDWR | (create ? O_CREAT | O_TRUNC : 0);
-    if (direct === 0) return new AppendFile(path, await openFile(path, flags), null);
+    if (direct === 0) return new AppendFile(path, await openFile(path, flags), CACHED);
     try {
-      return new AppendFile(path, await openFile(path, flags | direct), new Staging());
+      // One call for both: a sync of its own would be another way to the thread pool and back for every group.
+      const fd = await openFile(path, flags | direct | (durable ? O_DSYNC : 0));
+      return new AppendFile(path, fd, { staging: new Staging(), syncsItself: durable });
     } catch (error) {
       if (errorCodeOf(error) !== 'EINVAL') throw error;
-      return new AppendFile(path, await openFile(path, flags), null);
+      return new AppendFile(path, await openFile(path, flags), CACHED);
     }
   }
 
-  private constructor(path: string, fd: number, staging: Staging | null) {
+  private constructor(path: string, fd: number, { staging, syncsItself }: Mode) {
     this.#path = path;
     this.#fd = fd;
     this.#staging = staging;
+    this.#syncsItself = syncsItself;
   }
 
-  /** Whether writes go around the system's cache. */
-  get isDirect(): boolean {
-    return this.#staging !== null;
+  /** A write is not durable yet when it resolves: it needs a `sync`. */
+  get needsSync(): boolean {
+    return !this.#syncsItself;
   }
 
   /** Writes the ranges one behind the other, all of them, to `offset` of the file, at which it ends so far or has ended before. */
@@ -122,6 +139,7 @@ export class AppendFile {
     const former = this.#fd;
     this.#fd = fd;
     this.#staging = null;
+    this.#syncsItself = false;
     await closeFile(former);
   }
 }

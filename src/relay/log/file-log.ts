@@ -69,7 +69,8 @@ export class FileLog implements ChangeLog {
   /** @throws TidingsError DIRECTORY_UNUSABLE, DISK_FULL, DISK_ERROR, LOG_DAMAGED, LOG_VERSION_UNKNOWN, CONFIG_INVALID */
   static async open(options: FileLogOptions): Promise<FileLog> {
     const { directory, name, partitions, log, clock = systemClock } = options;
-    const recovered = await recoverLog({ directory, name, partitions, log, nowMs: clock.nowMs() });
+    const { fsync = true } = options.options;
+    const recovered = await recoverLog({ directory, name, partitions, fsync, log, nowMs: clock.nowMs() });
     return new FileLog(options, recovered);
   }
 

@@ -135,7 +135,8 @@ export class FileLogReader implements LogReader {
   }
 
   /** Null: nothing of it was wanted. */
-  #readMemory({ bytes, view, base, filled }: AppendBuffer): LogChunk | null {
+  #readMemory(buffer: AppendBuffer): LogChunk | null {
+    const { bytes, view, base, filled } = buffer;
     const log = this.#log;
     const limit = Math.min(filled, log.visibleEnd - base);
     let from = this.#offset - base;
@@ -154,11 +155,13 @@ export class FileLogReader implements LogReader {
       after = batchLastScn(view, to);
       to += length;
     }
-    const buffer = log.readBuffers.take(to - from);
-    bytes.copy(buffer.bytes, 0, from, to);
     this.#offset = base + to;
     this.#after = after;
-    return this.#chunk(buffer, 0, to - from);
+    const { buffers, readBuffers } = log;
+    if (buffers.pin(buffer)) return this.#chunk(bytes, { start: from, end: to, release: () => buffers.unpin(buffer) });
+    const copy = readBuffers.take(to - from);
+    bytes.copy(copy.bytes, 0, from, to);
+    return this.#chunk(copy.bytes, { start: 0, end: to - from, release: () => readBuffers.give(copy) });
   }
 
   async #readFile(): Promise<LogChunk | null> {
@@ -201,7 +204,7 @@ export class FileLogReader implements LogReader {
       const { start, end } = this.#wholeBatches(segment, buffer, { from, got, room });
       if (start === end) return null;
       kept = true;
-      return this.#chunk(buffer, start, end);
+      return this.#chunk(buffer.bytes, { start, end, release: () => log.readBuffers.give(buffer) });
     } finally {
       if (!kept) log.readBuffers.give(buffer);
     }
@@ -279,18 +282,18 @@ export class FileLogReader implements LogReader {
     return { start, end: at };
   }
 
-  #chunk(buffer: ReadBuffer, start: number, end: number): LogChunk {
+  #chunk(bytes: Buffer, { start, end, release }: Omit<LogChunk, 'bytes'>): LogChunk {
     this.#held++;
     let isHeld = true;
     return {
-      bytes: buffer.bytes,
+      bytes,
       start,
       end,
       release: () => {
         if (!isHeld) return;
         isHeld = false;
         this.#held--;
-        this.#log.readBuffers.give(buffer);
+        release();
       },
     };
   }

@@ -227,7 +227,7 @@ export class GroupCommit {
     const ranges = group.pieces.map(({ buffer, from, to }) => ({ bytes: buffer.bytes, from, to }));
     await file.write(ranges, group.offset);
     failpoint('before-fsync');
-    if (fsync) await file.sync();
+    if (fsync && file.needsSync) await file.sync();
     failpoint('after-fsync');
   }
 
@@ -238,7 +238,7 @@ export class GroupCommit {
     await former.file.trim(former.segment.size);
     if (!fsync) await former.file.sync();
     // Not exclusively: an attempt that found the disk full may have left an empty one.
-    const file = await AppendFile.open(segment.path, true);
+    const file = await AppendFile.open(segment.path, { create: true, durable: fsync });
     try {
       await syncDirectory(directory);
     } catch (error) {
@@ -258,10 +258,10 @@ export class GroupCommit {
    * read again, and what is left of the transaction is cut then.
    */
   async #truncate({ segment, bytes, removed }: Truncation): Promise<void> {
-    const { directory, indexes } = this.#options;
+    const { directory, indexes, fsync } = this.#options;
     await indexes.remove([segment, ...removed]);
     if (this.#file.segment !== segment) {
-      const file = await AppendFile.open(segment.path, false);
+      const file = await AppendFile.open(segment.path, { create: false, durable: fsync });
       await this.#file.file.close();
       this.#file = { segment, file };
     }

@@ -1,5 +1,5 @@
 /** What a reader reads into: the batches that fit, or one that is larger. */
-export const READ_BYTES: number = 256 * 1024;
+export const READ_BYTES: number = 512 * 1024;
 /** Kept for the next reader when nobody uses them. */
 const SPARE_BUFFERS = 16;
 

@@ -17,6 +17,7 @@ export interface RecoveryOptions {
   readonly directory: string;
   readonly name: string;
   readonly partitions: number;
+  readonly fsync: boolean;
   readonly nowMs: number;
   readonly log: Logger;
 }
@@ -105,7 +106,7 @@ class Recovery {
     const { segment, tables } = opened;
     const segments = new SegmentList([...sealed, segment]);
     const position = await positionOf(segments);
-    const file = await AppendFile.open(segment.path, false);
+    const file = await AppendFile.open(segment.path, { create: false, durable: this.#options.fsync });
     return { meta, segments, file, indexes: this.#indexes, shapes: this.#shapes, tables, position };
   }
 

@@ -213,7 +213,8 @@ export class ServerMetrics {
 
   constructor(options: ServerMetricsOptions) {
     this.#options = options;
-    collectDefaultMetrics({ register: this.registry });
+    // Looked at ten times a second: the default of a hundred would be most of what an idle relay does.
+    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 100 });
     this.readersOpen = this.#gauge('readersOpen');
     this.readerBytes = this.#counter('readerBytes');
     this.readersEnded = this.#counter('readersEnded');

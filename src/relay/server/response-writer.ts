@@ -10,7 +10,7 @@ export interface ResponseWriterOptions {
 }
 
 /** A write that is longer goes out in pieces, so that "takes nothing" means a bounded number of bytes. */
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 512 * 1024;
 
 /**
  * Writes to one client at its pace. A write is over when the socket has taken all of it: whoever waits for that before it fills the

@@ -80,6 +80,8 @@ export class SocketIntake implements ByteIntake {
   #takenOver = false;
   /** The last read brought so much that more is waiting. */
   #isBusy = false;
+  /** The socket is being read. Only the system's calls to change that cost something, so it is not changed back and forth. */
+  #isReading = true;
 
   constructor(target: { readonly host: string; readonly port: number } | { readonly path: string }) {
     this.socket = connectTcp({
@@ -96,6 +98,7 @@ export class SocketIntake implements ByteIntake {
   /** From now on reads belong to `read()`. The driver's listeners are gone: it must not be used for this connection any more. */
   takeOver(): void {
     this.#takenOver = true;
+    this.#isReading = false;
     this.socket.pause();
     adopt(this.socket, this.#state);
   }
@@ -103,6 +106,8 @@ export class SocketIntake implements ByteIntake {
   read(): Promise<number> {
     const result = this.#state.wait();
     if (!this.#state.waiting) return result;
+    if (this.#isReading) return result;
+    this.#isReading = true;
     // libuv reads the same socket up to 32 times before it looks at anything else: readers, timers and the disk's answers would wait
     // for all of that.
     if (this.#isBusy) setImmediate(() => this.socket.resume());
@@ -119,12 +124,22 @@ export class SocketIntake implements ByteIntake {
     this.socket.destroy();
   }
 
+  /** What comes now would overwrite what the consumer still works on. */
+  readonly #stopUnlessAsked = (): void => {
+    if (this.#state.waiting || !this.#isReading) return;
+    this.#isReading = false;
+    this.socket.pause();
+  };
+
   /** Returns false to stop reading until the next `resume()`. */
   #onRead(count: number): boolean {
     if (this.#takenOver) {
       this.#isBusy = count >= BUSY_BYTES;
+      this.#isReading = !this.#isBusy;
       this.#state.deliver(count);
-      return false;
+      // Mostly the consumer asks for more before the event loop comes to look at the socket again.
+      if (this.#isReading) setImmediate(this.#stopUnlessAsked);
+      return this.#isReading;
     }
     this.socket.emit('data', Buffer.from(this.buffer.subarray(HEAD_BYTES, HEAD_BYTES + count)));
     return !this.#takenOver;
