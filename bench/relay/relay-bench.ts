@@ -244,21 +244,23 @@ class RelayBench {
   }
 
   async #ten(bulk: Workload): Promise<void> {
-    await using relay = await this.#startRelay(bulk);
+    await using relay = await this.#startRelay(bulk, ['--rows', String(bulk.rows)]);
     const consumers: Child[] = [];
-    const line = this.#line('ten consumers at the tail, 2 columns each: the source', 'rows/s', 'rows/s ≥ 800 k');
+    const source = this.#line('ten consumers at the tail, 2 columns each: the source', 'rows/s', 'rows/s ≥ 800 k');
+    const line = this.#line('the same, until the last of the ten has everything', 'rows/s', '–');
     try {
       for (let i = 0; i < 10; i++) consumers.push(await this.#startConsumer(bulk, 'columns'));
-      for (const measured of [false, true]) {
+      for (const measured of [false, false, true]) {
         await relay.begin(measured);
         for (const consumer of consumers) consumer.tell(`${STREAM} ${relay.url}`);
         await sleep(200);
         const before = relay.child.cpu();
         relay.go();
+        const ingested = await relay.child.answer<{ readonly event: 'ingested'; readonly seconds: number }>('ingested');
         const results = await Promise.all(consumers.map((consumer) => consumer.answer<PassMessage>('result')));
         for (const result of results) check(result, bulk);
         if (!measured) continue;
-        // The slowest of the ten: the source was not faster than that, and all ten have arrived.
+        source.values.push(bulk.rows / ingested.seconds);
         line.values.push(bulk.rows / Math.max(...results.map((result) => result.seconds)));
         line.relayCpu.push((relay.child.cpuSince(before) * 1e6) / bulk.rows);
       }
@@ -334,7 +336,7 @@ class RelayBench {
     this.#line(what, 'MB resident', 'MB ≤ 256').values.push(peak);
   }
 
-  async #startRelay(workload: Workload): Promise<RunningRelay> {
+  async #startRelay(workload: Workload, more: readonly string[] = []): Promise<RunningRelay> {
     await mkdir(this.#options.data, { recursive: true });
     const data = await mkdtemp(join(this.#options.data, 'relay-'));
     const told = {
@@ -348,6 +350,7 @@ class RelayBench {
     this.#serverId += 20;
     const args = Object.entries(told).flatMap(([name, value]) => [`--${name}`, String(value)]);
     if (this.#options.profile !== undefined) args.push('--profile', join(this.#options.profile, 'relay.cpuprofile'));
+    args.push(...more);
     const child = new Child(fileURLToPath(new URL('./relay-process.ts', import.meta.url)), args);
     let address: string | null = null;
     return {

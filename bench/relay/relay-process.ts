@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { silentLogger } from '../../src/core/logger.ts';
+import type { ChangeLog } from '../../src/relay/log/change-log.ts';
 import { Relay } from '../../src/relay/relay.ts';
 import type { StreamDefinition } from '../../src/relay/relay-api.ts';
 import { createRelayServer, type RelayServer } from '../../src/relay/server/relay-server.ts';
@@ -23,6 +24,8 @@ const { values } = parseArgs({
     from: { type: 'string', default: 'now' },
     'server-id': { type: 'string', default: '9000' },
     fsync: { type: 'string', default: 'true' },
+    /** When the log has so many changes of a pass, it says `ingested` with the seconds since the first of them. */
+    rows: { type: 'string' },
     /** Where to write a CPU profile of the stream that is told as `<name> profile`. */
     profile: { type: 'string' },
   },
@@ -56,11 +59,26 @@ async function begin(name: string): Promise<Pass> {
     },
   };
   const relay = await Relay.open({ directory, streams: { [name]: definition }, log: silentLogger });
+  const log = relay.streams.get(name)?.log;
+  if (values.rows !== undefined && log !== undefined) sayWhenIngested(log, Number(values.rows));
   const server = await createRelayServer({ relay, http: { port }, log: silentLogger, version: 'bench' });
   const { url } = await server.listen();
   port = Number(new URL(url).port);
   process.stdout.write(`${JSON.stringify({ event: 'opened', url })}\n`);
   return { relay, server, directory, go: started.resolve };
+}
+
+function sayWhenIngested(log: ChangeLog, rows: number): void {
+  const before = log.visible.last;
+  let firstMs = 0;
+  const forget = log.onChange(() => {
+    const count = log.visible.last - before;
+    if (count > 0 && firstMs === 0) firstMs = performance.now();
+    if (count < rows) return;
+    forget();
+    const seconds = (performance.now() - firstMs) / 1000;
+    process.stdout.write(`${JSON.stringify({ event: 'ingested', seconds })}\n`);
+  });
 }
 
 async function end({ relay, server, directory, go }: Pass): Promise<void> {

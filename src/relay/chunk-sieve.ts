@@ -1,25 +1,42 @@
 import type { FrameChunk } from '../client/transport.ts';
+import type { RowShape } from '../core/rows/row-shape.ts';
 import type { BatchFilter } from '../formats/log/batch-filter.ts';
 import { batchFirstScn, batchLength, batchShape, batchShapeCount } from '../formats/log/batch-header.ts';
 import type { FilterLane } from '../formats/log/filter-lane.ts';
 import { FilterOutput } from '../formats/log/filter-output.ts';
 import { controlChunk } from './control-chunk.ts';
 import type { ChangeLog, LogChunk } from './log/change-log.ts';
+import type { SharedOutput, SharedOutputs } from './shared-outputs.ts';
 
 /** The receiver has one buffer while the next one is filled. */
 const OUTPUTS_KEPT = 2;
+
+/** Of a smaller batch the outcome is made faster than found. */
+const SHARED_FROM_BYTES = 16 * 1024;
+
+interface SharedPass {
+  readonly chunk: LogChunk;
+  readonly view: DataView;
+  readonly lane: FilterLane;
+  readonly queue: FrameChunk[];
+}
 
 /** Lets chunks of the log through to one receiver: as they are where all of it is wanted, otherwise what a filter leaves of them. */
 export class ChunkSieve {
   readonly #log: ChangeLog;
   readonly #filter: BatchFilter;
+  readonly #shared: SharedOutputs | null;
   /** Fingerprints of the shapes that the receiver was told of with stored batches. */
   readonly #told = new Set<string>();
+  /** Of those that it was told of with shared outputs: what the filter tells of its own it keeps itself. */
+  readonly #toldOutputs = new Set<string>();
   readonly #outputs: FilterOutput[] = [];
 
-  constructor(log: ChangeLog, filter: BatchFilter) {
+  /** @param shared what other readers with the same filter have made of batches, and may make use of */
+  constructor(log: ChangeLog, filter: BatchFilter, shared: SharedOutputs | null = null) {
     this.#log = log;
     this.#filter = filter;
+    this.#shared = shared;
   }
 
   /** Puts what the lane's reader gets of a chunk into the queue; false when that is nothing. Takes the chunk over. */
@@ -31,7 +48,11 @@ export class ChunkSieve {
       queue.push(chunk);
       return true;
     }
-    const output = this.#outputs.pop() ?? new FilterOutput();
+    const shared = this.#shared;
+    if (shared !== null && shared.isShared && lane.partitions === null) {
+      return this.#passShared(shared, { chunk, view, lane, queue });
+    }
+    const output = this.takeOutput();
     try {
       for (let start = chunk.start; start < chunk.end; start += batchLength(view, start)) {
         this.#filter.filter(chunk.bytes, view, { start, lane, output });
@@ -40,6 +61,73 @@ export class ChunkSieve {
       chunk.release();
     }
     return this.give(output, queue);
+  }
+
+  #passShared(shared: SharedOutputs, { chunk, view, lane, queue }: SharedPass): boolean {
+    let output = this.takeOutput();
+    let passed = false;
+    try {
+      for (let start = chunk.start; start < chunk.end; start += batchLength(view, start)) {
+        const isWhole = batchFirstScn(view, start) > lane.after;
+        if (!isWhole || batchLength(view, start) < SHARED_FROM_BYTES) {
+          this.#filter.filter(chunk.bytes, view, { start, lane, output });
+          continue;
+        }
+        if (output.at > 0) {
+          passed = this.give(output, queue);
+          output = this.takeOutput();
+        }
+        const made = this.#sharedOutput(shared, { bytes: chunk.bytes, view, start, lane });
+        passed = this.#giveShared(shared, made, queue) || passed;
+      }
+    } finally {
+      chunk.release();
+    }
+    return this.give(output, queue) || passed;
+  }
+
+  #sharedOutput(
+    shared: SharedOutputs,
+    { bytes, view, start, lane }: { bytes: Buffer; view: DataView; start: number; lane: FilterLane },
+  ): SharedOutput {
+    const firstScn = batchFirstScn(view, start);
+    const { open } = lane;
+    const found = shared.find(firstScn, open);
+    if (found !== null) {
+      lane.open = found.openAfter;
+      return found;
+    }
+    const output = shared.takeOutput();
+    this.#filter.filter(bytes, view, { start, lane, output, tell: false });
+    const shapes: RowShape[] = [];
+    if (output.at > 0) {
+      const count = batchShapeCount(output.view, 0);
+      for (let i = 0; i < count; i++) shapes.push(this.#filter.outputShape(batchShape(output.view, 0, i)));
+    }
+    return shared.add(firstScn, open, { output, end: output.at, openAfter: lane.open, shapes });
+  }
+
+  #giveShared(shared: SharedOutputs, made: SharedOutput, queue: FrameChunk[]): boolean {
+    const { output, end, shapes } = made;
+    if (end === 0) {
+      shared.release(made);
+      return false;
+    }
+    this.#tell(shapes, queue);
+    let isHeld = true;
+    const release = (): void => {
+      if (isHeld) shared.release(made);
+      isHeld = false;
+    };
+    queue.push({ bytes: output.bytes, start: 0, end, release });
+    return true;
+  }
+
+  #tell(shapes: readonly RowShape[], queue: FrameChunk[]): void {
+    const untold = shapes.filter(({ fingerprint }) => !this.#toldOutputs.has(fingerprint));
+    if (untold.length === 0) return;
+    for (const { fingerprint } of untold) this.#toldOutputs.add(fingerprint);
+    queue.push(controlChunk({ kind: 'shapes', shapes: untold.map(({ text }) => text) }));
   }
 
   /** One batch, for a lane that may change behind it. @returns whether there is anything in it for the receiver */

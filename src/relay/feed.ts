@@ -5,6 +5,7 @@ import type { FilterLane } from '../formats/log/filter-lane.ts';
 import type { ChangeLog, LogChunk, LogReader } from './log/change-log.ts';
 import { ChunkSieve } from './chunk-sieve.ts';
 import { controlChunk } from './control-chunk.ts';
+import type { SharedOutputs } from './shared-outputs.ts';
 import { PROGRESS_MS, WakeUp } from './wake-up.ts';
 
 export interface FeedOptions {
@@ -17,6 +18,13 @@ export interface FeedOptions {
   /** Wait for more at the end, instead of ending there. */
   readonly follow: boolean;
   readonly signal: AbortSignal;
+  /** With readers that have the same filter. Left when the feed is closed. */
+  readonly shared?: SharedReading | null;
+}
+
+export interface SharedReading {
+  readonly outputs: SharedOutputs;
+  leave(): void;
 }
 
 /**
@@ -37,12 +45,14 @@ export class Feed implements FrameReader {
   readonly #queue: FrameChunk[] = [];
   /** The SCN that the receiver knows to have been passed. */
   #told: number;
+  readonly #shared: SharedReading | null;
   #ended = false;
 
-  constructor({ log, after, filter, partitions, follow, signal }: FeedOptions) {
+  constructor({ log, after, filter, partitions, follow, signal, shared = null }: FeedOptions) {
     this.#log = log;
     this.#lane = filter.lane({ after, partitions });
-    this.#sieve = new ChunkSieve(log, filter);
+    this.#shared = shared;
+    this.#sieve = new ChunkSieve(log, filter, shared?.outputs);
     this.#reader = log.openReader(after);
     this.#follow = follow;
     this.#last = log.visible.last;
@@ -75,6 +85,7 @@ export class Feed implements FrameReader {
     for (const chunk of this.#queue.splice(0)) chunk.release();
     this.#wakeUp.close();
     this.#reader.close();
+    this.#shared?.leave();
   }
 
   #pass(chunk: LogChunk): void {

@@ -13,6 +13,7 @@ import { Feed } from './feed.ts';
 import type { StreamGroupsService } from './groups/stream-groups.ts';
 import type { ChangeLog } from './log/change-log.ts';
 import { MemberFeed } from './member-feed.ts';
+import { SharedFilters } from './shared-outputs.ts';
 
 export interface LocalTransportOptions {
   readonly log: ChangeLog;
@@ -23,6 +24,7 @@ export interface LocalTransportOptions {
 /** A stream as consumers in the relay's own process reach it, and as the server reaches it for all others. */
 export class LocalTransport implements Transport {
   readonly #options: LocalTransportOptions;
+  readonly #shared: SharedFilters = new SharedFilters();
 
   constructor(options: LocalTransportOptions) {
     this.#options = options;
@@ -33,7 +35,13 @@ export class LocalTransport implements Transport {
     const filter = this.#filter(request);
     const after = await seek(request.from);
     const { partitions = null, follow } = request;
-    return new Feed({ log, after, filter, partitions, follow, signal });
+    const shared = filter.passesAll || partitions !== null ? null : this.#shared.join(wishOf(request));
+    try {
+      return new Feed({ log, after, filter, partitions, follow, signal, shared });
+    } catch (error) {
+      shared?.leave();
+      throw error;
+    }
   }
 
   readAsMember(member: MemberName, request: FilterRequest, signal: AbortSignal): Promise<FrameReader> {
@@ -74,4 +82,9 @@ export class LocalTransport implements Transport {
       shapes: log,
     });
   }
+}
+
+/** The same text for filters with the same outcome, mostly: what is listed in another order is another wish. */
+function wishOf({ tables, ops, columns, where }: FilterRequest): string {
+  return JSON.stringify([tables, ops, columns, where]);
 }

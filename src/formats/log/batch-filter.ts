@@ -33,6 +33,15 @@ export interface FilterOptions {
   readonly where?: Readonly<Record<string, string>> | undefined;
 }
 
+/** One stored batch to be filtered. */
+export interface FilterCall {
+  readonly start: number;
+  readonly lane: FilterLane;
+  readonly output: FilterOutput;
+  /** Whether shapes that the receiver was not told of are written before the batch. @default true */
+  readonly tell?: boolean;
+}
+
 /** Where shapes and tables are known: the log. */
 export interface ShapeLookup {
   /** @throws TidingsError LOG_DAMAGED for a shape that it does not know */
@@ -60,6 +69,8 @@ export class BatchFilter {
   readonly #shapes: ShapeLookup;
   /** Fingerprints of the shapes that the receiver was told of. */
   readonly #told = new Set<string>();
+  /** The shapes that rows get, by fingerprint. */
+  readonly #outputs = new Map<string, RowShape>();
   readonly #plans = new Map<string, ShapePlan | null>();
   readonly #lists = new Map<string, ShapeList>();
   readonly #run: StoredRun = {
@@ -106,14 +117,10 @@ export class BatchFilter {
    *
    * @throws TidingsError LOG_DAMAGED
    */
-  filter(
-    bytes: Buffer,
-    view: DataView,
-    { start, lane, output }: { readonly start: number; readonly lane: FilterLane; readonly output: FilterOutput },
-  ): boolean {
+  filter(bytes: Buffer, view: DataView, { start, lane, output, tell = true }: FilterCall): boolean {
     const writtenBefore = output.at;
     try {
-      return this.#filter(openStoredBatch(bytes, view, start), lane, output);
+      return this.#filter(openStoredBatch(bytes, view, start), { lane, output, tell });
     } catch (error) {
       output.at = writtenBefore;
       if (isTidingsError(error)) throw error;
@@ -125,7 +132,14 @@ export class BatchFilter {
     }
   }
 
-  #filter(stored: StoredBatch, lane: FilterLane, output: FilterOutput): boolean {
+  /** A shape that a filtered batch refers to. */
+  outputShape(fingerprint: string): RowShape {
+    const shape = this.#outputs.get(fingerprint);
+    if (shape === undefined) throw new Error(`no batch was written with the shape ${fingerprint}`);
+    return shape;
+  }
+
+  #filter(stored: StoredBatch, { lane, output, tell }: Omit<Required<FilterCall>, 'start'>): boolean {
     const continues = (stored.flags & FLAG.continues) !== 0;
     const ends = (stored.flags & FLAG.open) === 0;
     if (!continues) lane.open = 'none';
@@ -136,7 +150,7 @@ export class BatchFilter {
     if (continues && ends && lane.open === 'sent') written.writeTransaction();
     const isEmpty = written.isEmpty;
     if (isEmpty) written.discard();
-    else written.finish(this.#told);
+    else written.finish(tell ? this.#told : null);
     if (ends) lane.open = 'none';
     else if (!isEmpty) lane.open = 'sent';
     else if (!continues) lane.open = 'unsent';
@@ -233,10 +247,18 @@ export class BatchFilter {
     let plan = this.#plans.get(fingerprint);
     if (plan === undefined) {
       plan = this.#selection.plan(this.#shapes.shape(fingerprint));
-      if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
+      if (this.#plans.size >= PLANS_MAX) this.#forget();
       this.#plans.set(fingerprint, plan);
+      if (plan !== null) this.#outputs.set(plan.output.shape.fingerprint, plan.output.shape);
     }
     return plan;
+  }
+
+  #forget(): void {
+    this.#plans.clear();
+    // They hold plans.
+    this.#lists.clear();
+    this.#outputs.clear();
   }
 }
 

@@ -143,8 +143,8 @@ export class FilteredBatch {
     this.#output.at = this.#start;
   }
 
-  /** @param told fingerprints of the shapes that the receiver knows; the others go before the batch in a control frame */
-  finish(told: Set<string>): void {
+  /** @param told fingerprints of the shapes that the receiver knows; the others go before the batch in a control frame. Null: it is told otherwise */
+  finish(told: Set<string> | null): void {
     const { view, bytes, at } = this.#output;
     const start = this.#start;
     let flags = (this.#stored.flags & ~FLAG.zstd) | FLAG.filtered;
@@ -157,7 +157,7 @@ export class FilteredBatch {
     view.setUint32(start + HEADER.transactions, this.#transactions - ((flags & FLAG.open) === 0 ? 0 : 1), true);
     view.setUint32(start + HEADER.bodyBytes, at - this.#bodyFrom, true);
     view.setUint16(start + HEADER.shapeCount, this.#list.outputs.length, true);
-    this.#tell(told);
+    if (told !== null) this.#tell(told);
   }
 
   #tell(told: Set<string>): void {
