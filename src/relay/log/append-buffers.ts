@@ -5,8 +5,12 @@ import type { Segment } from './segment.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
 /** How much of what is durable is kept in memory at least, for readers that are close behind. */
-const TAIL_BYTES = 24 * BUFFER_BYTES;
-const SPARE_BUFFERS = 8;
+const TAIL_BYTES = 16 * BUFFER_BYTES;
+/** Of a transaction of this size that is still open nobody can read anything yet, and when it ends its readers will be far behind … */
+const LONG_TRANSACTION_BYTES = 4 * BUFFER_BYTES;
+/** … so no more than this is kept of it. */
+const LONG_TRANSACTION_TAIL_BYTES = BUFFER_BYTES;
+const SPARE_BUFFERS = 10;
 /** So many buffers that are no longer in the tail may be held up by readers that are slow to send; others get copies. */
 const HELD_BUFFERS_MAX = 8;
 /** No more is added to a group that has so many bytes: while it is on its way to the disk, there is room for what the source brings. */
@@ -74,11 +78,14 @@ export class AppendBuffers {
   #written: number;
   /** Behind everything that is durable. */
   #durable: number;
+  /** Behind everything that readers may see: where the last complete transaction ends that is durable. */
+  #visible: number;
 
   constructor(end: number) {
     this.end = end;
     this.#written = end;
     this.#durable = end;
+    this.#visible = end;
   }
 
   /** Bytes that wait for the disk. */
@@ -134,7 +141,11 @@ export class AppendBuffers {
     for (const { buffer, to } of group.pieces) buffer.durable = Math.min(to, buffer.filled);
     this.#durable = Math.min(group.end, this.end);
     if (group.cuts !== this.#cuts) this.#durable = Math.min(this.#durable, this.#written);
-    this.#trim();
+  }
+
+  /** @param end behind everything that readers may see from now on */
+  becameVisible(end: number): void {
+    this.#visible = end;
   }
 
   wasCut(group: CommitGroup): boolean {
@@ -191,10 +202,12 @@ export class AppendBuffers {
     this.#recycle(buffer);
   }
 
-  /** Gives back what is durable and no longer near the end. */
-  #trim(): void {
+  /** Gives back what is durable and no longer near the end. To be called when it is known what has become visible. */
+  trim(): void {
+    const isLong = this.#durable - this.#visible > LONG_TRANSACTION_BYTES;
+    const kept = isLong ? LONG_TRANSACTION_TAIL_BYTES : TAIL_BYTES;
     for (let first = this.#buffers[0]; first !== undefined; first = this.#buffers[0]) {
-      if (this.#durable - (first.base + first.filled) < TAIL_BYTES) return;
+      if (this.#durable - (first.base + first.filled) < kept) return;
       // The last one is still being filled, unless a large batch has it for itself.
       if (this.#buffers.length === 1 && first.bytes.length === BUFFER_BYTES) return;
       this.#buffers.shift();

@@ -26,7 +26,7 @@ interface Mode {
 const CACHED: Mode = { staging: null, syncsItself: false };
 
 /** What one write takes at most; smaller memories do for a log with little to write. */
-const STAGING_BYTES: readonly number[] = [128 * 1024, 1024 * 1024, 8 * 1024 * 1024];
+const STAGING_BYTES: readonly number[] = [128 * 1024, 1024 * 1024, 6 * 1024 * 1024];
 
 /**
  * The end of a segment's file, for writing. Bytes go to the disk without a detour through the system's cache (O_DIRECT) where the file
@@ -63,7 +63,7 @@ export class AppendFile {
     try {
       // One call for both: a sync of its own would be another way to the thread pool and back for every group.
       const fd = await openFile(path, flags | direct | (durable ? O_DSYNC : 0));
-      return new AppendFile(path, fd, { staging: new Staging(), syncsItself: durable });
+      return new AppendFile(path, fd, { staging: Staging.take(), syncsItself: durable });
     } catch (error) {
       if (errorCodeOf(error) !== 'EINVAL') throw error;
       return new AppendFile(path, await openFile(path, flags), CACHED);
@@ -111,8 +111,9 @@ export class AppendFile {
     if (this.#isPadded) await this.truncate(bytes);
   }
 
-  close(): Promise<void> {
-    return closeFile(this.#fd);
+  async close(): Promise<void> {
+    await closeFile(this.#fd);
+    this.#staging?.give();
   }
 
   async #writeThroughCache(ranges: readonly FileRange[], offset: number): Promise<void> {
@@ -138,14 +139,19 @@ export class AppendFile {
     const fd = await openFile(this.#path, constants.O_RDWR);
     const former = this.#fd;
     this.#fd = fd;
+    this.#staging?.give();
     this.#staging = null;
     this.#syncsItself = false;
     await closeFile(former);
   }
 }
 
+/** Kept for the next file: the collector does not see how much memory such an object has, and is in no hurry. */
+const SPARE_STAGINGS = 4;
+
 /** Memory in which what is to be written is put together to whole blocks. */
 class Staging {
+  static readonly #spare: Staging[] = [];
   bytes: Buffer = alignedMemory(STAGING_BYTES[0] as number);
   /** Offset in the file of its first byte: the beginning of a block. */
   start = 0;
@@ -158,7 +164,21 @@ class Staging {
   /** Content in `bytes`, from `start` on, without the zeros that fill up the last block. */
   #content = 0;
   /** The file's last, incomplete block is at the beginning of `bytes`, and this is where it ends; -1: it is not known. */
-  #tailEnd = 0;
+  #tailEnd = -1;
+
+  static take(): Staging {
+    return Staging.#spare.pop() ?? new Staging();
+  }
+
+  /** The file it was for is closed. */
+  give(): void {
+    this.#ranges = [];
+    this.#content = 0;
+    this.filled = 0;
+    // What a new file, which begins with nothing, has to know of its last block.
+    this.#tailEnd = -1;
+    if (Staging.#spare.length < SPARE_STAGINGS) Staging.#spare.push(this);
+  }
 
   /** The file has changed otherwise. */
   forget(): void {

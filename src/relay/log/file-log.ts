@@ -31,9 +31,9 @@ export interface FileLogOptions {
 
 const SEGMENT_BYTES = 256 * 1024 * 1024;
 /** So much may wait for the disk before the source has to. */
-const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+const WAITING_BYTES_MAX = 10 * 1024 * 1024;
 /** The source goes on when no more is left: about one group less. */
-const GO_ON_BYTES = 10 * 1024 * 1024;
+const GO_ON_BYTES = 7 * 1024 * 1024;
 
 /**
  * A `ChangeLog` in files: segments of batches, append-only, each with a sparse index beside it. docs/formats/relay-log.md describes the

@@ -194,7 +194,9 @@ export class GroupCommit {
       if (buffers.durable > group.start) {
         group.segment.verified(group.offset, buffers.durable - group.segment.base);
       }
-      this.#options.durable(appender.reached(buffers.durable));
+      const milestone = appender.reached(buffers.durable);
+      buffers.trim();
+      this.#options.durable(milestone);
     }
     return this.#mayWaitMs() === 0;
   }

@@ -132,6 +132,7 @@ export class LogAppender {
     while (this.#milestones[0] !== undefined && this.#milestones[0].end <= durable) {
       last = this.#milestones.shift() ?? null;
     }
+    if (last !== null) this.buffers.becameVisible(last.end);
     return last;
   }
 }

@@ -1,7 +1,7 @@
 /** What a reader reads into: the batches that fit, or one that is larger. */
 export const READ_BYTES: number = 512 * 1024;
 /** Kept for the next reader when nobody uses them. */
-const SPARE_BUFFERS = 16;
+const SPARE_BUFFERS = 8;
 
 /** A buffer for batches, with the view that their headers are read through. */
 export interface ReadBuffer {
