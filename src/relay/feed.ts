@@ -6,7 +6,7 @@ import type { ChangeLog, LogChunk, LogReader } from './log/change-log.ts';
 import { ChunkSieve } from './chunk-sieve.ts';
 import { controlChunk } from './control-chunk.ts';
 import type { SharedOutputs } from './shared-outputs.ts';
-import { PROGRESS_MS, WakeUp } from './wake-up.ts';
+import { nextTurn, PROGRESS_MS, WakeUp } from './wake-up.ts';
 
 export interface FeedOptions {
   readonly log: ChangeLog;
@@ -69,8 +69,12 @@ export class Feed implements FrameReader {
       const read = this.#reader.read();
       // oxlint-disable-next-line no-await-in-loop -- a stream is read in order; no promise while the batches are in memory
       const chunk = read instanceof Promise ? await read : read;
-      if (chunk !== null) this.#pass(chunk);
-      else if (this.#follow) {
+      if (chunk !== null) {
+        const isFiltered = this.#pass(chunk);
+        // What is in memory comes without a pause, and looking into it is work.
+        // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
+        if (isFiltered && this.#reader.after < this.#log.visible.last) await nextTurn();
+      } else if (this.#follow) {
         // oxlint-disable-next-line no-await-in-loop -- the pause until there is more
         const woken = await this.#wakeUp.wait(() => this.#reader.after < this.#log.visible.last);
         if (woken === 'time') this.#progress();
@@ -88,11 +92,13 @@ export class Feed implements FrameReader {
     this.#shared?.leave();
   }
 
-  #pass(chunk: LogChunk): void {
+  /** @returns whether the chunk was looked into, rather than passed on as it is */
+  #pass(chunk: LogChunk): boolean {
     const passed = this.#sieve.pass(chunk, this.#lane, this.#queue);
     if (passed) this.#told = this.#reader.after;
     // A reader whose filter passes nothing must not seem stuck, nor begin far back after a lost connection.
     else if (this.#wakeUp.progressIsDue()) this.#progress();
+    return this.#queue.at(-1)?.bytes !== chunk.bytes;
   }
 
   #progress(): void {

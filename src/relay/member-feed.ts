@@ -9,7 +9,7 @@ import type { MemberAssignment } from './groups/group-state.ts';
 import type { StreamGroupsService } from './groups/stream-groups.ts';
 import type { ChangeLog, LogChunk } from './log/change-log.ts';
 import { MemberLane } from './member-lane.ts';
-import { WakeUp } from './wake-up.ts';
+import { nextTurn, WakeUp } from './wake-up.ts';
 
 export interface MemberFeedOptions {
   readonly log: ChangeLog;
@@ -79,6 +79,9 @@ export class MemberFeed implements FrameReader {
         // While the disk was read the partitions may have gone: nothing of theirs is sent any more.
         if (this.#assignmentChanged) this.#reassign();
         this.#pass(lane, chunk);
+        // What is in memory comes without a pause, and looking into it is work.
+        // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
+        if (lane.at < this.#log.visible.last) await nextTurn();
         continue;
       }
       // oxlint-disable-next-line no-await-in-loop -- the pause until there is more

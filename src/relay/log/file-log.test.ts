@@ -15,7 +15,14 @@ import { plainRowBatch } from '../../core/plain-rows.ts';
 import type { RowTarget } from '../../core/rows/row-target.ts';
 import type { RowBatch, TransactionPart } from '../../core/source.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
-import { batchFlags, batchLength, batchSourceBytes, batchTransactions } from '../../formats/log/batch-header.ts';
+import {
+  batchFirstScn,
+  batchFlags,
+  batchLastScn,
+  batchLength,
+  batchSourceBytes,
+  batchTransactions,
+} from '../../formats/log/batch-header.ts';
 import { readBatch } from '../../formats/log/batch-reader.ts';
 import { FLAG } from '../../formats/log/batch-layout.ts';
 import { ShapeRegistry } from '../../formats/log/shape-registry.ts';
@@ -356,6 +363,40 @@ describe('reading', () => {
       chunk.release();
     }
     expect((await harness.read()).length).toBe(4000);
+  });
+
+  test('however many small batches are there, a chunk has a few dozen, and they follow each other', async () => {
+    await using harness = await LogHarness.open();
+    const { after } = harness.log.visible;
+    for (let i = 0; i < 500; i++) {
+      await harness.insert(5);
+      await harness.log.flush();
+    }
+    for (const fromFile of [false, true]) {
+      if (fromFile) await harness.reopen();
+      const reader = harness.log.openReader(after);
+      let chunks = 0;
+      let last = after;
+      for (let chunk = await reader.read(); chunk !== null; chunk = await reader.read()) {
+        const { bytes, start, end, release } = chunk;
+        let batches = 0;
+        for (let at = start; at < end; at += batchLength(viewOf(bytes), at)) {
+          expect(batchFirstScn(viewOf(bytes), at)).toBe(last + 1);
+          last = batchLastScn(viewOf(bytes), at);
+          batches++;
+        }
+        expect(batches).toBeLessThanOrEqual(64);
+        expect(reader.after).toBe(last);
+        chunks++;
+        release();
+      }
+      expect(last).toBe(after + 500);
+      expect(chunks).toBeLessThan(12);
+      // Closed with something still to come: its memory is given back all the same.
+      const another = harness.log.openReader(after);
+      (await another.read())?.release();
+      another.close();
+    }
   });
 
   test('a reader holds three chunks at most', async () => {

@@ -14,6 +14,26 @@ import { batchProblem, headerProblem } from './segment-scan.ts';
 /** Chunks that a reader may hold: one being worked on, one being sent, one being filled. */
 const CHUNKS_MAX = 3;
 
+/**
+ * Batches in one chunk. However small they are, each costs whoever looks into them some microseconds: what fits into a buffer may be
+ * thousands.
+ */
+const BATCHES_MAX = 64;
+
+/** Whole batches in memory that a reader hands out piece by piece. */
+interface ReadBatches {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+  /** The place in the log of the first of the bytes. */
+  readonly base: number;
+  /** What is still to be handed out. */
+  start: number;
+  readonly end: number;
+  /** Pieces that were not given back, and one more while something is still to be handed out. */
+  pieces: number;
+  readonly release: () => void;
+}
+
 /** What readers share of a log. */
 export interface ReadableLog {
   readonly name: string;
@@ -37,6 +57,8 @@ export class FileLogReader implements LogReader {
   #offset: number;
   /** The place is a guess, or batches before the one that is wanted may come first. */
   #seeking: 'segment' | 'batch' | null;
+  /** Of what was read last, the batches that are still to be handed out. */
+  #rest: ReadBatches | null = null;
   /** Chunks that were not given back. */
   #held = 0;
   #reading = false;
@@ -74,6 +96,7 @@ export class FileLogReader implements LogReader {
   read(): LogChunk | null | Promise<LogChunk | null> {
     const log = this.#log;
     this.#check();
+    if (this.#rest !== null) return this.#handOut(this.#rest);
     if (this.#seeking === 'segment') return this.#locateAndRead();
     for (;;) {
       if (this.#offset >= log.visibleEnd) return null;
@@ -108,6 +131,9 @@ export class FileLogReader implements LogReader {
 
   close(): void {
     this.#closed = true;
+    const rest = this.#rest;
+    this.#rest = null;
+    if (rest !== null) this.#release(rest);
   }
 
   #check(): void {
@@ -148,20 +174,21 @@ export class FileLogReader implements LogReader {
       this.#seeking = null;
     }
     let to = from;
-    let after = this.#after;
     while (to < limit) {
       const length = batchLength(view, to);
       if (to + length - from > READ_BYTES && to > from) break;
-      after = batchLastScn(view, to);
       to += length;
     }
-    this.#offset = base + to;
-    this.#after = after;
     const { buffers, readBuffers } = log;
-    if (buffers.pin(buffer)) return this.#chunk(bytes, { start: from, end: to, release: () => buffers.unpin(buffer) });
+    if (buffers.pin(buffer)) {
+      return this.#handOut(
+        batchesOf(bytes, view, { base, start: from, end: to, release: () => buffers.unpin(buffer) }),
+      );
+    }
     const copy = readBuffers.take(to - from);
     bytes.copy(copy.bytes, 0, from, to);
-    return this.#chunk(copy.bytes, { start: 0, end: to - from, release: () => readBuffers.give(copy) });
+    const release = (): void => readBuffers.give(copy);
+    return this.#handOut(batchesOf(copy.bytes, copy.view, { base: base + from, start: 0, end: to - from, release }));
   }
 
   async #readFile(): Promise<LogChunk | null> {
@@ -204,7 +231,8 @@ export class FileLogReader implements LogReader {
       const { start, end } = this.#wholeBatches(segment, buffer, { from, got, room });
       if (start === end) return null;
       kept = true;
-      return this.#chunk(buffer.bytes, { start, end, release: () => log.readBuffers.give(buffer) });
+      const release = (): void => log.readBuffers.give(buffer);
+      return this.#handOut(batchesOf(buffer.bytes, buffer.view, { base: segment.base + from, start, end, release }));
     } finally {
       if (!kept) log.readBuffers.give(buffer);
     }
@@ -282,21 +310,51 @@ export class FileLogReader implements LogReader {
     return { start, end: at };
   }
 
-  #chunk(bytes: Buffer, { start, end, release }: Omit<LogChunk, 'bytes'>): LogChunk {
+  /** The first of the batches, as many as make a chunk. What is left of them comes next. */
+  #handOut(batches: ReadBatches): LogChunk {
+    const { bytes, view, base, start, end } = batches;
+    let to = start;
+    let last = start;
+    for (let count = 0; to < end && count < BATCHES_MAX; count++) {
+      last = to;
+      to += batchLength(view, to);
+    }
+    this.#offset = base + to;
+    this.#after = batchLastScn(view, last);
+    batches.start = to;
+    if (to < end) {
+      batches.pieces++;
+      this.#rest = batches;
+    } else {
+      this.#rest = null;
+    }
     this.#held++;
     let isHeld = true;
     return {
       bytes,
       start,
-      end,
+      end: to,
       release: () => {
         if (!isHeld) return;
         isHeld = false;
         this.#held--;
-        release();
+        this.#release(batches);
       },
     };
   }
+
+  #release(batches: ReadBatches): void {
+    batches.pieces--;
+    if (batches.pieces === 0) batches.release();
+  }
+}
+
+function batchesOf(
+  bytes: Buffer,
+  view: DataView,
+  { base, start, end, release }: Pick<ReadBatches, 'base' | 'start' | 'end' | 'release'>,
+): ReadBatches {
+  return { bytes, view, base, start, end, pieces: 1, release };
 }
 
 function closing(name: string): TidingsError {
