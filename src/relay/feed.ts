@@ -6,7 +6,8 @@ import type { ChangeLog, LogChunk, LogReader } from './log/change-log.ts';
 import { ChunkSieve } from './chunk-sieve.ts';
 import { controlChunk } from './control-chunk.ts';
 import type { SharedOutputs } from './shared-outputs.ts';
-import { nextTurn, PROGRESS_MS, WakeUp } from './wake-up.ts';
+import { PROGRESS_MS, WakeUp } from './wake-up.ts';
+import { WorkShare } from './work-share.ts';
 
 export interface FeedOptions {
   readonly log: ChangeLog;
@@ -43,6 +44,7 @@ export class Feed implements FrameReader {
   readonly #last: number;
   readonly #wakeUp: WakeUp;
   readonly #queue: FrameChunk[] = [];
+  readonly #share: WorkShare = new WorkShare();
   /** The SCN that the receiver knows to have been passed. */
   #told: number;
   readonly #shared: SharedReading | null;
@@ -66,15 +68,13 @@ export class Feed implements FrameReader {
       const queued = this.#queue.shift();
       if (queued !== undefined) return queued;
       if (this.#ended || this.#wakeUp.stopped) return this.#end();
+      // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
+      if (this.#share.isUsedUp) await this.#share.nextTurn();
       const read = this.#reader.read();
       // oxlint-disable-next-line no-await-in-loop -- a stream is read in order; no promise while the batches are in memory
       const chunk = read instanceof Promise ? await read : read;
-      if (chunk !== null) {
-        const isFiltered = this.#pass(chunk);
-        // What is in memory comes without a pause, and looking into it is work.
-        // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
-        if (isFiltered && this.#reader.after < this.#log.visible.last) await nextTurn();
-      } else if (this.#follow) {
+      if (chunk !== null) this.#pass(chunk);
+      else if (this.#follow) {
         // oxlint-disable-next-line no-await-in-loop -- the pause until there is more
         const woken = await this.#wakeUp.wait(() => this.#reader.after < this.#log.visible.last);
         if (woken === 'time') this.#progress();
@@ -92,13 +92,13 @@ export class Feed implements FrameReader {
     this.#shared?.leave();
   }
 
-  /** @returns whether the chunk was looked into, rather than passed on as it is */
-  #pass(chunk: LogChunk): boolean {
+  #pass(chunk: LogChunk): void {
+    this.#share.begin();
     const passed = this.#sieve.pass(chunk, this.#lane, this.#queue);
+    this.#share.end();
     if (passed) this.#told = this.#reader.after;
     // A reader whose filter passes nothing must not seem stuck, nor begin far back after a lost connection.
     else if (this.#wakeUp.progressIsDue()) this.#progress();
-    return this.#queue.at(-1)?.bytes !== chunk.bytes;
   }
 
   #progress(): void {

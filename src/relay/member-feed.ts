@@ -9,7 +9,8 @@ import type { MemberAssignment } from './groups/group-state.ts';
 import type { StreamGroupsService } from './groups/stream-groups.ts';
 import type { ChangeLog, LogChunk } from './log/change-log.ts';
 import { MemberLane } from './member-lane.ts';
-import { nextTurn, WakeUp } from './wake-up.ts';
+import { WakeUp } from './wake-up.ts';
+import { WorkShare } from './work-share.ts';
 
 export interface MemberFeedOptions {
   readonly log: ChangeLog;
@@ -35,6 +36,7 @@ export class MemberFeed implements FrameReader {
   readonly #wakeUp: WakeUp;
   readonly #unsubscribe: () => void;
   readonly #queue: FrameChunk[] = [];
+  readonly #share: WorkShare = new WorkShare();
   #lanes: MemberLane[] = [];
   /** The lane whose partitions the receiver was told last; null when that is no longer true. */
   #announced: MemberLane | null = null;
@@ -71,6 +73,11 @@ export class MemberFeed implements FrameReader {
         this.#reassign();
         continue;
       }
+      if (this.#share.isUsedUp) {
+        // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
+        await this.#share.nextTurn();
+        continue;
+      }
       const lane = this.#furthestBehind();
       const read = lane === null || this.#paused ? null : lane.reader.read();
       // oxlint-disable-next-line no-await-in-loop -- a stream is read in order; no promise while the batches are in memory
@@ -78,10 +85,9 @@ export class MemberFeed implements FrameReader {
       if (lane !== null && chunk !== null) {
         // While the disk was read the partitions may have gone: nothing of theirs is sent any more.
         if (this.#assignmentChanged) this.#reassign();
+        this.#share.begin();
         this.#pass(lane, chunk);
-        // What is in memory comes without a pause, and looking into it is work.
-        // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
-        if (lane.at < this.#log.visible.last) await nextTurn();
+        this.#share.end();
         continue;
       }
       // oxlint-disable-next-line no-await-in-loop -- the pause until there is more

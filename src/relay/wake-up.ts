@@ -3,13 +3,6 @@ import type { ChangeLog } from './log/change-log.ts';
 /** How often a reader that gets no changes hears how far it is. */
 export const PROGRESS_MS = 5000;
 
-/** Resolves when everything else that is due has had its turn. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}
-
 /**
  * Lets a feed sleep until the log has more, something else happened to it, or a sign of life is due. One listener and one timer per
  * feed, nothing per change.
