@@ -8,7 +8,7 @@
  *     lines     the same, of which only the checked values are picked out: what a client in a faster language is given
  *     latency   commit -> here: the rows carry the time at which they were sent
  */
-import { get } from 'node:http';
+import { get, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { connect } from '../../src/client/connect.ts';
@@ -84,28 +84,21 @@ async function readLatency(relay: string, stream: string, sums: Sums): Promise<v
   await client.close();
 }
 
-function readLines(relay: string, stream: string, sums: Sums): Promise<void> {
+/** Resolves when there were enough rows. `begin` says what looks at each of the response's pieces. */
+function overHttp<Piece extends Buffer | string>(
+  relay: string,
+  { stream, sums, begin }: { stream: string; sums: Sums; begin: (response: IncomingMessage) => (piece: Piece) => void },
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const url = `${relay}/v1/streams/${stream}/changes?from=earliest&follow=true`;
   const request = get(url, { headers: { accept: 'application/x-ndjson' } }, (response) => {
-    let rest = '';
-    response.setEncoding('utf8');
-    response.on('data', (text: string) => {
+    const look = begin(response);
+    response.on('data', (piece: Piece) => {
       if (sums.startMs === 0) sums.startMs = performance.now();
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        if (line === '') continue;
-        const { after } = JSON.parse(line) as { after: { id: number; body: string } | null };
-        if (after === null || after === undefined) continue;
-        sums.idSum += after.id;
-        sums.bodyLength += after.body.length;
-        sums.rows++;
-      }
-      if (sums.rows >= untilRows) {
-        request.destroy();
-        resolve();
-      }
+      look(piece);
+      if (sums.rows < untilRows) return;
+      request.destroy();
+      resolve();
     });
     response.on('error', (error) => (sums.rows >= untilRows ? resolve() : reject(error)));
     response.on('end', () => (sums.rows >= untilRows ? resolve() : reject(new Error('the response ended early'))));
@@ -114,31 +107,40 @@ function readLines(relay: string, stream: string, sums: Sums): Promise<void> {
   return promise;
 }
 
+function readLines(relay: string, stream: string, sums: Sums): Promise<void> {
+  let rest = '';
+  const look = (text: string): void => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (line === '') continue;
+      const { after } = JSON.parse(line) as { after: { id: number; body: string } | null };
+      if (after === null || after === undefined) continue;
+      sums.idSum += after.id;
+      sums.bodyLength += after.body.length;
+      sums.rows++;
+    }
+  };
+  const begin = (response: IncomingMessage): typeof look => {
+    response.setEncoding('utf8');
+    return look;
+  };
+  return overHttp(relay, { stream, sums, begin });
+}
+
 /** Each line's id, and the length of its body, which is ASCII and the last of the row's columns. */
 function pickLines(relay: string, stream: string, sums: Sums): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const url = `${relay}/v1/streams/${stream}/changes?from=earliest&follow=true`;
-  const request = get(url, { headers: { accept: 'application/x-ndjson' } }, (response) => {
-    let rest: Buffer = Buffer.alloc(0);
-    response.on('data', (chunk: Buffer) => {
-      if (sums.startMs === 0) sums.startMs = performance.now();
-      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      let at = 0;
-      for (let end = bytes.indexOf(NEW_LINE); end >= 0; end = bytes.indexOf(NEW_LINE, at)) {
-        pick(bytes, at, sums);
-        at = end + 1;
-      }
-      rest = bytes.subarray(at);
-      if (sums.rows >= untilRows) {
-        request.destroy();
-        resolve();
-      }
-    });
-    response.on('error', (error) => (sums.rows >= untilRows ? resolve() : reject(error)));
-    response.on('end', () => (sums.rows >= untilRows ? resolve() : reject(new Error('the response ended early'))));
-  });
-  request.on('error', (error) => (sums.rows >= untilRows ? resolve() : reject(error)));
-  return promise;
+  let rest: Buffer = Buffer.alloc(0);
+  const look = (chunk: Buffer): void => {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let at = 0;
+    for (let end = bytes.indexOf(NEW_LINE); end >= 0; end = bytes.indexOf(NEW_LINE, at)) {
+      pick(bytes, at, sums);
+      at = end + 1;
+    }
+    rest = bytes.subarray(at);
+  };
+  return overHttp(relay, { stream, sums, begin: () => look });
 }
 
 const NEW_LINE = 10;
