@@ -8,8 +8,9 @@
  *     lines     the same, of which only the checked values are picked out: what a client in a faster language is given
  *     latency   commit -> here: the rows carry the time at which they were sent
  */
-import { get, type IncomingMessage } from 'node:http';
+import { get } from 'node:http';
 import { createInterface } from 'node:readline';
+import { StringDecoder } from 'node:string_decoder';
 import { parseArgs } from 'node:util';
 import { connect } from '../../src/client/connect.ts';
 import { profiledBetween } from '../support/profiler.ts';
@@ -84,16 +85,15 @@ async function readLatency(relay: string, stream: string, sums: Sums): Promise<v
   await client.close();
 }
 
-/** Resolves when there were enough rows. `begin` says what looks at each of the response's pieces. */
-function overHttp<Piece extends Buffer | string>(
+/** Resolves when there were enough rows. @param look gets the response's pieces */
+function overHttp(
   relay: string,
-  { stream, sums, begin }: { stream: string; sums: Sums; begin: (response: IncomingMessage) => (piece: Piece) => void },
+  { stream, sums, look }: { stream: string; sums: Sums; look: (piece: Buffer) => void },
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const url = `${relay}/v1/streams/${stream}/changes?from=earliest&follow=true`;
   const request = get(url, { headers: { accept: 'application/x-ndjson' } }, (response) => {
-    const look = begin(response);
-    response.on('data', (piece: Piece) => {
+    response.on('data', (piece: Buffer) => {
       if (sums.startMs === 0) sums.startMs = performance.now();
       look(piece);
       if (sums.rows < untilRows) return;
@@ -108,9 +108,10 @@ function overHttp<Piece extends Buffer | string>(
 }
 
 function readLines(relay: string, stream: string, sums: Sums): Promise<void> {
+  const decoder = new StringDecoder('utf8');
   let rest = '';
-  const look = (text: string): void => {
-    const lines = (rest + text).split('\n');
+  const look = (piece: Buffer): void => {
+    const lines = (rest + decoder.write(piece)).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
       if (line === '') continue;
@@ -121,11 +122,7 @@ function readLines(relay: string, stream: string, sums: Sums): Promise<void> {
       sums.rows++;
     }
   };
-  const begin = (response: IncomingMessage): typeof look => {
-    response.setEncoding('utf8');
-    return look;
-  };
-  return overHttp(relay, { stream, sums, begin });
+  return overHttp(relay, { stream, sums, look });
 }
 
 /** Each line's id, and the length of its body, which is ASCII and the last of the row's columns. */
@@ -140,7 +137,7 @@ function pickLines(relay: string, stream: string, sums: Sums): Promise<void> {
     }
     rest = bytes.subarray(at);
   };
-  return overHttp(relay, { stream, sums, begin: () => look });
+  return overHttp(relay, { stream, sums, look });
 }
 
 const NEW_LINE = 10;
