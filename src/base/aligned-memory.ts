@@ -13,9 +13,17 @@ const WASM_PAGE_BYTES = 64 * 1024;
  * written to.
  *
  * @param bytes rounded up to 64 KiB
+ * @returns null where there is none: without WebAssembly (`--jitless`), or when the process may not have the 8 GiB of addresses
+ *   that V8 puts around each
  */
-export function alignedMemory(bytes: number): Buffer {
-  const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: WebAssemblyHost };
+export function alignedMemory(bytes: number): Buffer | null {
+  const { WebAssembly } = globalThis as { readonly WebAssembly?: WebAssemblyHost };
+  if (WebAssembly === undefined) return null;
   const pages = Math.ceil(bytes / WASM_PAGE_BYTES);
-  return Buffer.from(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer);
+  try {
+    return Buffer.from(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }

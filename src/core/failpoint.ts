@@ -4,7 +4,7 @@
  */
 export type FailpointName =
   | 'append' // a batch was encoded, nothing of it is written
-  | 'before-fsync' // written, not yet synced
+  | 'before-fsync' // written, not yet synced where that takes a call of its own
   | 'after-fsync' // synced, not yet visible
   | 'segment-roll' // the new segment exists, the old one's index does not
   | 'index-write' // half of an index file is written

@@ -26,10 +26,8 @@ export class ChunkSieve {
   readonly #log: ChangeLog;
   readonly #filter: BatchFilter;
   readonly #shared: SharedOutputs | null;
-  /** Fingerprints of the shapes that the receiver was told of with stored batches. */
+  /** Fingerprints of the shapes that the receiver was told of, but for those that the filter told it of with outputs of its own. */
   readonly #told = new Set<string>();
-  /** Of those that it was told of with shared outputs: what the filter tells of its own it keeps itself. */
-  readonly #toldOutputs = new Set<string>();
   readonly #outputs: FilterOutput[] = [];
 
   /** @param shared what other readers with the same filter have made of batches, and may make use of */
@@ -99,11 +97,7 @@ export class ChunkSieve {
     }
     const output = shared.takeOutput();
     this.#filter.filter(bytes, view, { start, lane, output, tell: false });
-    const shapes: RowShape[] = [];
-    if (output.at > 0) {
-      const count = batchShapeCount(output.view, 0);
-      for (let i = 0; i < count; i++) shapes.push(this.#filter.outputShape(batchShape(output.view, 0, i)));
-    }
+    const shapes = this.#filter.writtenShapes();
     return shared.add(firstScn, open, { output, end: output.at, openAfter: lane.open, shapes });
   }
 
@@ -124,9 +118,9 @@ export class ChunkSieve {
   }
 
   #tell(shapes: readonly RowShape[], queue: FrameChunk[]): void {
-    const untold = shapes.filter(({ fingerprint }) => !this.#toldOutputs.has(fingerprint));
+    const untold = shapes.filter(({ fingerprint }) => !this.#told.has(fingerprint));
     if (untold.length === 0) return;
-    for (const { fingerprint } of untold) this.#toldOutputs.add(fingerprint);
+    for (const { fingerprint } of untold) this.#told.add(fingerprint);
     queue.push(controlChunk({ kind: 'shapes', shapes: untold.map(({ text }) => text) }));
   }
 

@@ -5,7 +5,7 @@ import type { FilterLane } from '../formats/log/filter-lane.ts';
 import type { ChangeLog, LogChunk, LogReader } from './log/change-log.ts';
 import { ChunkSieve } from './chunk-sieve.ts';
 import { controlChunk } from './control-chunk.ts';
-import type { SharedOutputs } from './shared-outputs.ts';
+import type { SharedReading } from './shared-outputs.ts';
 import { PROGRESS_MS, WakeUp } from './wake-up.ts';
 import { WorkShare } from './work-share.ts';
 
@@ -21,11 +21,6 @@ export interface FeedOptions {
   readonly signal: AbortSignal;
   /** With readers that have the same filter. Left when the feed is closed. */
   readonly shared?: SharedReading | null;
-}
-
-export interface SharedReading {
-  readonly outputs: SharedOutputs;
-  leave(): void;
 }
 
 /**
@@ -68,8 +63,12 @@ export class Feed implements FrameReader {
       const queued = this.#queue.shift();
       if (queued !== undefined) return queued;
       if (this.#ended || this.#wakeUp.stopped) return this.#end();
-      // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
-      if (this.#share.isUsedUp) await this.#share.nextTurn();
+      if (this.#share.isUsedUp) {
+        // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
+        await this.#share.nextTurn();
+        // It may have been closed meanwhile.
+        continue;
+      }
       const read = this.#reader.read();
       // oxlint-disable-next-line no-await-in-loop -- a stream is read in order; no promise while the batches are in memory
       const chunk = read instanceof Promise ? await read : read;

@@ -6,8 +6,8 @@ import { readBatch } from '../formats/log/batch-reader.ts';
 import { controlLength, decodeControl, isControl } from '../formats/log/control-frame.ts';
 import { FilterOutput } from '../formats/log/filter-output.ts';
 import { ShapeRegistry } from '../formats/log/shape-registry.ts';
-import { Feed, type SharedReading } from './feed.ts';
-import { SharedFilters, SharedOutputs } from './shared-outputs.ts';
+import { Feed } from './feed.ts';
+import { SharedFilters, SharedOutputs, type SharedReading } from './shared-outputs.ts';
 
 const WISH: FilterOptions = {
   tables: ['shop.orders', 'shop.items'],

@@ -94,6 +94,12 @@ function keyOf(firstScn: number, open: FilterLane['open']): string {
   return `${firstScn} ${open}`;
 }
 
+/** One reader's part in what is shared. */
+export interface SharedReading {
+  readonly outputs: SharedOutputs;
+  leave(): void;
+}
+
 /** The shared outputs of a stream, by what a filter wants. */
 export class SharedFilters {
   readonly #byWish = new Map<string, SharedOutputs>();
@@ -103,7 +109,7 @@ export class SharedFilters {
    *
    * @param wish the filter as a text: the same text has the same outcome
    */
-  join(wish: string): { readonly outputs: SharedOutputs; leave(): void } {
+  join(wish: string): SharedReading {
     const outputs = this.#byWish.get(wish) ?? new SharedOutputs();
     this.#byWish.set(wish, outputs);
     outputs.readers++;

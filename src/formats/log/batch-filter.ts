@@ -69,8 +69,8 @@ export class BatchFilter {
   readonly #shapes: ShapeLookup;
   /** Fingerprints of the shapes that the receiver was told of. */
   readonly #told = new Set<string>();
-  /** The shapes that rows get, by fingerprint. */
-  readonly #outputs = new Map<string, RowShape>();
+  /** What the batch that was written last refers to. */
+  #written: ShapeList | null = null;
   readonly #plans = new Map<string, ShapePlan | null>();
   readonly #lists = new Map<string, ShapeList>();
   readonly #run: StoredRun = {
@@ -132,11 +132,9 @@ export class BatchFilter {
     }
   }
 
-  /** A shape that a filtered batch refers to. */
-  outputShape(fingerprint: string): RowShape {
-    const shape = this.#outputs.get(fingerprint);
-    if (shape === undefined) throw new Error(`no batch was written with the shape ${fingerprint}`);
-    return shape;
+  /** The shapes that the batch refers to which was written last. */
+  writtenShapes(): RowShape[] {
+    return this.#written === null ? [] : this.#written.outputs.map(({ shape }) => shape);
   }
 
   #filter(stored: StoredBatch, { lane, output, tell }: Omit<Required<FilterCall>, 'start'>): boolean {
@@ -151,6 +149,7 @@ export class BatchFilter {
     const isEmpty = written.isEmpty;
     if (isEmpty) written.discard();
     else written.finish(tell ? this.#told : null);
+    this.#written = isEmpty ? null : list;
     if (ends) lane.open = 'none';
     else if (!isEmpty) lane.open = 'sent';
     else if (!continues) lane.open = 'unsent';
@@ -247,18 +246,10 @@ export class BatchFilter {
     let plan = this.#plans.get(fingerprint);
     if (plan === undefined) {
       plan = this.#selection.plan(this.#shapes.shape(fingerprint));
-      if (this.#plans.size >= PLANS_MAX) this.#forget();
+      if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
       this.#plans.set(fingerprint, plan);
-      if (plan !== null) this.#outputs.set(plan.output.shape.fingerprint, plan.output.shape);
     }
     return plan;
-  }
-
-  #forget(): void {
-    this.#plans.clear();
-    // They hold plans.
-    this.#lists.clear();
-    this.#outputs.clear();
   }
 }
 

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AppendFile, BLOCK_BYTES } from './append-file.ts';
 
 /** File systems differ in what they allow: the usual one, and one in memory where there is one. */
@@ -99,5 +99,22 @@ describe.each(PLACES)('a file in %s', (place) => {
     await file.write([{ bytes, from: 5000, to: 9999 }], 5000);
     expect(content(9999).equals(bytes.subarray(0, 9999))).toBe(true);
     await file.close();
+  });
+
+  test('goes through the cache where there is no memory to go around it', async () => {
+    vi.resetModules();
+    vi.stubGlobal('WebAssembly', undefined);
+    try {
+      const fresh = await import('./append-file.ts');
+      const file = await fresh.AppendFile.open(join(directory, 'x.log'), { create: true, durable: true });
+      expect(file.needsSync).toBe(true);
+      const bytes = Buffer.alloc(5000, 3);
+      await file.write([{ bytes, from: 0, to: bytes.length }], 0);
+      await file.sync();
+      await file.close();
+      expect(readFileSync(join(directory, 'x.log')).equals(bytes)).toBe(true);
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 });

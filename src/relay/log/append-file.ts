@@ -59,12 +59,14 @@ export class AppendFile {
     // Not there on systems other than Linux.
     const direct = (constants as { readonly O_DIRECT?: number }).O_DIRECT ?? 0;
     const flags = O_RDWR | (create ? O_CREAT | O_TRUNC : 0);
-    if (direct === 0) return new AppendFile(path, await openFile(path, flags), CACHED);
+    const staging = direct === 0 ? null : Staging.take();
+    if (staging === null) return new AppendFile(path, await openFile(path, flags), CACHED);
     try {
       // One call for both: a sync of its own would be another way to the thread pool and back for every group.
       const fd = await openFile(path, flags | direct | (durable ? O_DSYNC : 0));
-      return new AppendFile(path, fd, { staging: Staging.take(), syncsItself: durable });
+      return new AppendFile(path, fd, { staging, syncsItself: durable });
     } catch (error) {
+      staging.give();
       if (errorCodeOf(error) !== 'EINVAL') throw error;
       return new AppendFile(path, await openFile(path, flags), CACHED);
     }
@@ -152,7 +154,7 @@ const SPARE_STAGINGS = 4;
 /** Memory in which what is to be written is put together to whole blocks. */
 class Staging {
   static readonly #spare: Staging[] = [];
-  bytes: Buffer = alignedMemory(STAGING_BYTES[0] as number);
+  bytes: Buffer;
   /** Offset in the file of its first byte: the beginning of a block. */
   start = 0;
   /** Bytes in it that are to be written: whole blocks. */
@@ -166,8 +168,16 @@ class Staging {
   /** The file's last, incomplete block is at the beginning of `bytes`, and this is where it ends; -1: it is not known. */
   #tailEnd = -1;
 
-  static take(): Staging {
-    return Staging.#spare.pop() ?? new Staging();
+  /** Null when there is no such memory. */
+  static take(): Staging | null {
+    const spare = Staging.#spare.pop();
+    if (spare !== undefined) return spare;
+    const bytes = alignedMemory(STAGING_BYTES[0] as number);
+    return bytes === null ? null : new Staging(bytes);
+  }
+
+  private constructor(bytes: Buffer) {
+    this.bytes = bytes;
   }
 
   /** The file it was for is closed. */
@@ -240,15 +250,16 @@ class Staging {
     this.filled = 0;
   }
 
-  /** Makes the memory large enough, and keeps its first bytes. */
+  /** Makes the memory large enough where that can be had (otherwise more goes in several writes), and keeps its first bytes. */
   #provide(size: number, keep: number): void {
     this.filled = 0;
     if (size <= this.bytes.length) return;
     const largest = STAGING_BYTES.at(-1) as number;
     const wanted = STAGING_BYTES.find((bytes) => bytes >= size) ?? largest;
     if (wanted <= this.bytes.length) return;
-    const { bytes } = this;
-    this.bytes = alignedMemory(wanted);
-    bytes.copy(this.bytes, 0, 0, keep);
+    const larger = alignedMemory(wanted);
+    if (larger === null) return;
+    this.bytes.copy(larger, 0, 0, keep);
+    this.bytes = larger;
   }
 }
