@@ -6,8 +6,8 @@ import type { ChangeLog, LogChunk, LogReader } from './log/change-log.ts';
 import { ChunkSieve } from './chunk-sieve.ts';
 import { controlChunk } from './control-chunk.ts';
 import type { SharedReading } from './shared-outputs.ts';
+import { TurnAccount } from './turns.ts';
 import { PROGRESS_MS, WakeUp } from './wake-up.ts';
-import { WorkShare } from './work-share.ts';
 
 export interface FeedOptions {
   readonly log: ChangeLog;
@@ -39,7 +39,7 @@ export class Feed implements FrameReader {
   readonly #last: number;
   readonly #wakeUp: WakeUp;
   readonly #queue: FrameChunk[] = [];
-  readonly #share: WorkShare = new WorkShare();
+  readonly #turn: TurnAccount = new TurnAccount();
   /** The SCN that the receiver knows to have been passed. */
   #told: number;
   readonly #shared: SharedReading | null;
@@ -63,9 +63,9 @@ export class Feed implements FrameReader {
       const queued = this.#queue.shift();
       if (queued !== undefined) return queued;
       if (this.#ended || this.#wakeUp.stopped) return this.#end();
-      if (this.#share.isUsedUp) {
+      if (this.#turn.isUsedUp) {
         // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
-        await this.#share.nextTurn();
+        await this.#turn.next();
         // It may have been closed meanwhile.
         continue;
       }
@@ -92,9 +92,9 @@ export class Feed implements FrameReader {
   }
 
   #pass(chunk: LogChunk): void {
-    this.#share.begin();
+    this.#turn.begin();
     const passed = this.#sieve.pass(chunk, this.#lane, this.#queue);
-    this.#share.end();
+    this.#turn.pause();
     if (passed) this.#told = this.#reader.after;
     // A reader whose filter passes nothing must not seem stuck, nor begin far back after a lost connection.
     else if (this.#wakeUp.progressIsDue()) this.#progress();

@@ -9,8 +9,8 @@ import type { MemberAssignment } from './groups/group-state.ts';
 import type { StreamGroupsService } from './groups/stream-groups.ts';
 import type { ChangeLog, LogChunk } from './log/change-log.ts';
 import { MemberLane } from './member-lane.ts';
+import { TurnAccount } from './turns.ts';
 import { WakeUp } from './wake-up.ts';
-import { WorkShare } from './work-share.ts';
 
 export interface MemberFeedOptions {
   readonly log: ChangeLog;
@@ -36,7 +36,7 @@ export class MemberFeed implements FrameReader {
   readonly #wakeUp: WakeUp;
   readonly #unsubscribe: () => void;
   readonly #queue: FrameChunk[] = [];
-  readonly #share: WorkShare = new WorkShare();
+  readonly #turn: TurnAccount = new TurnAccount();
   #lanes: MemberLane[] = [];
   /** The lane whose partitions the receiver was told last; null when that is no longer true. */
   #announced: MemberLane | null = null;
@@ -73,9 +73,9 @@ export class MemberFeed implements FrameReader {
         this.#reassign();
         continue;
       }
-      if (this.#share.isUsedUp) {
+      if (this.#turn.isUsedUp) {
         // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
-        await this.#share.nextTurn();
+        await this.#turn.next();
         continue;
       }
       const lane = this.#furthestBehind();
@@ -85,9 +85,9 @@ export class MemberFeed implements FrameReader {
       if (lane !== null && chunk !== null) {
         // While the disk was read the partitions may have gone: nothing of theirs is sent any more.
         if (this.#assignmentChanged) this.#reassign();
-        this.#share.begin();
+        this.#turn.begin();
         this.#pass(lane, chunk);
-        this.#share.end();
+        this.#turn.pause();
         continue;
       }
       // oxlint-disable-next-line no-await-in-loop -- the pause until there is more

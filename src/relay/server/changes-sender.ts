@@ -9,7 +9,6 @@ import { ResponseWriter } from './response-writer.ts';
 import type { RouteContext } from './routing.ts';
 import { failureFrame, sendBatches } from './send-batches.ts';
 import { LineResponse } from './send-lines.ts';
-import { Turns } from './turns.ts';
 
 export interface ChangesOptions {
   readonly stuckAfterMs: number;
@@ -32,7 +31,6 @@ export interface Reading {
 export class ChangesSender {
   readonly #context: RouteContext;
   readonly #options: ChangesOptions;
-  readonly #turns: Turns = new Turns();
 
   constructor(context: RouteContext, options: ChangesOptions) {
     this.#context = context;
@@ -103,7 +101,7 @@ export class ChangesSender {
     const { format } = reading;
     const lines = format === 'binary' ? null : this.#lines(reading, writer);
     try {
-      await (lines === null ? sendBatches(reader, writer, this.#turns) : lines.send(reader));
+      await (lines === null ? sendBatches(reader, writer) : lines.send(reader));
       if (writer.gone) return 'gone';
       writer.end();
       return 'complete';
@@ -130,7 +128,6 @@ export class ChangesSender {
     return new LineResponse({
       writer,
       framing: format === 'sse' ? SERVER_SENT_EVENTS : NDJSON,
-      turns: this.#turns,
       clock: this.#context.clock,
       heartbeatMs: this.#options.heartbeatMs,
       limit,

@@ -3,20 +3,13 @@ import type { FrameReader } from '../../client/transport.ts';
 import { encodeControl } from '../../formats/log/control-frame.ts';
 import { problemOf } from './problem.ts';
 import type { ResponseWriter } from './response-writer.ts';
-import type { Turns } from './turns.ts';
-
-/** After so many bytes others get a turn, when there is more to send at once. */
-const TURN_BYTES = 512 * 1024;
-/** Smaller chunks are those of a reader at the end of the log: it cannot use up the thread. */
-const FULL_CHUNK_BYTES = 32 * 1024;
 
 /**
  * Passes the frames on as they are. While one chunk is on its way to the socket, the next is fetched: two of the reader's buffers
  * are held at most, and given back when the socket has taken them.
  */
-export async function sendBatches(reader: FrameReader, writer: ResponseWriter, turns: Turns): Promise<void> {
+export async function sendBatches(reader: FrameReader, writer: ResponseWriter): Promise<void> {
   let sending: Promise<void> = Promise.resolve();
-  let sinceTurn = 0;
   for (;;) {
     const fetching = reader.next();
     try {
@@ -37,13 +30,6 @@ export async function sendBatches(reader: FrameReader, writer: ResponseWriter, t
     sending = writer.write(bytes.subarray(start, end)).finally(() => chunk.release());
     // Its failure is seen where it is awaited.
     sending.catch(() => {});
-    sinceTurn += end - start;
-    if (end - start < FULL_CHUNK_BYTES) sinceTurn = 0;
-    if (sinceTurn >= TURN_BYTES) {
-      sinceTurn = 0;
-      // oxlint-disable-next-line no-await-in-loop -- others have their turn before more is sent
-      await turns.next();
-    }
   }
   await sending;
 }

@@ -6,16 +6,15 @@ import { readBatch } from '../../formats/log/batch-reader.ts';
 import { type ControlFrame, controlLength, decodeControl, isControl } from '../../formats/log/control-frame.ts';
 import { ShapeRegistry } from '../../formats/log/shape-registry.ts';
 import { RelayLines, writeText } from '../../formats/relay-lines.ts';
+import { TurnAccount } from '../turns.ts';
 import { LineBuffer } from './line-buffer.ts';
 import type { LineFraming } from './line-framing.ts';
 import { problemOf } from './problem.ts';
 import type { ResponseWriter } from './response-writer.ts';
-import { Slice, type Turns } from './turns.ts';
 
 export interface LineResponseOptions {
   readonly writer: ResponseWriter;
   readonly framing: LineFraming;
-  readonly turns: Turns;
   readonly clock: Clock;
   /** How often a response that has nothing to send says that it is alive. */
   readonly heartbeatMs: number;
@@ -28,16 +27,13 @@ export interface LineResponseOptions {
   readonly after: number | null;
 }
 
-/** Smaller chunks are those of a reader at the end of the log: it cannot use up the thread. */
-const FULL_CHUNK_BYTES = 32 * 1024;
-
 /** Changes as lines of JSON, or as events that hold them. */
 export class LineResponse {
   readonly #options: LineResponseOptions;
   readonly #encoder: RelayLines;
   readonly #shapes: ShapeRegistry = new ShapeRegistry({ json: 'text' });
   readonly #lines: LineBuffer = new LineBuffer();
-  readonly #slice: Slice;
+  readonly #turn: TurnAccount = new TurnAccount();
   /** What the client knows to have been passed. */
   #told: number;
   /** Of the last batch; empty before the first. */
@@ -49,7 +45,6 @@ export class LineResponse {
     this.#options = options;
     const { framing, json, partitions, limit } = options;
     this.#encoder = new RelayLines({ framing: framing.kind, json, partitions }, limit);
-    this.#slice = new Slice(options.turns);
     this.#told = options.after ?? 0;
     this.#wroteMs = options.clock.nowMs();
   }
@@ -90,9 +85,8 @@ export class LineResponse {
 
   async #chunk({ bytes, start, end }: FrameChunk): Promise<void> {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const isFull = end - start >= FULL_CHUNK_BYTES;
-    if (!isFull) this.#slice.reset();
-    this.#slice.begin();
+    if (this.#turn.isUsedUp) await this.#turn.next();
+    this.#turn.begin();
     for (let at = start; at < end && this.#encoder.left > 0;) {
       if (isControl(view, at)) {
         this.#control(decodeControl(bytes, view, at));
@@ -101,20 +95,20 @@ export class LineResponse {
       }
       const batch = readBatch(bytes, view, at, this.#shapes, { end, previousPosition: this.#position });
       for (const _ of this.#encoder.write(batch.parts, this.#lines)) {
-        const isOver = isFull && this.#slice.isOver;
+        const { isOver } = this.#turn;
         if (!isOver && !this.#lines.isFull) continue;
-        this.#slice.pause();
+        this.#turn.pause();
         // oxlint-disable-next-line no-await-in-loop -- at the client's pace
         if (this.#lines.isFull) await this.#flush();
         // oxlint-disable-next-line no-await-in-loop -- others have their turn in between
-        if (isOver) await this.#slice.yield();
-        this.#slice.begin();
+        if (isOver) await this.#turn.next();
+        this.#turn.begin();
       }
       this.#told = Math.max(this.#told, this.#encoder.scn);
       this.#position = batch.position;
       at += batch.length;
     }
-    this.#slice.pause();
+    this.#turn.pause();
     await this.#flush();
   }
 
