@@ -35,6 +35,8 @@ export interface Change {
   readonly after: Row | null;
   /** The SQL statement that made the change, when the source logs it. */
   readonly statement: string | null;
+  /** The row was read as it stands, by a snapshot. */
+  readonly snapshot?: true;
   /**
    * Set where an update that moved the primary key reaches a group: as the delete of the old key (`from`) and the insert of the new
    * one (`to`), each in its own key's partition, both with the update's SCN.

@@ -75,6 +75,14 @@ export type ErrorCode =
   | 'SERVER_ERROR'
   | 'SERVER_ID_IN_USE'
   | 'SERVER_UNSUPPORTED'
+  | 'SNAPSHOT_CONDITION_INVALID'
+  | 'SNAPSHOT_CURSOR_INVALID'
+  | 'SNAPSHOT_INVALID'
+  | 'SNAPSHOT_KEY_MISSING'
+  | 'SNAPSHOT_SERVER_CHANGED'
+  | 'SNAPSHOT_TABLE_GONE'
+  | 'SNAPSHOT_UNKNOWN'
+  | 'SNAPSHOT_UNSUPPORTED'
   | 'SOURCE_ALREADY_READING'
   | 'STATEMENT_CHANGE'
   | 'STATE_DAMAGED'
@@ -426,6 +434,48 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'operator',
     cause: 'The server is of a kind or version that is not supported.',
     remedy: 'Supported are MySQL 5.7 to 9 and MariaDB 10.5 to 12.',
+  },
+  SNAPSHOT_CONDITION_INVALID: {
+    retry: 'operator',
+    cause: 'The server does not accept the condition of a snapshot.',
+    remedy:
+      "Give an SQL expression over the table's columns that is true or false for each row, as it would stand behind WHERE.",
+  },
+  SNAPSHOT_CURSOR_INVALID: {
+    retry: 'operator',
+    cause: 'The place at which a snapshot was to go on does not fit the key that the table has now.',
+    remedy: "The table's key was changed meanwhile; start the snapshot of the table anew.",
+  },
+  SNAPSHOT_INVALID: {
+    retry: 'operator',
+    cause: 'What was asked of a snapshot cannot be done, or not in the state it is in.',
+    remedy: 'The message names what is wrong; `tidings snapshot list` shows the snapshots and their states.',
+  },
+  SNAPSHOT_KEY_MISSING: {
+    retry: 'operator',
+    cause: 'A table has no key by which it could be read in chunks, and cannot be read in one piece either.',
+    remedy: 'Give the table a primary key, or a unique one over columns that are NOT NULL.',
+  },
+  SNAPSHOT_SERVER_CHANGED: {
+    retry: 'backoff',
+    cause: "The snapshot's connection has reached another server than the stream's.",
+    remedy:
+      'Nothing need be done while servers change places; where one name stands for several servers, give the address of one.',
+  },
+  SNAPSHOT_TABLE_GONE: {
+    retry: 'operator',
+    cause: 'A table of a snapshot does not exist any more.',
+    remedy: 'Nothing need be done if it was dropped on purpose; its part of the snapshot has ended.',
+  },
+  SNAPSHOT_UNKNOWN: {
+    retry: 'operator',
+    cause: 'There is no snapshot of that number.',
+    remedy: '`tidings snapshot list` shows those that there are.',
+  },
+  SNAPSHOT_UNSUPPORTED: {
+    retry: 'operator',
+    cause: "The stream's source cannot read the rows that exist already.",
+    remedy: 'Use a source that can (MySQL and MariaDB), or load the rows by other means.',
   },
   SOURCE_ALREADY_READING: {
     retry: 'operator',

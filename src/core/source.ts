@@ -2,6 +2,7 @@ import type { Change, ChangeKind, Row, SchemaChange, TransactionInfo, Truncation
 import type { Position } from './position.ts';
 import type { RowShape } from './rows/row-shape.ts';
 import type { RowTarget } from './rows/row-target.ts';
+import type { SnapshotReader } from './snapshot.ts';
 import type { TableSchema } from './table-schema.ts';
 
 /**
@@ -38,6 +39,13 @@ export interface Source {
    * begin anywhere else after a crash, although nothing was handed over yet. A source that cannot tell leaves it out.
    */
   ready?(): Promise<Position>;
+  /** Opens what reads the rows that exist already. A source that cannot leaves it out. @throws what connecting throws */
+  openSnapshots?(): Promise<SnapshotReader>;
+  /**
+   * While true, positions are handed over as soon as they move, in batches without changes if need be: somebody waits for the stream to come to
+   * a place. A source whose every batch says its position leaves it out.
+   */
+  hurry?(on: boolean): void;
   /** How it is, for those who watch it. A source that cannot tell leaves it out. */
   health?(): SourceHealth;
 }
@@ -84,6 +92,8 @@ export interface RowBatch {
   readonly table: TableSchema;
   /** The SQL statement behind the rows, when the source logs it. */
   readonly statement: string | null;
+  /** The rows were read as they stand, and did not change now: upserts. */
+  readonly snapshot?: boolean;
   /** All rows as objects. `before[i]` and `after[i]` belong together; null where the kind has none. */
   rows(): DecodedRows;
   /**

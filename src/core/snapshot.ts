@@ -1,0 +1,101 @@
+import type { Key } from './plain-rows.ts';
+import type { Position } from './position.ts';
+import type { RowBatch } from './source.ts';
+import type { TableSchema } from './table-schema.ts';
+
+/**
+ * Reads the rows of a source's tables as they stand, chunk by chunk, without a lock and without writing to the source.
+ *
+ * A chunk alone says nothing about the place in the stream at which its rows hold: they are read while others write. It says between
+ * which two places that was (`ChunkRequest.since`, `SnapshotChunk.mark`). Whoever merges it into the stream notes which keys the
+ * stream has changed behind `since`, and lets the chunk's other rows through once the stream has come to `mark`: those rows were not
+ * changed in between, so they hold there, whenever in between they were read.
+ */
+export interface SnapshotReader {
+  /** The tables of the source's selection as they are now, ordered by database and name. */
+  tables(): Promise<readonly SnapshotTable[]>;
+  /**
+   * Reads the next rows of a table in the order of its chunk key. Several may be read at a time, each over a connection of its own.
+   *
+   * @throws TidingsError SNAPSHOT_TABLE_GONE, SNAPSHOT_KEY_MISSING, SNAPSHOT_CURSOR_INVALID, SNAPSHOT_CONDITION_INVALID,
+   *   SNAPSHOT_SERVER_CHANGED (it is not the server that the stream reads), CONNECTION_LOST and what the server says
+   */
+  readChunk(request: ChunkRequest): Promise<SnapshotChunk>;
+  /** Whether everything up to `mark` is at or before `position`, a place of the same server. */
+  reached(position: Position, mark: Position): boolean;
+  /** How busy the server is: connections that work at this moment. */
+  threadsRunning(): Promise<number>;
+  /** Ends what is being read, and the connections. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface SnapshotTable {
+  readonly database: string;
+  readonly name: string;
+  /** As the server estimates it. */
+  readonly rows: number;
+  /** The columns by which the table is cut into chunks: the primary key, or a unique one without NULL; null when it has neither. */
+  readonly key: readonly string[] | null;
+}
+
+export interface ChunkRequest {
+  readonly database: string;
+  readonly table: string;
+  /** `SnapshotChunk.next` of the chunk before; null: from the beginning. */
+  readonly after: string | null;
+  /** At most so many rows. */
+  readonly rows: number;
+  /** Ends with the row with which its bytes on the wire pass this sum, whatever `rows` says. */
+  readonly bytes: number;
+  /** Only rows for which this SQL expression of the source's dialect is true; null: all. */
+  readonly where: string | null;
+  /** Only rows with these values of the chunk key, in the key's order, as `RowBatch.keys()` gives them. */
+  readonly keys?: readonly Key[];
+  /** Everything that was committed up to this place of the stream must be visible to the read. */
+  readonly since: Position;
+  readonly signal: AbortSignal;
+}
+
+export interface SnapshotChunk {
+  readonly table: TableSchema;
+  readonly count: number;
+  /** On the wire. */
+  readonly bytes: number;
+  /** Where the next chunk begins; null: the table has no more rows. */
+  readonly next: string | null;
+  /** Everything that the read saw was committed at or before this place. */
+  readonly mark: Position;
+  /** When it was read, µs since 1970 UTC. */
+  readonly readAtUs: number;
+  /**
+   * Its rows as upserts with `snapshot` set, without those whose key (`keyText`) is in the set; null when none is left. The batch is valid until
+   * `release`.
+   */
+  rows(except: ReadonlySet<string>): RowBatch | null;
+  /** The chunk is used no more, and its memory serves the next one. */
+  release(): void;
+}
+
+/** A key as a text that two keys share only if they are the same value by value: also `1` and `1n`, which are the same number. */
+export function keyText(key: Key): string {
+  if (!Array.isArray(key)) return partText(key as Exclude<Key, readonly unknown[]>);
+  return key.map((part) => partText(part)).join('\u0000');
+}
+
+function partText(value: Exclude<Key, readonly unknown[]>): string {
+  switch (typeof value) {
+    case 'string':
+      return `s${JSON.stringify(value)}`;
+    case 'number':
+    case 'bigint':
+      return `n${Object.is(value, -0) ? '-0' : value}`;
+    case 'boolean':
+      return `b${value}`;
+    default:
+      if (value === null) return '-';
+      if (value instanceof Uint8Array)
+        return `x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
+      if (value instanceof Float32Array) return `f${value.join()}`;
+      return `j${JSON.stringify(value)}`;
+  }
+}
