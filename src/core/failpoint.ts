@@ -10,6 +10,10 @@ export type FailpointName =
   | 'index-write' // half of an index file is written
   | 'checkpoint-write' // inside the transaction that stores checkpoints
   | 'group-rebalance' // partitions were taken from one member and not yet given to the next
+  | 'snapshot-read' // a chunk is about to be read, the stream's changes are noted
+  | 'snapshot-merge' // a chunk was read and waits for the stream to come to its place
+  | 'snapshot-merged' // a chunk is in the stream, and that is not yet noted
+  | 'snapshot-noted' // inside the transaction that stores where the next chunk begins
   | 'response-half-sent'; // a part of a response is on its way
 
 export const FAILPOINT_NAMES: readonly FailpointName[] = [
@@ -20,6 +24,10 @@ export const FAILPOINT_NAMES: readonly FailpointName[] = [
   'index-write',
   'checkpoint-write',
   'group-rebalance',
+  'snapshot-read',
+  'snapshot-merge',
+  'snapshot-merged',
+  'snapshot-noted',
   'response-half-sent',
 ];
 

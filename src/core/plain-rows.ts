@@ -19,6 +19,8 @@ export type PlainRows = {
   readonly table: TableSchema;
   /** The SQL behind the rows, when it is known. */
   readonly statement?: string | null;
+  /** They were read as they stand: upserts. */
+  readonly snapshot?: boolean;
 } & (
   | { readonly kind: 'insert' | 'upsert' | 'delete'; readonly rows: readonly Row[] }
   | { readonly kind: 'update'; readonly rows: readonly PlainUpdate[] }
@@ -42,6 +44,7 @@ class PlainRowBatch implements RowBatch {
   readonly kind: ChangeKind;
   readonly table: TableSchema;
   readonly statement: string | null;
+  readonly snapshot: boolean;
   readonly #rows: DecodedRows;
   #encoder: RowEncoder | null = null;
 
@@ -49,6 +52,7 @@ class PlainRowBatch implements RowBatch {
     this.kind = plain.kind;
     this.table = plain.table;
     this.statement = plain.statement ?? null;
+    this.snapshot = plain.snapshot ?? false;
     this.#rows = decodedRows(plain);
   }
 
@@ -79,6 +83,7 @@ class PlainRowBatch implements RowBatch {
       before: before?.[i] ?? null,
       after: after?.[i] ?? null,
       statement: this.statement,
+      ...(this.snapshot ? { snapshot: true } : {}),
     }));
   }
 

@@ -59,6 +59,8 @@ export interface ChunkRequest {
 export interface SnapshotChunk {
   readonly table: TableSchema;
   readonly count: number;
+  /** How many columns its rows have: as many as a row of the stream with all of them. */
+  readonly columns: number;
   /** On the wire. */
   readonly bytes: number;
   /** Where the next chunk begins; null: the table has no more rows. */
@@ -76,13 +78,15 @@ export interface SnapshotChunk {
   release(): void;
 }
 
+type Part = Exclude<Key, readonly unknown[]>;
+
 /** A key as a text that two keys share only if they are the same value by value: also `1` and `1n`, which are the same number. */
 export function keyText(key: Key): string {
-  if (!Array.isArray(key)) return partText(key as Exclude<Key, readonly unknown[]>);
-  return key.map((part) => partText(part)).join('\u0000');
+  if (!Array.isArray(key)) return partText(key as Part);
+  return (key as readonly Part[]).map((part) => partText(part)).join('\u0000');
 }
 
-function partText(value: Exclude<Key, readonly unknown[]>): string {
+function partText(value: Part): string {
   switch (typeof value) {
     case 'string':
       return `s${JSON.stringify(value)}`;
@@ -92,10 +96,14 @@ function partText(value: Exclude<Key, readonly unknown[]>): string {
     case 'boolean':
       return `b${value}`;
     default:
-      if (value === null) return '-';
-      if (value instanceof Uint8Array)
-        return `x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
-      if (value instanceof Float32Array) return `f${value.join()}`;
-      return `j${JSON.stringify(value)}`;
+      return objectText(value);
   }
+}
+
+function objectText(value: Exclude<Part, string | number | bigint | boolean>): string {
+  if (value === null) return '-';
+  if (value instanceof Uint8Array) {
+    return `x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
+  }
+  return value instanceof Float32Array ? `f${value.join()}` : `j${JSON.stringify(value)}`;
 }

@@ -53,7 +53,7 @@ export class DebeziumEncoder implements LineEncoder {
         emit(envelope('d', { before: oldText, after: null, ...rest }));
         emit(envelope('c', { before: null, after: nowText, ...rest }));
       } else {
-        emit(envelope(OPERATIONS[batch.kind], { before: oldText, after: nowText, ...rest }));
+        emit(envelope(batch.snapshot === true ? 'r' : OPERATIONS[batch.kind], { before: oldText, after: nowText, ...rest }));
       }
     }
   }
@@ -64,11 +64,12 @@ export class DebeziumEncoder implements LineEncoder {
     const [database, table] =
       entry.type === 'rows' ? [entry.table.database, entry.table.name] : [entry.database, entry.table];
     const query = entry.type === 'rows' ? entry.statement : entry.sql;
+    const isSnapshot = entry.type === 'rows' && entry.snapshot === true;
     const place = binlogPlace(start);
     const connector = id !== null && MARIADB_GTID.test(id) ? 'mariadb' : 'mysql';
     const head =
       `{"version":${jsonString(this.#version)},"connector":"${connector}","name":"tidings",` +
-      `"ts_ms":${Math.floor(committedAtUs / 1000)},"snapshot":"false","db":${jsonString(database)},"sequence":null,` +
+      `"ts_ms":${Math.floor(committedAtUs / 1000)},"snapshot":"${isSnapshot}","db":${jsonString(database)},"sequence":null,` +
       `"ts_us":${committedAtUs},"ts_ns":${committedAtUs}000,"table":${jsonString(table)},"server_id":${serverId},` +
       `"gtid":${orNull(id)},"file":${orNull(place?.file)},"pos":${place?.offset ?? 'null'},"row":`;
     const tail = `,"thread":null,"query":${orNull(query)}}`;

@@ -33,6 +33,7 @@ export class JsonEncoder implements LineEncoder {
     const rows = batch.rows();
     const { before, after, count } = rows;
     const keys = leftOutKeys(batch, rows);
+    const close = batch.snapshot === true ? ',"snapshot":true}' : '}';
     for (let row = 0; row < count; row++) {
       const old = before?.[row] ?? null;
       const now = after?.[row] ?? null;
@@ -44,7 +45,7 @@ export class JsonEncoder implements LineEncoder {
           ',"after":' +
           (now === null ? 'null' : encoder.object(now)) +
           (isLast && row === count - 1 ? tails.last : tails.inside) +
-          '}',
+          close,
       );
     }
   }

@@ -37,7 +37,7 @@ export class MaxwellEncoder implements LineEncoder {
     const { table } = batch;
     const { id, committedAtUs, serverId, start } = part.transaction;
     const encoder = this.#tables.of(table);
-    const type = batch.kind === 'upsert' ? 'insert' : batch.kind;
+    const type = batch.kind === 'upsert' ? (batch.snapshot === true ? 'bootstrap-insert' : 'insert') : batch.kind;
     const head =
       `{"database":${jsonString(table.database)},"table":${jsonString(table.name)},"type":"${type}",` +
       `"ts":${Math.floor(committedAtUs / 1_000_000)},"xid":null,`;

@@ -268,10 +268,10 @@ const PARTITION = constant(',"partition":');
 const CLOSINGS = new Map<string, Constant>();
 
 /** The end of a row's line. */
-function closing({ moved, isSnapshot }: LogRowBatch, framing: 'lines' | 'events'): Constant {
+function closing({ moved, snapshot }: LogRowBatch, framing: 'lines' | 'events'): Constant {
   const text =
     (moved === null ? '' : `,"moved":"${moved}"`) +
-    (isSnapshot ? ',"snapshot":true' : '') +
+    (snapshot ? ',"snapshot":true' : '') +
     (framing === 'events' ? '}\n\n' : '}\n');
   let known = CLOSINGS.get(text);
   if (known === undefined) {

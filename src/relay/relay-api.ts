@@ -1,6 +1,8 @@
 import type { Transport } from '../client/transport.ts';
 import type { StartAt } from '../core/consumer.ts';
 import type { RetryDirective } from '../core/errors.ts';
+import type { SnapshotFailure, SnapshotLimits, SnapshotPart, SnapshotSpec, SnapshotState } from '../core/snapshots/snapshot-state.ts';
+import type { LoadPause } from '../core/snapshots/source-load.ts';
 import type { Source } from '../core/source.ts';
 import type { TableSchema } from '../core/table-schema.ts';
 import type { ChangeLog, LogStall } from './log/change-log.ts';
@@ -18,11 +20,27 @@ export interface StreamDefinition {
   readonly partitions?: number;
   readonly retention?: RetentionOptions;
   readonly log?: LogOptions;
+  readonly snapshots?: SnapshotOptions;
+}
+
+/** Of the rows that exist already. */
+export interface SnapshotOptions {
+  /** A new stream begins with the rows that exist, and tables that come into its selection later with theirs. @default false */
+  readonly initial?: boolean;
+  /**
+   * When the source no longer has what comes behind the log's end: stop with the remedy, or go on at the source's present end and make the gap
+   * good by a snapshot of all tables, each begun by a truncate marker. @default 'stop'
+   */
+  readonly onGap?: 'stop' | 'snapshot';
+  /** For those that the relay makes by itself. */
+  readonly limits?: SnapshotLimits;
 }
 
 export interface SourceResume {
   /** Where the log ends; null for a new stream, which begins where the source is configured to. */
   readonly position: string | null;
+  /** What comes behind the position is given up: the source is to begin at its present end. */
+  readonly anew?: boolean;
   /**
    * The definitions that the log knows and that hold at that position: of each table the one that its last rows were written with,
    * unless a schema or truncate entry that names the table came behind them. An entry that names no table may be about any, also in
@@ -59,6 +77,7 @@ export interface RelayStream {
   readonly name: string;
   readonly log: ChangeLog;
   readonly groups: StreamGroups;
+  readonly snapshots: StreamSnapshots;
   /** Reads and groups, as a client has them. */
   readonly transport: Transport;
   status(): StreamStatus;
@@ -92,6 +111,54 @@ export interface StreamFailure {
   readonly retry: RetryDirective;
   readonly sinceMs: number;
 }
+
+/** The snapshots of one stream. They survive a restart of the relay. */
+export interface StreamSnapshots {
+  /** In the order in which they were asked for; of those that are over only the last ones. */
+  list(): readonly SnapshotStatus[];
+  /** Null when there is no such snapshot. */
+  get(id: number): SnapshotStatus | null;
+  /** Resolves when it is kept; it is carried out behind those before it. @throws TidingsError SNAPSHOT_INVALID, SNAPSHOT_UNSUPPORTED, CONFIG_INVALID for a pattern */
+  start(request: SnapshotRequest): Promise<SnapshotStatus>;
+  /** @throws TidingsError SNAPSHOT_UNKNOWN, SNAPSHOT_INVALID when it is over */
+  pause(id: number): Promise<void>;
+  resume(id: number): Promise<void>;
+  /** What it has brought stays. */
+  cancel(id: number): Promise<void>;
+}
+
+export interface SnapshotRequest {
+  /** Patterns (`shop.orders`, `shop.*`); left out or null: all tables of the stream's selection. */
+  readonly tables?: readonly string[] | null;
+  /** An SQL expression of the source's dialect; only rows for which it is true. */
+  readonly where?: string | null;
+  /** A truncate marker before each table's first row, so that rows that vanished unseen go. @default false */
+  readonly truncate?: boolean;
+  readonly limits?: SnapshotLimits;
+}
+
+export interface SnapshotStatus {
+  readonly id: number;
+  readonly state: SnapshotState;
+  readonly spec: SnapshotSpec;
+  /** ms since 1970 UTC */
+  readonly createdMs: number;
+  readonly endedMs: number | null;
+  /** Why all of it has failed. A table that failed says so itself. */
+  readonly error: SnapshotFailure | null;
+  /** Rows that were read so far, and how many there will be at the end, as the server estimates it; null: not known yet. */
+  readonly rows: number;
+  readonly estimate: number | null;
+  readonly percent: number | null;
+  /** While it is carried out. */
+  readonly rowsPerSecond: number | null;
+  readonly secondsLeft: number | null;
+  /** Why a running one does not read: `source`: it is not reached, or another snapshot comes first; its limits otherwise. */
+  readonly waitsFor: LoadPause | 'source' | null;
+  readonly tables: readonly SnapshotTableStatus[];
+}
+
+export type SnapshotTableStatus = Omit<SnapshotPart, 'after'>;
 
 /** The groups of one stream, for those who look after them. Members use the `Transport`. */
 export interface StreamGroups {

@@ -10,6 +10,7 @@ import type { ChangeLog } from './log/change-log.ts';
 import { FileLog } from './log/file-log.ts';
 import type { RelayStream, RetentionOptions, StreamDefinition, StreamStatus } from './relay-api.ts';
 import type { RelayState } from './state/relay-state.ts';
+import { SnapshotService } from './snapshots/stream-snapshots.ts';
 import { StreamRunner } from './stream-runner.ts';
 
 export interface RunningStreamOptions {
@@ -34,6 +35,7 @@ export class RunningStream implements RelayStream {
   readonly log: ChangeLog;
   readonly groups: StreamGroupsService;
   readonly transport: Transport;
+  readonly snapshots: SnapshotService;
   readonly #runner: StreamRunner;
   readonly #state: RelayState;
   readonly #seek: Seek;
@@ -42,17 +44,26 @@ export class RunningStream implements RelayStream {
 
   constructor(
     { name, definition, state, clock, log: logger }: RunningStreamOptions,
-    { log, groups, seek, paused }: { log: FileLog; groups: StreamGroupsService; seek: Seek; paused: boolean },
+    {
+      log,
+      groups,
+      seek,
+      paused,
+      snapshots,
+    }: { log: FileLog; groups: StreamGroupsService; seek: Seek; paused: boolean; snapshots: SnapshotService },
   ) {
     this.name = name;
     this.log = log;
     this.groups = groups;
+    this.snapshots = snapshots;
     this.#state = state;
     this.#seek = seek;
     this.transport = new LocalTransport({ log, groups, seek });
     this.#runner = new StreamRunner({
       log,
       openSource: (resume) => definition.openSource(resume),
+      snapshots,
+      onGap: definition.snapshots?.onGap ?? 'stop',
       logger,
       clock,
       paused,
@@ -131,7 +142,15 @@ export async function openRelayStream(options: RunningStreamOptions): Promise<Ru
   try {
     const seek = seekIn(log, definition.covers ?? null);
     const groups = await openStreamGroups({ stream: name, log, state, clock, logger });
-    return new RunningStream(options, { log, groups, seek, paused: await state.isStreamPaused(name) });
+    const snapshots = await SnapshotService.open({
+      stream: name,
+      log,
+      store: state.snapshots(name),
+      options: definition.snapshots ?? {},
+      clock,
+      logger,
+    });
+    return new RunningStream(options, { log, groups, seek, snapshots, paused: await state.isStreamPaused(name) });
   } catch (error) {
     await log.close();
     throw error;

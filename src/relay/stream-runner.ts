@@ -4,17 +4,25 @@ import { isTidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Position } from '../core/position.ts';
 import { isTransient } from '../core/retry.ts';
-import type { Source } from '../core/source.ts';
+import { SnapshotMerger } from '../core/snapshots/merger.ts';
+import type { Source, TransactionPart } from '../core/source.ts';
 import type { ChangeLog } from './log/change-log.ts';
+import type { SnapshotService } from './snapshots/stream-snapshots.ts';
 import type { StreamDefinition, StreamFailure, StreamStatus } from './relay-api.ts';
 
 export interface StreamRunnerOptions {
   readonly log: ChangeLog;
   readonly openSource: StreamDefinition['openSource'];
+  readonly snapshots: SnapshotService;
+  /** What becomes of a gap: see `SnapshotOptions`. */
+  readonly onGap: 'stop' | 'snapshot';
   readonly logger: Logger;
   readonly clock: Clock;
   readonly paused: boolean;
 }
+
+/** The source no longer has what comes behind the log's end. */
+const GAPS: readonly string[] = ['BINLOG_PURGED', 'BINLOG_RESET', 'SERVER_CHANGED'];
 
 const REOPEN = { delayMinMs: 250, delayMaxMs: 30_000 };
 
@@ -103,10 +111,11 @@ export class StreamRunner {
     await former;
     const { logger, clock } = this.#options;
     const backoff = new Backoff(REOPEN);
+    let anew = false;
     while (!signal.aborted) {
       try {
         // oxlint-disable-next-line no-await-in-loop -- one source at a time
-        await this.#follow(signal, () => backoff.reset());
+        await this.#follow(signal, { anew, works: () => backoff.reset() });
         if (signal.aborted) return;
         // A source that ends by itself has nothing more to say.
         this.#state = 'closed';
@@ -114,6 +123,16 @@ export class StreamRunner {
       } catch (error) {
         if (signal.aborted) return;
         this.#failure = failureOf(error, clock.nowMs());
+        if (!anew && this.#options.onGap === 'snapshot' && isTidingsError(error) && GAPS.includes(error.code)) {
+          logger.warn(
+            { error },
+            'changes of the source are lost to the stream: a snapshot of all tables makes it good',
+          );
+          // Durable before the source begins anew: otherwise a crash would leave the gap as it is.
+          // oxlint-disable-next-line no-await-in-loop
+          anew = await this.#repair();
+          if (anew) continue;
+        }
         if (!isTransient(error)) {
           this.#state = 'failed';
           logger.error({ error }, 'the stream has stopped and needs a person');
@@ -128,38 +147,58 @@ export class StreamRunner {
     }
   }
 
-  async #follow(signal: AbortSignal, works: () => void): Promise<void> {
-    const { log, openSource, clock } = this.#options;
+  async #repair(): Promise<boolean> {
+    try {
+      await this.#options.snapshots.repair();
+      return true;
+    } catch (error) {
+      this.#options.logger.error({ error }, 'the snapshot that would close a gap cannot be kept');
+      return false;
+    }
+  }
+
+  async #follow(signal: AbortSignal, { anew, works }: { anew: boolean; works: () => void }): Promise<void> {
+    const { log, openSource, clock, snapshots } = this.#options;
     this.#state = 'starting';
     // What is still on its way to the disk belongs to the position that the source resumes at.
     await log.flush();
-    const source = await openSource({ position: log.position, tables: log.tables() });
+    const source = await openSource({ position: log.position, tables: log.tables(), ...(anew ? { anew } : {}) });
     this.#source = source;
     this.#opened++;
     this.#openedMs = clock.nowMs();
     try {
       if (signal.aborted) return;
       this.#state = 'running';
-      let begun = log.position !== null;
+      let begun = log.position !== null && !anew;
       // A new stream that dies before its first change must begin at the same place again, not at another "now" (I4).
       const begin = (position: Position): void => {
         if (!begun && !signal.aborted) void log.append({ parts: [], position, bytes: 0 });
         begun = true;
       };
       if (!begun) source.ready?.().then(begin, () => undefined);
-      for await (const batch of source.batches()) {
+      const merger = new SnapshotMerger(source);
+      snapshots.attach(source, merger);
+      for await (const batch of merger.batches()) {
         this.#heardMs = clock.nowMs();
         this.#failure = null;
         this.#count(batch.parts, batch.bytes);
         begun = true;
         const full = log.append(batch);
         if (full !== null) await full;
+        this.#noteSchemas(batch.parts);
         works();
         if (signal.aborted) return;
       }
     } finally {
       this.#source = null;
+      await snapshots.detach();
       await source.close();
+    }
+  }
+
+  #noteSchemas(parts: readonly TransactionPart[]): void {
+    for (const { entries } of parts) {
+      for (const entry of entries) if (entry.type === 'schema') this.#options.snapshots.noteSchema(entry);
     }
   }
 

@@ -162,7 +162,7 @@ test('halves of an update that moved its key say which half they are', () => {
   expect(half(ROW_OP.movedFrom)?.changes()).toMatchObject([{ kind: 'delete', moved: 'from' }]);
   expect(half(ROW_OP.movedTo)?.moved).toBe('to');
   expect(half(0)?.changes()[0]).not.toHaveProperty('moved');
-  expect(half(ROW_OP.snapshot)?.isSnapshot).toBe(true);
+  expect(half(ROW_OP.snapshot)?.snapshot).toBe(true);
 });
 
 test('only the columns that are wanted are there, the key’s always, and JSON is parsed by default', () => {

@@ -89,7 +89,7 @@ export class LogRowBatch implements RowBatch {
     return (this.#op & ROW_OP.movedTo) === 0 ? null : 'to';
   }
 
-  get isSnapshot(): boolean {
+  get snapshot(): boolean {
     return (this.#op & ROW_OP.snapshot) !== 0;
   }
 
@@ -135,7 +135,7 @@ export class LogRowBatch implements RowBatch {
   changes(): Change[] {
     const { count, before, after } = this.rows();
     const { keyRow } = this.#known;
-    const { kind, table, scn, statement, moved } = this;
+    const { kind, table, scn, statement, moved, snapshot } = this;
     const { partitions } = this.#body;
     const hashes = partitions === null ? null : this.hashes();
     return Array.from({ length: count }, (_, i) => {
@@ -150,9 +150,10 @@ export class LogRowBatch implements RowBatch {
         after: now,
         statement,
       };
-      if (moved === null && hashes === null) return change;
+      if (moved === null && hashes === null && !snapshot) return change;
       return {
         ...change,
+        ...(snapshot ? { snapshot } : {}),
         ...(moved === null ? {} : { moved }),
         ...(hashes === null ? {} : { partition: (hashes[i] as number) % (partitions ?? 1) }),
       };

@@ -275,7 +275,7 @@ export class BatchWriter implements RowTarget {
 
   #rows(batch: RowBatch): void {
     const shape = this.#options.shapes.state(batch.shape);
-    const kind = ROW_KIND[batch.kind];
+    const kind = ROW_KIND[batch.kind] | (batch.snapshot === true ? ROW_OP.snapshot : 0);
     const { statement } = batch;
     const goesOn =
       this.#runAt >= 0 && shape === this.#runShape && kind === this.#runKind && statement === this.#runStatement;

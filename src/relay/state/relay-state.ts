@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { TidingsError } from '../../core/errors.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { GroupStore } from '../groups/group-store.ts';
+import type { Snapshot, SnapshotStore } from '../../core/snapshots/snapshot-state.ts';
 import { errorFromMessage, type StateReport, type StateRequest, type StateWorkerData } from './state-messages.ts';
 import type { StateOperation, StateOperationKind, StateOperations } from './state-operations.ts';
 
@@ -112,6 +113,19 @@ export class RelayState {
       raiseEpochLimit: (group, epochLimit) => ask('raise-epoch-limit', { stream, group, epochLimit }),
       setPaused: (group, paused) => ask('pause-group', { stream, group, paused }),
       remove: (group) => ask('remove-group', { stream, group }),
+    };
+  }
+
+  /** The snapshots of one stream. */
+  snapshots(stream: string): SnapshotStore & { load(): Promise<readonly Snapshot[]> } {
+    return {
+      load: () => this.#ask('load-snapshots', { stream }),
+      save: async (snapshot, { parts }) => {
+        await this.#ask('save-snapshot', { stream, snapshot, parts });
+      },
+      savePart: async (id, part) => {
+        await this.#ask('save-snapshot-part', { stream, id, part });
+      },
     };
   }
 

@@ -8,6 +8,7 @@ import { directoryInUse, removeLockInfo, writeLockInfo } from './directory-lock.
 import { explainSqliteError, isSqliteBusy } from './sqlite-errors.ts';
 import type { GroupOf, StateOperation } from './state-operations.ts';
 import { StatementCache } from './statement-cache.ts';
+import { SnapshotRows } from './snapshot-rows.ts';
 import { migrateState, recognizeState } from './state-schema.ts';
 
 /** How one operation of several went. */
@@ -26,6 +27,7 @@ export class StateDatabase {
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements: StatementCache;
+  readonly #snapshots: SnapshotRows;
 
   /** @throws TidingsError DIRECTORY_IN_USE, DIRECTORY_UNUSABLE, DISK_FULL, DISK_ERROR, STATE_DAMAGED, STATE_NEWER */
   constructor(directory: string) {
@@ -49,6 +51,7 @@ export class StateDatabase {
     }
     this.#database = database;
     this.#statements = new StatementCache(database);
+    this.#snapshots = new SnapshotRows(this.#statements);
   }
 
   /**
@@ -156,6 +159,15 @@ export class StateDatabase {
         return null;
       case 'remove-group':
         this.#statements.run('DELETE FROM groups WHERE stream = ? AND name = ?', operation.stream, operation.group);
+        return null;
+      case 'load-snapshots':
+        return this.#snapshots.load(operation.stream);
+      case 'save-snapshot':
+        this.#snapshots.save(operation);
+        return null;
+      case 'save-snapshot-part':
+        this.#snapshots.savePart(operation.stream, operation.id, operation.part);
+        failpoint('snapshot-noted');
         return null;
     }
   }

@@ -1,3 +1,4 @@
+import type { Snapshot, SnapshotPart } from '../../core/snapshots/snapshot-state.ts';
 import type { NewGroup, StoredCheckpoint, StoredGroup } from '../groups/group-store.ts';
 
 /** What the state can be asked, each with what it answers. The message that goes to the worker thread is `{ kind, …request }`. */
@@ -11,6 +12,12 @@ export interface StateOperations {
   'raise-epoch-limit': { readonly request: GroupOf & { readonly epochLimit: number }; readonly answer: null };
   'pause-group': { readonly request: GroupOf & { readonly paused: boolean }; readonly answer: null };
   'remove-group': { readonly request: GroupOf; readonly answer: null };
+  'load-snapshots': { readonly request: { readonly stream: string }; readonly answer: readonly Snapshot[] };
+  'save-snapshot': { readonly request: SnapshotOf; readonly answer: null };
+  'save-snapshot-part': {
+    readonly request: { readonly stream: string; readonly id: number; readonly part: SnapshotPart };
+    readonly answer: null;
+  };
 }
 
 export type StateOperationKind = keyof StateOperations;
@@ -23,6 +30,13 @@ export type StateOperation = {
 export interface StoredStream {
   /** Its source is not to be read. */
   readonly paused: boolean;
+}
+
+export interface SnapshotOf {
+  readonly stream: string;
+  readonly snapshot: Snapshot;
+  /** Its parts as well. */
+  readonly parts: boolean;
 }
 
 export interface GroupOf {

@@ -35,6 +35,33 @@ const MIGRATIONS: readonly string[] = [
     FOREIGN KEY (stream, group_name) REFERENCES groups (stream, name) ON DELETE CASCADE
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE snapshots (
+    stream TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    spec TEXT NOT NULL, -- JSON
+    created_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    error TEXT, -- JSON
+    planned INTEGER NOT NULL, -- its tables are known
+    PRIMARY KEY (stream, id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE snapshot_parts (
+    stream TEXT NOT NULL,
+    snapshot INTEGER NOT NULL,
+    database_name TEXT NOT NULL,
+    table_name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    after TEXT, -- where the next chunk begins
+    row_count INTEGER NOT NULL,
+    estimate INTEGER NOT NULL,
+    error TEXT, -- JSON
+    PRIMARY KEY (stream, snapshot, database_name, table_name),
+    FOREIGN KEY (stream, snapshot) REFERENCES snapshots (stream, id) ON DELETE CASCADE
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

@@ -1,0 +1,80 @@
+import type { ErrorCode } from '../error-catalog.ts';
+
+/**
+ * A snapshot's life: running -> done | failed | cancelled, with paused in between. `failed`: a table could not be read; the others were.
+ */
+export type SnapshotState = 'running' | 'paused' | 'done' | 'failed' | 'cancelled';
+
+/** `gone`: the table was dropped. */
+export type PartState = 'waiting' | 'reading' | 'done' | 'gone' | 'failed';
+
+/** How much of the source's time a snapshot may take. */
+export interface SnapshotLimits {
+  /** Tables that are read at a time. @default 2 */
+  readonly parallel?: number;
+  /** Of all tables together. @default no limit */
+  readonly rowsPerSecond?: number;
+  /** No chunk is begun while more of the server's connections work (Threads_running). @default no limit */
+  readonly threadsRunning?: number;
+  /** Chunks are begun at these times of the day only, UTC: `22:00-05:30`. @default always */
+  readonly hours?: string;
+}
+
+/** What was asked for. */
+export interface SnapshotSpec {
+  /** Patterns (`shop.orders`, `shop.*`); null: every table that the source watches. */
+  readonly tables: readonly string[] | null;
+  /** Only rows for which this SQL expression is true; null: all. */
+  readonly where: string | null;
+  /** Consumers are told to empty each table before its first row: rows that vanished while nobody watched go with it. */
+  readonly truncate: boolean;
+  /** Why it was made. */
+  readonly reason: 'request' | 'initial' | 'gap';
+  readonly limits: SnapshotLimits;
+}
+
+export interface SnapshotFailure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** One table of a snapshot, and how far it is. */
+export interface SnapshotPart {
+  readonly database: string;
+  readonly table: string;
+  readonly state: PartState;
+  /** Where its next chunk begins: what `SnapshotChunk.next` was; null: at the beginning. */
+  readonly after: string | null;
+  /** Rows that were read. */
+  readonly rows: number;
+  /** As the server estimated it at the start. */
+  readonly estimate: number;
+  readonly error: SnapshotFailure | null;
+}
+
+export interface Snapshot {
+  /** Counts up from 1 in each stream. */
+  readonly id: number;
+  readonly state: SnapshotState;
+  readonly spec: SnapshotSpec;
+  /** ms since 1970 UTC */
+  readonly createdMs: number;
+  readonly endedMs: number | null;
+  /** Why all of it has failed. A table that failed says so itself. */
+  readonly error: SnapshotFailure | null;
+  /** Null until the source was asked which tables there are. */
+  readonly parts: readonly SnapshotPart[] | null;
+}
+
+/** Where snapshots are kept. A promise of a write resolves when it is durable. */
+export interface SnapshotStore {
+  /** The snapshot itself; its parts only when `parts` says so. */
+  save(snapshot: Snapshot, what: { readonly parts: boolean }): Promise<void>;
+  savePart(id: number, part: SnapshotPart): Promise<void>;
+}
+
+/** `running` and `paused`: it can still bring rows. */
+export function isOver({ state }: Snapshot): boolean {
+  return state === 'done' || state === 'failed' || state === 'cancelled';
+}

@@ -1,0 +1,385 @@
+import { Backoff } from '../../base/backoff.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { SchemaChange } from '../../core/change.ts';
+import { isTidingsError, TidingsError } from '../../core/errors.ts';
+import type { Logger } from '../../core/logger.ts';
+import { isTransient } from '../../core/retry.ts';
+import type { SnapshotMerger } from '../../core/snapshots/merger.ts';
+import { SnapshotRun } from '../../core/snapshots/snapshot-run.ts';
+import {
+  isOver,
+  type Snapshot,
+  type SnapshotPart,
+  type SnapshotSpec,
+  type SnapshotStore,
+} from '../../core/snapshots/snapshot-state.ts';
+import { parseHours } from '../../core/snapshots/source-load.ts';
+import type { SnapshotReader } from '../../core/snapshot.ts';
+import type { Source } from '../../core/source.ts';
+import { parseTablePattern } from '../../core/table-pattern.ts';
+import type { ChangeLog } from '../log/change-log.ts';
+import type { SnapshotOptions, SnapshotRequest, SnapshotStatus, StreamSnapshots } from '../relay-api.ts';
+import { orAborted } from './or-aborted.ts';
+import { SnapshotRate } from './snapshot-rate.ts';
+
+export interface SnapshotServiceOptions {
+  readonly stream: string;
+  readonly log: ChangeLog;
+  readonly store: SnapshotStore & { load(): Promise<readonly Snapshot[]> };
+  readonly options: SnapshotOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** One that is being carried out. */
+interface Running {
+  readonly run: SnapshotRun;
+  readonly stop: AbortController;
+  readonly rate: SnapshotRate;
+}
+
+const AGAIN = { delayMinMs: 250, delayMaxMs: 30_000 };
+
+/** CREATE TABLE in the stream: the table's rows are all to come, so nobody needs a snapshot of it. */
+const CREATES_TABLE = /^\s*create\s+(or\s+replace\s+)?table\b/i;
+
+/**
+ * The snapshots of one stream: kept in the relay's state, carried out one after the other while the source is read, and gone on with
+ * after whatever came in between.
+ */
+export class SnapshotService implements StreamSnapshots {
+  readonly #options: SnapshotServiceOptions;
+  readonly #snapshots = new Map<number, Snapshot>();
+  #running: Running | null = null;
+  #session: { readonly stop: AbortController; readonly ended: Promise<void> } | null = null;
+  #wake: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** Whether the source can read rows at all; null before it was opened. */
+  #canRead: boolean | null = null;
+
+  private constructor(options: SnapshotServiceOptions, snapshots: readonly Snapshot[]) {
+    this.#options = options;
+    for (const snapshot of snapshots) this.#snapshots.set(snapshot.id, snapshot);
+  }
+
+  static async open(options: SnapshotServiceOptions): Promise<SnapshotService> {
+    return new SnapshotService(options, await options.store.load());
+  }
+
+  list(): readonly SnapshotStatus[] {
+    return [...this.#snapshots.keys()].map((id) => this.#status(this.#get(id)));
+  }
+
+  get(id: number): SnapshotStatus | null {
+    return this.#snapshots.has(id) ? this.#status(this.#get(id)) : null;
+  }
+
+  async start(request: SnapshotRequest): Promise<SnapshotStatus> {
+    const { tables = null, where = null, truncate = false, limits = {} } = request;
+    for (const text of tables ?? []) parseTablePattern(text, { database: null });
+    if (limits.hours !== undefined) parseHours(limits.hours);
+    if (truncate && where !== null) {
+      throw new TidingsError('SNAPSHOT_INVALID', 'a snapshot of some rows cannot empty the tables of its consumers', {
+        hint: 'Leave out the condition, or the marker.',
+      });
+    }
+    if (this.#canRead === false) throw this.#unsupported();
+    return this.#status(await this.#add({ tables, where, truncate, reason: 'request', limits }));
+  }
+
+  async pause(id: number): Promise<void> {
+    const snapshot = this.#open(id);
+    if (snapshot.state === 'running') await this.#stopAs({ ...snapshot, state: 'paused' });
+  }
+
+  async resume(id: number): Promise<void> {
+    const snapshot = this.#open(id);
+    if (snapshot.state !== 'paused') return;
+    await this.#save({ ...snapshot, state: 'running' });
+    this.#wakeUp();
+  }
+
+  async cancel(id: number): Promise<void> {
+    const snapshot = this.#open(id);
+    await this.#stopAs({ ...snapshot, state: 'cancelled', endedMs: this.#options.clock.nowMs() });
+  }
+
+  /** The binlog behind the stream's end is gone: what came in between is made good by all rows anew. Durable when it resolves. */
+  async repair(): Promise<void> {
+    const waiting = [...this.#snapshots.values()].some(
+      ({ state, spec, parts }) => state === 'running' && spec.reason === 'gap' && parts === null,
+    );
+    if (!waiting) await this.#add(this.#specOf('gap'));
+  }
+
+  /** The source is being read: snapshots may be, until `detach`. */
+  attach(source: Source, merger: SnapshotMerger): void {
+    this.#canRead = source.openSnapshots !== undefined;
+    const stop = new AbortController();
+    const ended = this.#work(source, merger, stop.signal);
+    this.#session = { stop, ended };
+  }
+
+  async detach(): Promise<void> {
+    const session = this.#session;
+    this.#session = null;
+    session?.stop.abort();
+    await session?.ended;
+  }
+
+  /** The stream has brought it. A table whose creation it has seen needs no snapshot. */
+  noteSchema({ database, table, sql }: SchemaChange): void {
+    if (table === null || !CREATES_TABLE.test(sql)) return;
+    const initial = [...this.#snapshots.values()].findLast(({ spec }) => spec.reason === 'initial');
+    if (initial === undefined || initial.parts === null) return;
+    if (this.#isCovered(database, table)) return;
+    const part: SnapshotPart = { database, table, state: 'done', after: null, rows: 0, estimate: 0, error: null };
+    const { store, logger } = this.#options;
+    this.#snapshots.set(initial.id, { ...initial, parts: [...initial.parts, part] });
+    store.save({ ...initial, parts: [part] }, { parts: true }).catch((error: unknown) => {
+      logger.warn({ error, database, table }, 'that a new table needs no snapshot could not be noted');
+    });
+  }
+
+  async #work(source: Source, merger: SnapshotMerger, signal: AbortSignal): Promise<void> {
+    const { logger, clock, options } = this.#options;
+    const backoff = new Backoff(AGAIN);
+    while (!signal.aborted) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
+        await this.#serve(source, merger, { signal, works: () => backoff.reset() });
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const delayMs = backoff.nextDelayMs();
+        const level = isTransient(error) && !backoff.atCeiling ? 'info' : 'error';
+        logger[level]({ error, delayMs, initial: options.initial }, 'snapshots of the stream cannot be read now');
+        // oxlint-disable-next-line no-await-in-loop -- the pause between two attempts
+        await clock.sleep(delayMs, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Carries out what there is, until the signal aborts. */
+  async #serve(
+    source: Source,
+    merger: SnapshotMerger,
+    { signal, works }: { signal: AbortSignal; works: () => void },
+  ): Promise<void> {
+    const { logger, options } = this.#options;
+    if (source.openSnapshots === undefined) {
+      if (options.initial === true) logger.warn({}, "the stream's source cannot read existing rows");
+      return;
+    }
+    let reader: SnapshotReader | null = null;
+    try {
+      if (options.initial === true) {
+        reader = await this.#openReader(source, signal);
+        await this.#addInitial(reader);
+      }
+      for (;;) {
+        signal.throwIfAborted();
+        const next = [...this.#snapshots.values()].find(({ state }) => state === 'running');
+        if (next === undefined) {
+          const woken = this.#wake.promise;
+          // oxlint-disable-next-line no-await-in-loop -- connections are not held while there is nothing to read
+          await reader?.close();
+          reader = null;
+          // oxlint-disable-next-line no-await-in-loop -- until there is one
+          await orAborted(woken, signal);
+          continue;
+        }
+        // oxlint-disable-next-line no-await-in-loop
+        reader ??= await this.#openReader(source, signal);
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        await this.#carryOut(next, { reader, merger, signal });
+        works();
+      }
+    } finally {
+      await reader?.close();
+    }
+  }
+
+  async #carryOut(
+    snapshot: Snapshot,
+    { reader, merger, signal }: { reader: SnapshotReader; merger: SnapshotMerger; signal: AbortSignal },
+  ): Promise<void> {
+    const { clock, logger, log, store } = this.#options;
+    const stop = new AbortController();
+    const end = (): void => stop.abort(signal.reason);
+    signal.addEventListener('abort', end);
+    if (signal.aborted) end();
+    const run = new SnapshotRun(snapshot, {
+      reader,
+      merger,
+      store,
+      durable: () => orAborted(log.flush(), stop.signal),
+      clock,
+      log: logger.child({ snapshot: snapshot.id }),
+      signal: stop.signal,
+      formerTables: () => log.tables(),
+    });
+    this.#running = { run, stop, rate: new SnapshotRate(clock) };
+    logger.info({ snapshot: snapshot.id, reason: snapshot.spec.reason }, 'a snapshot is being read');
+    try {
+      await run.run();
+      logger.info({ snapshot: snapshot.id, state: run.snapshot.state }, 'a snapshot is over');
+    } catch (error) {
+      // Stopped by hand: its new state is saved by whoever did it.
+      if (stop.signal.aborted) return;
+      if (isTransient(error) || !isTidingsError(error)) throw error;
+      const { code, message, hint } = error;
+      logger.error({ snapshot: snapshot.id, error }, 'a snapshot has failed');
+      await this.#save({ ...run.snapshot, state: 'failed', endedMs: clock.nowMs(), error: { code, message, hint } });
+    } finally {
+      signal.removeEventListener('abort', end);
+      const now = this.#snapshots.get(snapshot.id);
+      // Paused or cancelled meanwhile, it keeps that state; how far it is comes of the run.
+      const state = now === undefined || now.state === 'running' ? run.snapshot : { ...run.snapshot, ...stateOf(now) };
+      this.#snapshots.set(snapshot.id, state);
+      this.#running = null;
+    }
+  }
+
+  /** The first one of all tables, or one of those that have come into the stream's selection since. */
+  async #addInitial(reader: SnapshotReader): Promise<void> {
+    const had = [...this.#snapshots.values()].filter(({ spec }) => spec.reason === 'initial');
+    if (had.length === 0) {
+      await this.#add(this.#specOf('initial'));
+      return;
+    }
+    // One that has no plan yet takes in what there is.
+    if (had.some(({ parts }) => parts === null)) return;
+    const missing = (await reader.tables()).filter(({ database, name }) => !this.#isCovered(database, name));
+    if (missing.length === 0) return;
+    const tables = missing.map(({ database, name }) => `${quoted(database)}.${quoted(name)}`);
+    await this.#add({ ...this.#specOf('initial'), tables });
+  }
+
+  #isCovered(database: string, table: string): boolean {
+    return [...this.#snapshots.values()].some(
+      ({ spec, parts }) =>
+        spec.reason === 'initial' && parts?.some((part) => part.database === database && part.table === table) === true,
+    );
+  }
+
+  #specOf(reason: 'initial' | 'gap'): SnapshotSpec {
+    const { limits = {} } = this.#options.options;
+    return { tables: null, where: null, truncate: reason === 'gap', reason, limits };
+  }
+
+  async #add(spec: SnapshotSpec): Promise<Snapshot> {
+    const id = Math.max(0, ...this.#snapshots.keys()) + 1;
+    const createdMs = this.#options.clock.nowMs();
+    const snapshot: Snapshot = { id, state: 'running', spec, createdMs, endedMs: null, error: null, parts: null };
+    // At once, so that the number is taken.
+    this.#snapshots.set(id, snapshot);
+    try {
+      await this.#options.store.save(snapshot, { parts: false });
+    } catch (error) {
+      this.#snapshots.delete(id);
+      throw error;
+    }
+    this.#wakeUp();
+    return snapshot;
+  }
+
+  async #stopAs(snapshot: Snapshot): Promise<void> {
+    this.#snapshots.set(snapshot.id, snapshot);
+    if (this.#running?.run.snapshot.id === snapshot.id) this.#running.stop.abort();
+    await this.#options.store.save(snapshot, { parts: false });
+  }
+
+  async #save(snapshot: Snapshot): Promise<void> {
+    await this.#options.store.save(snapshot, { parts: false });
+    this.#snapshots.set(snapshot.id, snapshot);
+  }
+
+  async #openReader(source: Source, signal: AbortSignal): Promise<SnapshotReader> {
+    // Only once the stream has a place can its server be compared with the reader's.
+    if (source.ready !== undefined) await orAborted(source.ready(), signal);
+    const opening = source.openSnapshots?.();
+    if (opening === undefined) throw this.#unsupported();
+    return opening;
+  }
+
+  #wakeUp(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  #get(id: number): Snapshot {
+    const running = this.#running?.run.snapshot;
+    const kept = this.#snapshots.get(id);
+    if (kept === undefined) {
+      throw new TidingsError('SNAPSHOT_UNKNOWN', `stream ${this.#options.stream} has no snapshot ${id}`, {
+        details: { stream: this.#options.stream, snapshot: id },
+      });
+    }
+    return running?.id === id ? { ...running, ...stateOf(kept) } : kept;
+  }
+
+  /** @throws TidingsError SNAPSHOT_UNKNOWN, SNAPSHOT_INVALID when it is over */
+  #open(id: number): Snapshot {
+    const snapshot = this.#get(id);
+    if (!isOver(snapshot)) return snapshot;
+    throw new TidingsError('SNAPSHOT_INVALID', `snapshot ${id} is over: ${snapshot.state}`, {
+      details: { stream: this.#options.stream, snapshot: id, state: snapshot.state },
+    });
+  }
+
+  #status(snapshot: Snapshot): SnapshotStatus {
+    const { id, state, spec, createdMs, endedMs, error: failure, parts } = snapshot;
+    const running = this.#running?.run.snapshot.id === id ? this.#running : null;
+    const rows = (parts ?? []).reduce((sum, part) => sum + part.rows, 0);
+    const left = (parts ?? []).reduce(
+      (sum, part) =>
+        sum + (part.state === 'waiting' || part.state === 'reading' ? Math.max(part.estimate - part.rows, 0) : 0),
+      0,
+    );
+    const perSecond = running?.rate.perSecond(rows) ?? null;
+    return {
+      id,
+      state,
+      spec,
+      createdMs,
+      endedMs,
+      error: failure,
+      rows,
+      estimate: parts === null ? null : rows + left,
+      percent: isOver(snapshot) ? (state === 'done' ? 100 : null) : percentOf(parts === null ? null : { rows, left }),
+      rowsPerSecond: perSecond,
+      secondsLeft: perSecond === null || perSecond === 0 || parts === null ? null : left / perSecond,
+      waitsFor: state === 'running' ? (running === null ? 'source' : running.run.pause) : null,
+      tables: (parts ?? []).map(({ database, table, state: of, rows: read, estimate, error }) => ({
+        database,
+        table,
+        state: of,
+        rows: read,
+        estimate,
+        error,
+      })),
+    };
+  }
+
+  #unsupported(): TidingsError {
+    const { stream } = this.#options;
+    return new TidingsError('SNAPSHOT_UNSUPPORTED', `the source of stream ${stream} cannot read existing rows`, {
+      details: { stream },
+    });
+  }
+}
+
+function stateOf({ state, endedMs, error }: Snapshot): Pick<Snapshot, 'state' | 'endedMs' | 'error'> {
+  return { state, endedMs, error };
+}
+
+/** Estimates may be wrong: while there is a chunk to come, it is not 100. */
+function percentOf(sum: { readonly rows: number; readonly left: number } | null): number | null {
+  if (sum === null) return null;
+  const { rows, left } = sum;
+  return rows + left === 0 ? 0 : Math.min(99.9, Math.round((rows / (rows + left)) * 1000) / 10);
+}
+
+function quoted(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``;
+}
