@@ -2,6 +2,14 @@ import { z } from 'zod';
 import { HttpRequests } from '../client/http-requests.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
 import type { RelayAddress } from './relay-arguments.ts';
+import {
+  type SnapshotAction,
+  type SnapshotDetails,
+  snapshotDetails,
+  type SnapshotOrder,
+  type SnapshotSummary,
+  snapshotSummary,
+} from './relay-snapshots.ts';
 
 export interface StreamSummary {
   readonly name: string;
@@ -116,6 +124,22 @@ export class RelayApi {
   async turn(action: 'pause' | 'resume', stream: string, name: string | undefined): Promise<void> {
     const path = name === undefined ? streamPath(stream) : groupPath(stream, name);
     await this.#ask('POST', `${path}/${action}`, z.unknown());
+  }
+
+  async snapshots(stream: string): Promise<readonly SnapshotSummary[]> {
+    return this.#ask('GET', `${streamPath(stream)}/snapshots`, z.array(snapshotSummary));
+  }
+
+  async snapshot(stream: string, id: number): Promise<SnapshotDetails> {
+    return this.#ask('GET', `${streamPath(stream)}/snapshots/${id}`, snapshotDetails);
+  }
+
+  async startSnapshot(stream: string, order: SnapshotOrder): Promise<SnapshotDetails> {
+    return this.#ask('POST', `${streamPath(stream)}/snapshots`, snapshotDetails, order);
+  }
+
+  async turnSnapshot(action: SnapshotAction, stream: string, id: number): Promise<SnapshotDetails> {
+    return this.#ask('POST', `${streamPath(stream)}/snapshots/${id}/${action}`, snapshotDetails);
   }
 
   close(): void {

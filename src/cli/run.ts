@@ -8,6 +8,20 @@ import { GROUPS, runGroups } from './commands/groups.ts';
 import { PAUSE, RESUME, runPause, runResume } from './commands/pause.ts';
 import { REPLAY, runReplay } from './commands/replay.ts';
 import { RUN, runRelay } from './commands/run-relay.ts';
+import {
+  runSnapshotCancel,
+  runSnapshotList,
+  runSnapshotPause,
+  runSnapshotResume,
+  runSnapshotShow,
+  runSnapshotStart,
+  SNAPSHOT_CANCEL,
+  SNAPSHOT_LIST,
+  SNAPSHOT_PAUSE,
+  SNAPSHOT_RESUME,
+  SNAPSHOT_SHOW,
+  SNAPSHOT_START,
+} from './commands/snapshot.ts';
 import { runStreams, STREAMS } from './commands/streams.ts';
 import { runTail, TAIL } from './commands/tail.ts';
 import { runValidate, VALIDATE } from './commands/validate.ts';
@@ -31,6 +45,12 @@ export const COMMANDS: readonly Command[] = [
   { spec: CHECKPOINT_GET, run: runCheckpointGet },
   { spec: CHECKPOINT_SET, run: runCheckpointSet },
   { spec: REPLAY, run: runReplay },
+  { spec: SNAPSHOT_START, run: runSnapshotStart },
+  { spec: SNAPSHOT_LIST, run: runSnapshotList },
+  { spec: SNAPSHOT_SHOW, run: runSnapshotShow },
+  { spec: SNAPSHOT_PAUSE, run: runSnapshotPause },
+  { spec: SNAPSHOT_RESUME, run: runSnapshotResume },
+  { spec: SNAPSHOT_CANCEL, run: runSnapshotCancel },
   { spec: PAUSE, run: runPause },
   { spec: RESUME, run: runResume },
   { spec: TAIL, run: runTail },

@@ -17,7 +17,7 @@ export function createChangeStream<R = Row>(
   options: StreamOptions,
   { onClose, ...timing }: ConsumerInternals = {},
 ): ChangeStream<R> {
-  const { group, checkpoints, onAssigned, onRevoked, member } = options;
+  const { group, checkpoints, onAssigned, onRevoked, member, bootstrap = 'never' } = options;
   if (group !== undefined && checkpoints !== undefined) {
     throw new TidingsError(
       'CONFIG_INVALID',
@@ -26,6 +26,11 @@ export function createChangeStream<R = Row>(
   }
   if (group === undefined && (onAssigned !== undefined || onRevoked !== undefined || member !== undefined)) {
     throw new TidingsError('CONFIG_INVALID', '`member`, `onAssigned` and `onRevoked` are for a reader with a `group`');
+  }
+  if (group === undefined && bootstrap !== 'never') {
+    throw new TidingsError('CONFIG_INVALID', '`bootstrap` is for a reader with a `group`', {
+      hint: 'The relay keeps what a group has had of the rows. Or begin the stream itself with them: `snapshot: initial`.',
+    });
   }
   const engine =
     group === undefined

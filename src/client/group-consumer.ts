@@ -48,7 +48,7 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
   #failure: { readonly error: unknown; readonly ofReading: boolean } | null = null;
 
   constructor(transport: Transport, options: StreamOptions & { readonly group: string }, timing: ConsumerTiming) {
-    const { group, member = randomMember(), from, sessionTimeoutMs, log, untilEnd = false } = options;
+    const { group, member = randomMember(), from, sessionTimeoutMs, bootstrap, log, untilEnd = false } = options;
     this.#idle.resolve();
     this.#transport = transport;
     this.#options = options;
@@ -60,6 +60,7 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
       join: {
         ...(from === undefined ? {} : { from }),
         ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
+        ...(bootstrap === undefined ? {} : { bootstrap }),
       },
       onChange: () => {
         this.#ring();
@@ -243,12 +244,18 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
         this.#opened = incarnation;
         return reader;
       } catch (error) {
-        if (!isTidingsError(error) || error.code !== 'GROUP_MEMBER_UNKNOWN') throw error;
+        if (!isTidingsError(error) || !this.#isCuredByJoining(error.code)) throw error;
         // oxlint-disable-next-line no-await-in-loop -- it reads as a member only once it is one
         await this.#session.rejoin(incarnation);
         signal.throwIfAborted();
       }
     }
+  }
+
+  /** A group whose place is no longer kept gets a new one when a member that wants all rows joins. */
+  #isCuredByJoining(code: string): boolean {
+    const { bootstrap = 'never' } = this.#options;
+    return code === 'GROUP_MEMBER_UNKNOWN' || (code === 'SCN_PURGED' && bootstrap !== 'never');
   }
 
   /** Whoever waits looks again. */

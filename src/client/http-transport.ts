@@ -45,10 +45,11 @@ export class HttpTransport implements Transport {
     return this.#open(`${this.#memberPath(member)}/changes?${filterQuery(request).toString()}`, signal);
   }
 
-  async join(member: MemberName, { from, sessionTimeoutMs }: JoinOptions): Promise<Assignment> {
+  async join(member: MemberName, { from, sessionTimeoutMs, bootstrap }: JoinOptions): Promise<Assignment> {
     const answer = await this.#options.requests.json('PUT', this.#memberPath(member), {
       ...(from === undefined ? {} : { from: startText(from) }),
       ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
+      ...(bootstrap === undefined ? {} : { bootstrap }),
     });
     return asAssignment(answer);
   }

@@ -126,7 +126,7 @@ export class MemberSession {
       () => {
         sentMs = performance.now();
         this.#asked = true;
-        return transport.join(member, join);
+        return transport.join(member, this.incarnation === 0 ? join : rejoining(join));
       },
       {
         backoff: this.#backoff,
@@ -207,4 +207,9 @@ export class MemberSession {
     this.failure = { error };
     this.#options.onChange();
   }
+}
+
+/** Joining again after the relay has forgotten the member is no beginning: nothing is to come anew without need. */
+function rejoining(join: JoinOptions): JoinOptions {
+  return join.bootstrap === 'always' ? { ...join, bootstrap: 'auto' } : join;
 }

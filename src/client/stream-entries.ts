@@ -15,7 +15,7 @@ export function entriesOf<R>(parts: readonly LogTransactionPart[], partitions: n
     const { committedAtUs } = transaction;
     for (const entry of entries) {
       if (entry.type !== 'rows') result.push({ ...entry, committedAtUs });
-      else if (partitions === null && entry.moved === null) pushChanges(result, entry, committedAtUs);
+      else if (partitions === null && entry.moved === null && !entry.snapshot) pushChanges(result, entry, committedAtUs);
       else pushPlacedChanges(result, entry, { committedAtUs, partitions });
     }
   }
@@ -43,7 +43,7 @@ function pushChanges<R>(result: StreamEntry<R>[], rows: LogRowBatch, committedAt
   }
 }
 
-/** Those of a group's member, and halves of updates that moved the key. */
+/** Those of a group's member, of a snapshot, and halves of updates that moved the key. */
 function pushPlacedChanges<R>(
   result: StreamEntry<R>[],
   rows: LogRowBatch,
@@ -52,9 +52,10 @@ function pushPlacedChanges<R>(
   const changes: StreamEntry<R>[] = [];
   pushChanges(changes, rows, committedAtUs);
   const hashes = partitions === null ? null : rows.hashes();
-  const { moved } = rows;
+  const { moved, snapshot } = rows;
   for (const [i, change] of changes.entries()) {
     const place = {
+      ...(snapshot ? { snapshot } : {}),
       ...(moved === null ? {} : { moved }),
       ...(hashes === null ? {} : { partition: (hashes[i] ?? 0) % (partitions ?? 1) }),
     };

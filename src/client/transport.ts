@@ -1,5 +1,5 @@
 import type { ChangeKind } from '../core/change.ts';
-import type { StartAt } from '../core/consumer.ts';
+import type { BootstrapMode, StartAt } from '../core/consumer.ts';
 import type { Assignment, CommitRequest, CommitResult, Heartbeat } from '../core/group.ts';
 
 /**
@@ -35,6 +35,8 @@ export interface JoinOptions {
   /** Where the group begins that has no checkpoint yet. @default latest */
   readonly from?: StartAt;
   readonly sessionTimeoutMs?: number;
+  /** Whether the group gets the rows that exist, before what comes. @default never */
+  readonly bootstrap?: BootstrapMode;
 }
 
 export interface FilterRequest {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { areHours, HOURS_PATTERN, HOURS_TEXT, SNAPSHOT_BOUNDS } from '../core/snapshots/request-bounds.ts';
 import type { Unit } from './schema-model.ts';
 
 /**
@@ -28,6 +29,23 @@ export function relayConfigSchema(sourceSchemas: ReadonlyMap<string, z.ZodObject
         ),
       retention: retention.prefault({}).describe('How long changes are kept.'),
       log: log.prefault({}).describe('How changes are written to disk.'),
+      snapshot: z
+        .enum(['initial', 'never'])
+        .default('never')
+        .describe(
+          'initial: a new stream begins with the rows that exist already, and a table that comes into its selection later with its own.',
+        ),
+      onGap: z
+        .enum(['stop', 'snapshot'])
+        .default('stop')
+        .describe(
+          'When the source no longer has what comes next. stop: fail with the remedy, for a person; snapshot: go on at its present end, and make the gap good with all rows anew, each table emptied first.',
+        ),
+      snapshotLimits: snapshotLimits
+        .prefault({})
+        .describe(
+          "How much of the source's time such snapshots may take. One that is asked for has limits of its own.",
+        ),
     })
     .meta({ 'x-name': 'StreamConfig' });
   return z
@@ -83,6 +101,14 @@ export interface ParsedStream {
     readonly syncDelay: number;
     readonly fsync: boolean;
   };
+  readonly snapshot: 'initial' | 'never';
+  readonly onGap: 'stop' | 'snapshot';
+  readonly snapshotLimits: {
+    readonly parallel: number;
+    readonly rowsPerSecond?: number;
+    readonly threadsRunning?: number;
+    readonly hours?: string;
+  };
 }
 
 const PARTITIONS_MAX = 1024;
@@ -137,6 +163,33 @@ const log = z
   })
   .meta({ 'x-name': 'LogConfig' });
 
+const snapshotLimits = z
+  .strictObject({
+    parallel: z.int().min(1).max(SNAPSHOT_BOUNDS.parallel).default(2).describe('Tables that are read at a time.'),
+    rowsPerSecond: z
+      .int()
+      .min(1)
+      .max(SNAPSHOT_BOUNDS.rowsPerSecond)
+      .optional()
+      .describe('Rows, of all tables together.')
+      .meta({ 'x-default': 'no limit' }),
+    threadsRunning: z
+      .int()
+      .min(1)
+      .max(SNAPSHOT_BOUNDS.threadsRunning)
+      .optional()
+      .describe("Nothing is read while more of the server's connections work (its `Threads_running`).")
+      .meta({ 'x-default': 'no limit' }),
+    hours: z
+      .string()
+      .regex(HOURS_PATTERN)
+      .refine((text) => areHours(text), { error: `are not ${HOURS_TEXT}` })
+      .optional()
+      .describe('Rows are read at these times of the day only, in UTC: `22:00-05:30`.')
+      .meta({ 'x-allowed': HOURS_TEXT, 'x-default': 'always' }),
+  })
+  .meta({ 'x-name': 'SnapshotLimitsConfig' });
+
 const token = z
   .strictObject({
     token: z
@@ -146,7 +199,9 @@ const token = z
       .meta({ 'x-secret': true, 'x-allowed': 'letters, digits and punctuation of ASCII' }),
     role: z
       .enum(['read', 'operate', 'admin'])
-      .describe('read: consume; operate: also pause, resume and reset checkpoints; admin: also remove groups.'),
+      .describe(
+        'read: consume; operate: also pause, resume, reset checkpoints and start snapshots; admin: also remove groups.',
+      ),
     name: z
       .string()
       .min(1)

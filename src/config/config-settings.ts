@@ -1,4 +1,4 @@
-import type { LogOptions, RetentionOptions } from '../relay/relay-api.ts';
+import type { LogOptions, RetentionOptions, SnapshotOptions } from '../relay/relay-api.ts';
 import type { HttpOptions } from '../relay/server/http-options.ts';
 
 /** A configuration, checked and complete: what the relay and its server are opened with. */
@@ -14,6 +14,7 @@ export interface StreamSettings {
   readonly partitions: number;
   readonly retention: RetentionOptions;
   readonly log: LogOptions;
+  readonly snapshots: SnapshotOptions;
 }
 
 export interface SourceSettings {

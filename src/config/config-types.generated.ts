@@ -37,7 +37,7 @@ export interface HttpConfig {
 export interface TokenConfig {
   /** What a client sends as `Authorization: Bearer …`. */
   readonly token: string;
-  /** read: consume; operate: also pause, resume and reset checkpoints; admin: also remove groups. */
+  /** read: consume; operate: also pause, resume, reset checkpoints and start snapshots; admin: also remove groups. */
   readonly role: 'read' | 'operate' | 'admin';
   /** What the log calls its bearer. @default the role */
   readonly name?: string | undefined;
@@ -59,6 +59,12 @@ export interface StreamConfig {
   readonly retention?: RetentionConfig | undefined;
   /** How changes are written to disk. */
   readonly log?: LogConfig | undefined;
+  /** initial: a new stream begins with the rows that exist already, and a table that comes into its selection later with its own. @default never */
+  readonly snapshot?: 'initial' | 'never' | undefined;
+  /** When the source no longer has what comes next. stop: fail with the remedy, for a person; snapshot: go on at its present end, and make the gap good with all rows anew, each table emptied first. @default stop */
+  readonly onGap?: 'stop' | 'snapshot' | undefined;
+  /** How much of the source's time such snapshots may take. One that is asked for has limits of its own. */
+  readonly snapshotLimits?: SnapshotLimitsConfig | undefined;
 }
 
 export interface MysqlSourceConfig {
@@ -115,4 +121,15 @@ export interface LogConfig {
   readonly syncDelay?: Duration | 0 | undefined;
   /** false: a power failure may lose the last changes; a crash of the process does not. @default true */
   readonly fsync?: boolean | undefined;
+}
+
+export interface SnapshotLimitsConfig {
+  /** Tables that are read at a time. @default 2 */
+  readonly parallel?: number | undefined;
+  /** Rows, of all tables together. @default no limit */
+  readonly rowsPerSecond?: number | undefined;
+  /** Nothing is read while more of the server's connections work (its `Threads_running`). @default no limit */
+  readonly threadsRunning?: number | undefined;
+  /** Rows are read at these times of the day only, in UTC: `22:00-05:30`. @default always */
+  readonly hours?: string | undefined;
 }

@@ -39,6 +39,9 @@ streams:
     partitions: 8
     retention: { maxAge: 1d, maxBytes: 1GiB, groupBytes: 0B }
     log: { segmentBytes: 1MiB, syncDelay: 5ms, compression: zstd, fsync: false }
+    snapshot: initial
+    onGap: snapshot
+    snapshotLimits: { parallel: 4, rowsPerSecond: 50000, threadsRunning: 20, hours: 22:00-05:30 }
 `,
   );
   expect(settings?.directory).toBe(join(folder, 'data'));
@@ -48,7 +51,17 @@ streams:
     partitions: 8,
     retention: { maxAgeMs: 86_400_000, maxBytes: 1024 ** 3, groupBytes: 0 },
     log: { segmentBytes: 1024 ** 2, syncDelayMs: 5, compression: 'zstd', fsync: false },
+    snapshots: {
+      initial: true,
+      onGap: 'snapshot',
+      limits: { parallel: 4, rowsPerSecond: 50_000, threadsRunning: 20, hours: '22:00-05:30' },
+    },
   });
+});
+
+test('nothing that is not asked for is read of the rows that exist, and a gap is for a person', async () => {
+  const { settings } = await load('n.yaml', "streams: { s: { source: { type: mysql, url: 'mysql://h' } } }");
+  expect(settings?.streams.get('s')?.snapshots).toEqual({ initial: false, onGap: 'stop', limits: { parallel: 2 } });
 });
 
 test('tokens and passwords are told, so that nothing that is logged shows them', async () => {
@@ -128,6 +141,7 @@ describe('the JSON Schema for editors', () => {
     for (const right of [
       `${stream}\nhttp: { port: '\${PORT}', heartbeat: 15s }`,
       "streams: { s: { source: { type: mysql, url: x, eventBytesMax: 2MiB, heartbeatMs: 500 }, log: { fsync: '${F:-true}' } } }",
+      "streams: { s: { source: { type: mysql, url: x }, snapshot: initial, snapshotLimits: { parallel: 4, hours: '22:00-05:30' } } }",
     ]) {
       expect({ right, accepted: accepts(parse(right)) }).toEqual({ right, accepted: true });
     }
@@ -143,6 +157,8 @@ describe('the JSON Schema for editors', () => {
       'streams: { a/b: { source: { type: mysql, url: x } } }',
       'streams: { s: { source: { type: mysql, url: x, tables: shop } } }',
       'streams: { s: { source: { type: mysql, url: x }, log: { compression: gzip } } }',
+      'streams: { s: { source: { type: mysql, url: x }, onGap: go } }',
+      'streams: { s: { source: { type: mysql, url: x }, snapshotLimits: { parallel: 17 } } }',
     ]) {
       expect({ wrong, accepted: accepts(parse(wrong)) }).toEqual({ wrong, accepted: false });
     }

@@ -140,7 +140,8 @@ function settingsOf(
   };
 }
 
-function streamSettings({ source, partitions, retention, log }: ParsedStream): StreamSettings {
+function streamSettings(stream: ParsedStream): StreamSettings {
+  const { source, partitions, retention, log, snapshot, onGap, snapshotLimits } = stream;
   const { type, from, ...options } = source;
   return {
     source: { type, url: source.url, from, options },
@@ -156,6 +157,7 @@ function streamSettings({ source, partitions, retention, log }: ParsedStream): S
       syncDelayMs: log.syncDelay,
       fsync: log.fsync,
     },
+    snapshots: { initial: snapshot === 'initial', onGap, limits: snapshotLimits },
   };
 }
 

@@ -64,6 +64,9 @@ test('a few lines are a configuration: everything else has its default', () => {
         partitions: 64,
         retention: { maxAge: 604_800_000, maxBytes: 64 * 1024 ** 3, groupBytes: 64 * 1024 ** 3 },
         log: { segmentBytes: 256 * 1024 ** 2, compression: 'none', syncDelay: 0, fsync: true },
+        snapshot: 'never',
+        onGap: 'stop',
+        snapshotLimits: { parallel: 2 },
       },
     },
   });
@@ -167,6 +170,39 @@ describe('each mistake names its line, its path, what was found and what is allo
     ['a: !secret x', ['f:1:4: this is not YAML: the file uses a tag that a configuration has no use for']],
   ])('%j', (yaml, expected) => {
     expect(mistakes(yaml)).toEqual(expected);
+  });
+
+  const count = (max: number): string => `a whole number from 1 to ${max}`;
+  const hours = 'two different times of the day in UTC such as 22:00-05:30';
+  const limits = (text: string): string => `snapshotLimits: { ${text} }`;
+
+  test.each([
+    ['snapshot: always', 'snapshot', 'found "always"; allowed: initial, never'],
+    ['snapshot: inital', 'snapshot', 'found "inital"; allowed: initial, never; did you mean initial?'],
+    ['snapshot: true', 'snapshot', 'found true; allowed: initial, never'],
+    ['onGap: snapshots', 'onGap', 'found "snapshots"; allowed: stop, snapshot; did you mean snapshot?'],
+    ['onGap: [stop]', 'onGap', 'found a list; allowed: stop, snapshot'],
+    ['ongap: stop', 'ongap', 'there is no such key; did you mean onGap?'],
+    [
+      'snapshotLimits: 4',
+      'snapshotLimits',
+      'found 4; allowed: a map with parallel, rowsPerSecond, threadsRunning, hours',
+    ],
+    [limits('paralel: 4'), 'snapshotLimits.paralel', 'there is no such key; did you mean parallel?'],
+    [limits('parallel: 0'), 'snapshotLimits.parallel', `found 0; allowed: ${count(16)}`],
+    [limits('parallel: 17'), 'snapshotLimits.parallel', `found 17; allowed: ${count(16)}`],
+    [limits('parallel: 1.5'), 'snapshotLimits.parallel', `found 1.5; allowed: ${count(16)}`],
+    [limits('rowsPerSecond: 0'), 'snapshotLimits.rowsPerSecond', `found 0; allowed: ${count(1e9)}`],
+    [limits('rowsPerSecond: 50k'), 'snapshotLimits.rowsPerSecond', `found "50k"; allowed: ${count(1e9)}`],
+    [limits('threadsRunning: -1'), 'snapshotLimits.threadsRunning', `found -1; allowed: ${count(100_000)}`],
+    [limits('threadsRunning: 100001'), 'snapshotLimits.threadsRunning', `found 100001; allowed: ${count(100_000)}`],
+    [limits('hours: 22'), 'snapshotLimits.hours', `found 22; allowed: ${hours}`],
+    [limits("hours: '22-5'"), 'snapshotLimits.hours', `found "22-5"; allowed: ${hours}`],
+    [limits("hours: '22:00-24:30'"), 'snapshotLimits.hours', `found "22:00-24:30"; allowed: ${hours}`],
+    [limits("hours: '05:00-5:00'"), 'snapshotLimits.hours', `are not ${hours}`],
+  ])('of snapshots: %s', (text, key, message) => {
+    const yaml = `streams:\n  s:\n    source: { type: mysql, url: 'mysql://h' }\n    ${text}`;
+    expect(mistakes(yaml).map((line) => line.replace(/^f:4:\d+: /, ''))).toEqual([`streams.s.${key}: ${message}`]);
   });
 
   test('all of them at once, in the order of the file', () => {

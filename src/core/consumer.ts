@@ -8,6 +8,13 @@ import type { TransactionPart } from './source.ts';
  */
 export type StartAt = 'earliest' | 'latest' | number | Date;
 
+/**
+ * Whether a group gets the rows that exist already, as upserts with `snapshot` set among the changes. `never`: it begins at `from`. `auto`: when it is
+ * new, and when what it would read next is no longer kept (each table then begins with a truncate entry, as rows may have gone meanwhile).
+ * `always`: also each time a first member joins.
+ */
+export type BootstrapMode = 'never' | 'auto' | 'always';
+
 /** The SCN up to which a plain reader's effects are durable. A group's checkpoints are the relay's. */
 export interface CheckpointStore {
   /** Null when there is none yet. */
@@ -32,6 +39,8 @@ export interface StreamOptions {
   readonly where?: Readonly<Record<string, string>>;
   /** Where to begin as long as there is no checkpoint; from then on it does nothing. @default latest */
   readonly from?: StartAt;
+  /** Of a group. Where it takes effect, `from` does nothing. @default never */
+  readonly bootstrap?: BootstrapMode;
   /** Of a reader without a group. @default one in memory */
   readonly checkpoints?: CheckpointStore;
   /** `auto`: a batch is committed when the next one is asked for. @default manual */

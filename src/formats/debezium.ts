@@ -53,7 +53,13 @@ export class DebeziumEncoder implements LineEncoder {
         emit(envelope('d', { before: oldText, after: null, ...rest }));
         emit(envelope('c', { before: null, after: nowText, ...rest }));
       } else {
-        emit(envelope(batch.snapshot === true ? 'r' : OPERATIONS[batch.kind], { before: oldText, after: nowText, ...rest }));
+        emit(
+          envelope(batch.snapshot === true ? 'r' : OPERATIONS[batch.kind], {
+            before: oldText,
+            after: nowText,
+            ...rest,
+          }),
+        );
       }
     }
   }

@@ -1,7 +1,8 @@
 import type { FrameChunk } from '../client/transport.ts';
 import type { RowShape } from '../core/rows/row-shape.ts';
 import type { BatchFilter } from '../formats/log/batch-filter.ts';
-import { batchFirstScn, batchLength, batchShape, batchShapeCount } from '../formats/log/batch-header.ts';
+import { batchFirstScn, batchFlags, batchLength, batchShape, batchShapeCount } from '../formats/log/batch-header.ts';
+import { FLAG } from '../formats/log/batch-layout.ts';
 import type { FilterLane } from '../formats/log/filter-lane.ts';
 import { FilterOutput } from '../formats/log/filter-output.ts';
 import { controlChunk } from './control-chunk.ts';
@@ -41,7 +42,7 @@ export class ChunkSieve {
   pass(chunk: LogChunk, lane: FilterLane, queue: FrameChunk[]): boolean {
     const view = new DataView(chunk.bytes.buffer, chunk.bytes.byteOffset, chunk.bytes.byteLength);
     const isWhole = batchFirstScn(view, chunk.start) > lane.after;
-    if (this.#filter.passesAll && lane.partitions === null && isWhole) {
+    if (this.#filter.passesAll && lane.partitions === null && isWhole && isForEveryone(chunk, view)) {
       this.#tellShapes(chunk, view, queue);
       queue.push(chunk);
       return true;
@@ -163,4 +164,12 @@ export class ChunkSieve {
     }
     if (shapes.length > 0) queue.push(controlChunk({ kind: 'shapes', shapes }));
   }
+}
+
+/** Nothing in it is kept from some readers. */
+function isForEveryone({ start: from, end }: LogChunk, view: DataView): boolean {
+  for (let start = from; start < end; start += batchLength(view, start)) {
+    if ((batchFlags(view, start) & FLAG.addressed) !== 0) return false;
+  }
+  return true;
 }

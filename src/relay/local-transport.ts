@@ -13,12 +13,14 @@ import { Feed } from './feed.ts';
 import type { StreamGroupsService } from './groups/stream-groups.ts';
 import type { ChangeLog } from './log/change-log.ts';
 import { MemberFeed } from './member-feed.ts';
+import type { GroupBootstrap } from './snapshots/group-bootstrap.ts';
 import { SharedFilters } from './shared-outputs.ts';
 
 export interface LocalTransportOptions {
   readonly log: ChangeLog;
   readonly groups: StreamGroupsService;
   readonly seek: (start: StartAt) => Promise<number>;
+  readonly bootstrap: GroupBootstrap;
 }
 
 /** A stream as consumers in the relay's own process reach it, and as the server reaches it for all others. */
@@ -49,8 +51,10 @@ export class LocalTransport implements Transport {
     return Promise.resolve(new MemberFeed({ log, groups, member, filter: this.#filter(request), signal }));
   }
 
-  join(member: MemberName, options: JoinOptions): Promise<Assignment> {
-    return this.#options.groups.join(member, options);
+  async join(member: MemberName, options: JoinOptions): Promise<Assignment> {
+    const { groups, bootstrap } = this.#options;
+    await bootstrap.before(member.group, options.bootstrap ?? 'never');
+    return groups.join(member, options);
   }
 
   heartbeat(member: MemberName, beat: Heartbeat): Promise<Assignment> {

@@ -185,7 +185,7 @@ export class MemberFeed implements FrameReader {
     this.#lanes = this.#lanes.filter((lane) => lane.epochs.size > 0);
     const come = partitions.filter(({ partition }) => !this.#lanes.some((lane) => lane.epochs.has(partition)));
     if (come.length > 0) {
-      const lane = new MemberLane(this.#log, this.#filter, come);
+      const lane = new MemberLane(this.#log, this.#filter, { partitions: come, group: this.#member.group });
       const met = this.#lanes.find((other) => other.at === lane.at);
       this.#lanes.push(lane);
       if (met !== undefined) this.#merge(lane, met);

@@ -1,3 +1,4 @@
+import { groupAudience } from '../core/change.ts';
 import type { BatchFilter } from '../formats/log/batch-filter.ts';
 import type { FilterLane, PartitionSet } from '../formats/log/filter-lane.ts';
 import type { FedPartition } from './groups/group-state.ts';
@@ -14,12 +15,17 @@ export class MemberLane {
   readonly #afterOf: Float64Array;
 
   /** @throws TidingsError SCN_PURGED when the lowest checkpoint is no longer kept */
-  constructor(log: ChangeLog, filter: BatchFilter, partitions: readonly FedPartition[]) {
+  constructor(
+    log: ChangeLog,
+    filter: BatchFilter,
+    { partitions, group }: { partitions: readonly FedPartition[]; group: string },
+  ) {
     this.epochs = new Map(partitions.map(({ partition, epoch }) => [partition, epoch]));
     this.at = Math.min(...partitions.map(({ checkpoint }) => checkpoint));
     this.#afterOf = new Float64Array(log.partitions);
     for (const { partition, checkpoint } of partitions) this.#afterOf[partition] = checkpoint;
-    this.filterLane = filter.lane({ after: this.at, partitions: this.epochs.keys(), afterOf: this.#afterOf });
+    const audience = groupAudience(group);
+    this.filterLane = filter.lane({ after: this.at, partitions: this.epochs.keys(), afterOf: this.#afterOf, audience });
     this.reader = log.openReader(this.at);
   }
 

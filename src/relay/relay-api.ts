@@ -1,7 +1,13 @@
 import type { Transport } from '../client/transport.ts';
 import type { StartAt } from '../core/consumer.ts';
 import type { RetryDirective } from '../core/errors.ts';
-import type { SnapshotFailure, SnapshotLimits, SnapshotPart, SnapshotSpec, SnapshotState } from '../core/snapshots/snapshot-state.ts';
+import type {
+  SnapshotFailure,
+  SnapshotLimits,
+  SnapshotPart,
+  SnapshotSpec,
+  SnapshotState,
+} from '../core/snapshots/snapshot-state.ts';
 import type { LoadPause } from '../core/snapshots/source-load.ts';
 import type { Source } from '../core/source.ts';
 import type { TableSchema } from '../core/table-schema.ts';
@@ -132,6 +138,8 @@ export interface SnapshotRequest {
   readonly tables?: readonly string[] | null;
   /** An SQL expression of the source's dialect; only rows for which it is true. */
   readonly where?: string | null;
+  /** Only this group gets the rows; left out or null: everyone. */
+  readonly group?: string | null;
   /** A truncate marker before each table's first row, so that rows that vanished unseen go. @default false */
   readonly truncate?: boolean;
   readonly limits?: SnapshotLimits;

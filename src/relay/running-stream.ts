@@ -10,6 +10,7 @@ import type { ChangeLog } from './log/change-log.ts';
 import { FileLog } from './log/file-log.ts';
 import type { RelayStream, RetentionOptions, StreamDefinition, StreamStatus } from './relay-api.ts';
 import type { RelayState } from './state/relay-state.ts';
+import { GroupBootstrap } from './snapshots/group-bootstrap.ts';
 import { SnapshotService } from './snapshots/stream-snapshots.ts';
 import { StreamRunner } from './stream-runner.ts';
 
@@ -58,7 +59,7 @@ export class RunningStream implements RelayStream {
     this.snapshots = snapshots;
     this.#state = state;
     this.#seek = seek;
-    this.transport = new LocalTransport({ log, groups, seek });
+    this.transport = new LocalTransport({ log, groups, seek, bootstrap: new GroupBootstrap({ log, groups, snapshots }) });
     this.#runner = new StreamRunner({
       log,
       openSource: (resume) => definition.openSource(resume),
@@ -145,6 +146,7 @@ export async function openRelayStream(options: RunningStreamOptions): Promise<Ru
     const snapshots = await SnapshotService.open({
       stream: name,
       log,
+      groups,
       store: state.snapshots(name),
       options: definition.snapshots ?? {},
       clock,

@@ -20,6 +20,7 @@ import { type ControlFrame, encodeControl } from '../../src/formats/log/control-
 import type { ChangeLog, LogChunk, LogRange, LogReader } from '../../src/relay/log/change-log.ts';
 import type { GroupStatus, RelayStream, StreamGroups, StreamStatus } from '../../src/relay/relay-api.ts';
 import { type BatchOptions, type BuiltBatch, buildBatch } from './batch-bytes.ts';
+import { MemorySnapshots } from './memory-snapshots.ts';
 
 interface Stored extends BuiltBatch {
   readonly last: number;
@@ -243,6 +244,7 @@ export class MemoryStream implements RelayStream, Transport, StreamGroups {
   readonly name: string;
   readonly log: MemoryLog;
   readonly calls: Call[] = [];
+  readonly snapshots: MemorySnapshots = new MemorySnapshots(this.calls);
   readonly readers: MemoryReader[] = [];
   /** What readings end with behind `failAfter`. */
   failure: Error | null = null;

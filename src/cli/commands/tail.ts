@@ -1,10 +1,11 @@
 import type { Logger } from '../../core/logger.ts';
 import type { Position } from '../../core/position.ts';
+import { SnapshottingSource } from '../../core/snapshots/snapshotting-source.ts';
 import type { Source, TransactionPart } from '../../core/source.ts';
 import { JsonEncoder } from '../../formats/json.ts';
 import type { LineEncoder } from '../../formats/line-encoder.ts';
 import type { SourceRequest } from '../../registry.ts';
-import { type CommandArguments, type CommandSpec, parseCommandLine } from '../arguments.ts';
+import { type CommandArguments, type CommandSpec, parseCommandLine, usageError } from '../arguments.ts';
 import { type CliContext, commandLog } from '../context.ts';
 import { chooseEncoder, FORMAT_OPTION } from '../choose-encoder.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -41,6 +42,12 @@ export const TAIL: CommandSpec = {
         'Where to start: now, earliest, a position (a line\'s "pos"), or a time (2026-11-20T09:15:02Z). Default: now.',
     },
     { name: 'until', value: '<end>', description: 'Where to end: now (print what is there, then stop) or a position.' },
+    {
+      name: 'snapshot',
+      value: null,
+      description:
+        'Begin with the rows that exist, as upserts among the changes. With --until now: end when all of them were printed.',
+    },
     { name: 'count', value: '<n>', description: 'Stop after n lines.' },
     FORMAT_OPTION,
     ...COMMON_OPTIONS,
@@ -48,6 +55,7 @@ export const TAIL: CommandSpec = {
   examples: [
     'tidings tail mysql://root@127.0.0.1',
     "tidings tail mysql://root@127.0.0.1 --tables 'shop.*,crm.users' --from earliest --until now",
+    "tidings tail mysql://root@127.0.0.1 --tables 'shop.*' --snapshot --until now > rows.ndjson",
     'tidings tail mariadb://root@127.0.0.1 --format keys | while read event key; do …; done',
   ],
 };
@@ -66,8 +74,22 @@ export async function runTail(args: readonly string[], context: CliContext): Pro
     context.stdout,
     parseInteger(parsed, 'count', { max: Number.MAX_SAFE_INTEGER }) ?? null,
   );
-  const source = await address.type.open(sourceRequest(parsed, { url: address.url, log }));
+  const opened = await address.type.open(sourceRequest(parsed, { url: address.url, log }));
+  const source = parsed.has('snapshot')
+    ? new SnapshottingSource(opened, { log, endAfter: parsed.one('until') === 'now' })
+    : opened;
   return new Tail({ source, encoder, printer, log, stop: context.stop }).run();
+}
+
+/** @throws TidingsError a usage error for options that contradict each other */
+function untilOf(args: CommandArguments): string | undefined {
+  const until = args.one('until');
+  if (!args.has('snapshot')) return until;
+  if (args.has('from')) {
+    throw usageError('--snapshot begins with the present rows, and --from somewhere else', 'Leave out one of them.');
+  }
+  if (until === undefined || until === 'now') return undefined;
+  throw usageError(`--snapshot cannot end at "${until}"`, 'Give --until now to end when all rows were printed.');
 }
 
 function sourceRequest(args: CommandArguments, { url, log }: { url: string; log: Logger }): SourceRequest {
@@ -76,7 +98,7 @@ function sourceRequest(args: CommandArguments, { url, log }: { url: string; log:
     exclude: parsePatterns(args, 'exclude'),
     columns: parseColumns(args),
     from: args.one('from'),
-    until: args.one('until'),
+    until: untilOf(args),
     serverId: parseServerId(args),
     // Only Debezium's events have a place for them, and a server that need not send them saves their bytes.
     statements: args.one('format') === 'debezium' ? true : undefined,

@@ -261,7 +261,7 @@ async function run(plan: {
   const consumer = new Consumer();
   const stop = new AbortController();
   const limits = {};
-  const spec = { tables: null, where: null, truncate: false, reason: 'request', limits } as const;
+  const spec = { tables: null, where: null, group: null, truncate: false, reason: 'request', limits } as const;
   const snapshot: Snapshot = { id: 1, state: 'running', spec, createdMs: 0, endedMs: null, error: null, parts: null };
   const durable = async (): Promise<void> => undefined;
   const options = { reader, merger, store, durable, clock: systemClock, log: silentLogger, signal: stop.signal };

@@ -10,6 +10,8 @@ interface Waiting {
   /** Null: nothing comes of it. Asked once, when it is due. */
   readonly make: () => { readonly entries: readonly Entry[]; readonly atUs: number; readonly bytes: number } | null;
   /** The consumer has left behind what was made of it. */
+  /** Who gets it; null: everyone. */
+  readonly audience: string | null;
   readonly done: () => void;
   readonly fail: (error: unknown) => void;
 }
@@ -98,11 +100,12 @@ export class SnapshotMerger {
   async merge(
     window: MergeWindow,
     chunk: SnapshotChunk,
-    { reader }: { reader: SnapshotReader },
+    { reader, audience = null }: { reader: SnapshotReader; audience?: string | null },
   ): Promise<MergeOutcome> {
     let outcome: MergeOutcome = { merged: false, rows: 0, incomplete: [] };
     try {
       await this.#insert({
+        audience,
         isDue: (position) => this.#isStale(window) || reader.reached(position, chunk.mark),
         make: () => {
           this.#windows.delete(window);
@@ -120,8 +123,11 @@ export class SnapshotMerger {
   }
 
   /** Puts entries between the transactions, and resolves when the consumer has left them behind. */
-  insert(entries: readonly Entry[], atUs: number): Promise<void> {
-    return this.#insert({ isDue: () => true, make: () => ({ entries, atUs, bytes: 0 }) });
+  insert(
+    entries: readonly Entry[],
+    { atUs, audience = null }: { atUs: number; audience?: string | null },
+  ): Promise<void> {
+    return this.#insert({ audience, isDue: () => true, make: () => ({ entries, atUs, bytes: 0 }) });
   }
 
   /** Nothing comes of it. */
@@ -148,7 +154,7 @@ export class SnapshotMerger {
     return window.isStale;
   }
 
-  #insert(what: Pick<Waiting, 'isDue' | 'make'>): Promise<void> {
+  #insert(what: Pick<Waiting, 'isDue' | 'make' | 'audience'>): Promise<void> {
     if (this.#ended !== null) return Promise.reject(this.#ended.error);
     return new Promise((done, fail) => {
       this.#waiting.push({ ...what, done, fail });
@@ -172,7 +178,9 @@ export class SnapshotMerger {
     const position = this.#position;
     if (made === null || position === null) return null;
     const { entries, atUs, bytes } = made;
-    const transaction = { id: null, committedAtUs: atUs, serverId: 0, start: position };
+    const { audience } = due;
+    const to = audience === null ? {} : { audience };
+    const transaction = { id: null, committedAtUs: atUs, serverId: 0, start: position, ...to };
     return { parts: [{ transaction, begins: true, restarted: false, entries, end: position }], position, bytes };
   }
 

@@ -1,5 +1,6 @@
 import { Backoff } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
+import { groupAudience } from '../change.ts';
 import { isTidingsError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { isTransient } from '../retry.ts';
@@ -67,6 +68,11 @@ export class SnapshotRun {
   }
 
   readonly #taken = new Set<string>();
+
+  get #audience(): string | null {
+    const { group } = this.#snapshot.spec;
+    return group === null ? null : groupAudience(group);
+  }
 
   get #parts(): readonly SnapshotPart[] {
     return this.#snapshot.parts ?? [];
@@ -147,6 +153,7 @@ export class SnapshotRun {
       table,
       key: key ?? [],
       where,
+      audience: this.#audience,
       reader,
       merger,
       load: this.#load,
@@ -176,7 +183,8 @@ export class SnapshotRun {
   /** Its rows are all that the consumer shall have: what it knows of the table goes. */
   async #tellToTruncate(database: string, table: string): Promise<void> {
     const { merger, clock, durable } = this.#options;
-    await merger.insert([{ type: 'truncate', database, table, sql: '' }], clock.nowMs() * 1000);
+    const options = { atUs: clock.nowMs() * 1000, audience: this.#audience };
+    await merger.insert([{ type: 'truncate', database, table, sql: '' }], options);
     await durable();
   }
 

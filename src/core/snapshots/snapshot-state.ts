@@ -26,10 +26,12 @@ export interface SnapshotSpec {
   readonly tables: readonly string[] | null;
   /** Only rows for which this SQL expression is true; null: all. */
   readonly where: string | null;
+  /** Only this group gets its rows; null: everyone. */
+  readonly group: string | null;
   /** Consumers are told to empty each table before its first row: rows that vanished while nobody watched go with it. */
   readonly truncate: boolean;
   /** Why it was made. */
-  readonly reason: 'request' | 'initial' | 'gap';
+  readonly reason: 'request' | 'initial' | 'gap' | 'bootstrap';
   readonly limits: SnapshotLimits;
 }
 

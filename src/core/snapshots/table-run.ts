@@ -13,6 +13,8 @@ export interface TableRunOptions {
   /** Names of the chunk key's columns. */
   readonly key: readonly string[];
   readonly where: string | null;
+  /** Who gets its rows; null: everyone. */
+  readonly audience: string | null;
   readonly reader: SnapshotReader;
   readonly merger: SnapshotMerger;
   readonly load: SourceLoad;
@@ -120,9 +122,9 @@ export class TableRun {
 
   /** @returns the rows; null: the chunk must be read again */
   async #merge({ window, chunk }: Read): Promise<number | null> {
-    const { merger, reader } = this.#options;
+    const { merger, reader, audience } = this.#options;
     failpoint('snapshot-merge');
-    const { merged, rows, incomplete } = await merger.merge(window, chunk, { reader });
+    const { merged, rows, incomplete } = await merger.merge(window, chunk, { reader, audience });
     if (!merged) return null;
     await this.#readAgain(incomplete);
     return rows;
@@ -135,9 +137,9 @@ export class TableRun {
       const some = left.slice(0, KEYS_AT_ONCE);
       // oxlint-disable-next-line no-await-in-loop -- chunks follow one another
       const { window, chunk } = await this.#read(null, some);
-      const { merger, reader } = this.#options;
+      const { merger, reader, audience } = this.#options;
       // oxlint-disable-next-line no-await-in-loop
-      const { merged, incomplete } = await merger.merge(window, chunk, { reader });
+      const { merged, incomplete } = await merger.merge(window, chunk, { reader, audience });
       left = merged ? [...incomplete, ...left.slice(some.length)] : left;
     }
   }

@@ -11,6 +11,7 @@ import {
   SHAPE_ENTRY_BYTES,
   STATEMENT_ENTRY_BYTES,
   TRANSACTION_BYTES,
+  TRANSACTION_FLAG,
 } from './batch-layout.ts';
 import { FilterLane, PartitionSet } from './filter-lane.ts';
 import type { FilterOutput } from './filter-output.ts';
@@ -98,10 +99,11 @@ export class BatchFilter {
     readonly after: number;
     readonly partitions: Iterable<number> | null;
     readonly afterOf?: Float64Array | null;
+    readonly audience?: string | null;
   }): FilterLane {
-    const { after, afterOf = null } = options;
+    const { after, afterOf = null, audience = null } = options;
     const partitions = options.partitions === null ? null : this.partitionSet(options.partitions);
-    return new FilterLane({ after, partitions, afterOf });
+    return new FilterLane({ after, partitions, afterOf, audience });
   }
 
   /** For a lane whose partitions change. @throws as `lane` */
@@ -159,17 +161,20 @@ export class BatchFilter {
   #walk(stored: StoredBatch, written: FilteredBatch, list: ShapeList, lane: FilterLane): void {
     const { body, bodyView, bodyFrom, bodyTo } = stored;
     let at = bodyFrom;
+    /** The present transaction is for others. */
+    let hidden = false;
     while (at < bodyTo) {
       switch (body[at]) {
         case ENTRY.transaction: {
           const end = at + entryBytes(stored, at, TRANSACTION_BYTES);
+          hidden = isForOthers(stored, lane, at, end);
           written.transaction(at, end);
           at = end;
           break;
         }
         case ENTRY.rows: {
           const end = at + entryBytes(stored, at, RUN_BYTES);
-          this.#rows(stored, written, { list, lane, at });
+          if (!hidden) this.#rows(stored, written, { list, lane, at });
           at = end;
           break;
         }
@@ -177,7 +182,7 @@ export class BatchFilter {
         case ENTRY.truncate: {
           const end = at + entryBytes(stored, at, STATEMENT_ENTRY_BYTES);
           const scn = stored.firstScn + bodyView.getUint32(at + 4, true);
-          if (scn > lane.after && this.#wantsStatement(stored, at)) written.entry(at, end);
+          if (!hidden && scn > lane.after && this.#wantsStatement(stored, at)) written.entry(at, end);
           at = end;
           break;
         }
@@ -256,6 +261,12 @@ export class BatchFilter {
 /** Remembered before all are decided anew: by fingerprint, and by list of fingerprints. */
 const PLANS_MAX = 16_384;
 const LISTS_MAX = 256;
+
+// oxlint-disable-next-line max-params -- one for each transaction: an options object more would be felt
+function isForOthers({ body }: StoredBatch, { audience }: FilterLane, at: number, end: number): boolean {
+  if (((body[at + 1] as number) & TRANSACTION_FLAG.addressed) === 0) return false;
+  return audience === null || audience.compare(body, at + TRANSACTION_BYTES, end) !== 0;
+}
 
 /** Bit 0 of a statement entry's flags. */
 const HAS_TABLE = 1;

@@ -47,12 +47,15 @@ export const FLAG = {
    * batch has no checksum: `crc` is 0 and not looked at.
    */
   filtered: 8,
+  /** There are transactions in it that not everyone gets: it cannot go out as it is. May be set though there are none. */
+  addressed: 16,
 } as const;
 
 /** The first byte of each entry of the body. */
 export const ENTRY = {
   /**
-   *     u8 1; u8 flags, bit 0: it began in an earlier batch; u16 id bytes; u32 server id; i64 commit time µs; id UTF-8 (a GTID; none: 0 bytes)
+   *     u8 1; u8 flags, bit 0: it began in an earlier batch, bit 1: the id is the name of those who get it; u16 id bytes; u32 server id;
+   *     i64 commit time µs; id UTF-8 (a GTID; none: 0 bytes)
    *
    * The entries behind it are its. It ends where the next one begins, or with the batch, unless FLAG.open is set.
    */
@@ -71,6 +74,9 @@ export const ENTRY = {
   /** u8 5; u8 0; u16 0; u32 bytes; the JSON text of a row shape. Stands before the first run that uses it in a segment. No SCN. */
   shape: 5,
 } as const;
+
+/** Of a transaction entry. */
+export const TRANSACTION_FLAG = { continued: 1, addressed: 2 } as const;
 
 /**
  * As the `statement bytes` of a run: there is no statement text, it is that of the rows entry before it. Only in filtered batches, where

@@ -31,6 +31,7 @@ import {
   SHAPE_ENTRY_BYTES,
   STATEMENT_ENTRY_BYTES,
   TRANSACTION_BYTES,
+  TRANSACTION_FLAG,
 } from './batch-layout.ts';
 import { type BatchBody, LogRowBatch } from './log-row-batch.ts';
 import type { KnownShape, ShapeRegistry } from './shape-registry.ts';
@@ -248,14 +249,18 @@ class EntryParser {
     this.#check(at, TRANSACTION_BYTES);
     const idBytes = view.getUint16(at + 2, true);
     this.#check(at, TRANSACTION_BYTES + idBytes);
+    const flags = bytes[at + 1] as number;
+    const name = idBytes === 0 ? null : this.#text(at + TRANSACTION_BYTES, at + TRANSACTION_BYTES + idBytes);
+    const isAddressed = (flags & TRANSACTION_FLAG.addressed) !== 0;
     return {
       transaction: {
-        id: idBytes === 0 ? null : this.#text(at + TRANSACTION_BYTES, at + TRANSACTION_BYTES + idBytes),
+        id: isAddressed ? null : name,
         committedAtUs: readLong(view, at + 8),
         serverId: view.getUint32(at + 4, true),
         start,
+        ...(isAddressed && name !== null ? { audience: name } : {}),
       },
-      begins: ((bytes[at + 1] as number) & 1) === 0,
+      begins: (flags & TRANSACTION_FLAG.continued) === 0,
       restarted: false,
       entries: [],
       end: null,

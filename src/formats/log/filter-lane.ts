@@ -30,6 +30,8 @@ export interface LaneOptions {
   readonly partitions: PartitionSet | null;
   /** By partition: rows with this SCN or a lower one are left out, too. Only looked at when `partitions` is there. */
   readonly afterOf?: Float64Array | null;
+  /** Of transactions that not everyone gets, it gets those of this name. @default null: none of them */
+  readonly audience?: string | null;
 }
 
 /**
@@ -41,6 +43,8 @@ export class FilterLane {
   /** May be replaced between two batches. */
   partitions: PartitionSet | null;
   afterOf: Float64Array | null;
+  /** The bytes of its name. */
+  readonly audience: Buffer | null;
   /**
    * Of a long transaction, which lies in several batches, between two of them. `none`: there is no such transaction. `joined`: the
    * reading began inside it. `unsent`: from its beginning on, nothing of it passed the filter. `sent`: the receiver got some of it, so
@@ -48,9 +52,10 @@ export class FilterLane {
    */
   open: 'none' | 'joined' | 'unsent' | 'sent' = 'none';
 
-  constructor({ after, partitions, afterOf = null }: LaneOptions) {
+  constructor({ after, partitions, afterOf = null, audience = null }: LaneOptions) {
     this.after = after;
     this.partitions = partitions;
     this.afterOf = afterOf;
+    this.audience = audience === null ? null : Buffer.from(audience);
   }
 }

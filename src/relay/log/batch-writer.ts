@@ -94,6 +94,7 @@ export class BatchWriter implements RowTarget {
   #firstCommitUs = 0;
   #maxCommitUs = 0;
   #continues = false;
+  #addressed = false;
   readonly #shapes: ShapeState[] = [];
   readonly #defines: { readonly state: ShapeState; readonly fingerprint: string }[] = [];
 
@@ -257,7 +258,8 @@ export class BatchWriter implements RowTarget {
 
   #transactionEntry(continued: boolean): void {
     const transaction = this.#transaction as TransactionInfo;
-    const { committedAtUs } = transaction;
+    const { committedAtUs, audience } = transaction;
+    if (audience !== undefined) this.#addressed = true;
     this.at = putTransaction(this, this.at, { transaction, continued });
     this.#entryEnd = this.at;
     if (this.#firstCommitUs === 0) this.#firstCommitUs = committedAtUs;
@@ -378,6 +380,7 @@ export class BatchWriter implements RowTarget {
     bytes.copyWithin(0, moved, at);
     moveRuns(view, at - moved, before.count);
     this.#resetBatch();
+    this.#addressed = this.#transaction?.audience !== undefined;
     this.#alone = true;
     this.at = at - moved;
     this.#count = count - before.count;
@@ -442,7 +445,7 @@ export class BatchWriter implements RowTarget {
     const position = this.#encodedPosition();
     const plain = this.bytes.subarray(0, to);
     let body = plain;
-    let allFlags = flags | (this.#continues ? FLAG.continues : 0);
+    let allFlags = flags | (this.#continues ? FLAG.continues : 0) | (this.#addressed ? FLAG.addressed : 0);
     if (compression === 'zstd' && to >= COMPRESS_FROM_BYTES) {
       const compressed = zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
       if (compressed.length < to) {
@@ -500,6 +503,7 @@ export class BatchWriter implements RowTarget {
     this.#firstCommitUs = 0;
     this.#maxCommitUs = 0;
     this.#continues = false;
+    this.#addressed = false;
     this.#shapes.length = 0;
     this.#defines.length = 0;
   }

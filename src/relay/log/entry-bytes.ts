@@ -7,6 +7,7 @@ import {
   SHAPE_ENTRY_BYTES,
   STATEMENT_ENTRY_BYTES,
   TRANSACTION_BYTES,
+  TRANSACTION_FLAG,
 } from '../../formats/log/batch-layout.ts';
 
 /** Writing the entries of a batch's body, as `batch-layout.ts` lays them out. Whoever writes has made room. */
@@ -16,7 +17,6 @@ export interface EntryBuffer {
   readonly view: DataView;
 }
 
-const FLAG_CONTINUED = 1;
 const FLAG_TABLE = 1;
 /** Of a transaction's identifier: a few times what any source has. */
 const ID_LENGTH_MAX = 16 * 1024;
@@ -26,7 +26,8 @@ const UTF8_BYTES_MAX = 3;
 const ROW_BYTES_MAX = 0x7ff0_0000;
 
 /** The most bytes that the transaction's entry can have. @throws TidingsError POSITION_INVALID */
-export function transactionBytesMax({ id }: TransactionInfo): number {
+export function transactionBytesMax({ id: own, audience }: TransactionInfo): number {
+  const id = audience ?? own;
   if (id === null) return TRANSACTION_BYTES;
   if (id.length > ID_LENGTH_MAX) {
     throw new TidingsError('POSITION_INVALID', `a transaction's identifier has ${id.length} characters`, {
@@ -42,10 +43,12 @@ export function putTransaction(
   at: number,
   { transaction, continued }: { readonly transaction: TransactionInfo; readonly continued: boolean },
 ): number {
-  const { id, committedAtUs, serverId } = transaction;
+  const { committedAtUs, serverId, audience } = transaction;
+  const id = audience ?? transaction.id;
+  const addressed = audience === undefined ? 0 : TRANSACTION_FLAG.addressed;
   const idBytes = id === null ? 0 : bytes.write(id, at + TRANSACTION_BYTES);
   view.setUint8(at, ENTRY.transaction);
-  view.setUint8(at + 1, continued ? FLAG_CONTINUED : 0);
+  view.setUint8(at + 1, (continued ? TRANSACTION_FLAG.continued : 0) | addressed);
   view.setUint16(at + 2, idBytes, true);
   view.setUint32(at + 4, serverId, true);
   writeLong(view, at + 8, committedAtUs);

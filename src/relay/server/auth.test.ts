@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { snapshotStatus } from '../../../test/support/memory-snapshots.ts';
 import { MemoryStream } from '../../../test/support/memory-stream.ts';
 import { MemoryLogger, startRelayServer, type TestServer } from '../../../test/support/relay-server.ts';
 import { Authenticator } from './auth.ts';
@@ -53,6 +54,12 @@ describe('roles', () => {
     ['POST', '/v1/streams/shop/groups/g/resume', undefined, 1, 200],
     ['PUT', '/v1/streams/shop/groups/g/checkpoint', { to: 'latest' }, 1, 200],
     ['DELETE', '/v1/streams/shop/groups/g', undefined, 2, 204],
+    ['GET', '/v1/streams/shop/snapshots', undefined, 0, 200],
+    ['GET', '/v1/streams/shop/snapshots/1', undefined, 0, 200],
+    ['POST', '/v1/streams/shop/snapshots', {}, 1, 201],
+    ['POST', '/v1/streams/shop/snapshots/1/pause', undefined, 1, 200],
+    ['POST', '/v1/streams/shop/snapshots/1/resume', undefined, 1, 200],
+    ['POST', '/v1/streams/shop/snapshots/1/cancel', undefined, 1, 200],
   ] as const;
 
   test.each(requests)('%s %s needs its role, and no less', async (method, path, body, needed, status) => {
@@ -60,6 +67,8 @@ describe('roles', () => {
     expect(none.status).toBe(401);
     expect(none.headers.get('www-authenticate')).toBe('Bearer realm="tidings"');
     for (const [role, { token }] of TOKENS.entries()) {
+      // What is cancelled once cannot be again.
+      shop.snapshots.snapshotList = [snapshotStatus({ id: 1 })];
       const answer = await server.send(method, path, body, bearer(token));
       if (role >= needed) expect(answer.status).toBe(status);
       else {

@@ -17,7 +17,7 @@ import {
 } from './parameters.ts';
 import { badRequest } from './problem.ts';
 import { describe, type MemberParams, pathParameters, type RouteContext, type StreamParams } from './routing.ts';
-import type { JsonSchema } from './schemas.ts';
+import type { JsonSchema } from './json-schema.ts';
 import { streamOf } from './served-relay.ts';
 import { WaitingReader } from './waiting-reader.ts';
 

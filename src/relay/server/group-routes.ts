@@ -13,7 +13,7 @@ import {
   type RouteContext,
   type StreamParams,
 } from './routing.ts';
-import { ref } from './schemas.ts';
+import { ref } from './json-schema.ts';
 import { streamOf } from './served-relay.ts';
 
 const TAGS = ['groups'];

@@ -1,9 +1,10 @@
 import type { JoinOptions, MemberName } from '../../client/transport.ts';
+import type { BootstrapMode } from '../../core/consumer.ts';
 import type { CommitRequest, Heartbeat } from '../../core/group.ts';
 import type { RelayStream } from '../relay-api.ts';
 import { parseStart } from './parameters.ts';
 import { describe, json, type MemberParams, pathParameters, type RouteContext } from './routing.ts';
-import { ref } from './schemas.ts';
+import { ref } from './json-schema.ts';
 import { streamOf } from './served-relay.ts';
 
 const TAGS = ['members'];
@@ -13,6 +14,7 @@ const PATH = '/v1/streams/:stream/groups/:group/members/:member';
 interface JoinBody {
   readonly from?: string | number;
   readonly sessionTimeoutMs?: number;
+  readonly bootstrap?: BootstrapMode;
 }
 
 /** Being a member of a group. Reading is what it is for, so the role `read` is enough. */
@@ -97,12 +99,13 @@ export function memberName({ group, member }: MemberParams): MemberName {
   return { group, member };
 }
 
-async function joinOptions(stream: RelayStream, { from, sessionTimeoutMs }: JoinBody): Promise<JoinOptions> {
+async function joinOptions(stream: RelayStream, { from, sessionTimeoutMs, bootstrap }: JoinBody): Promise<JoinOptions> {
   const start = typeof from === 'string' ? parseStart(from, 'from') : from;
   // Only the relay can ask the source's own order where a position lies.
   const place = typeof start === 'object' && 'position' in start ? await stream.seek(start) : start;
   return {
     ...(place === undefined ? {} : { from: place }),
     ...(sessionTimeoutMs === undefined ? {} : { sessionTimeoutMs }),
+    ...(bootstrap === undefined ? {} : { bootstrap }),
   };
 }

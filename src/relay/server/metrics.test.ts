@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { column, COMMITTED_AT_US, part, rowBatch, table } from '../../../test/support/changes.ts';
+import { snapshotStatus } from '../../../test/support/memory-snapshots.ts';
 import { MemoryStream } from '../../../test/support/memory-stream.ts';
 import { startRelayServer, type TestServer, until } from '../../../test/support/relay-server.ts';
 import { METRIC_DESCRIPTIONS } from './metrics.ts';
@@ -106,4 +107,58 @@ test('the page has exactly the metrics that are described, and the reference nam
   expect(names.toSorted()).toEqual(METRIC_DESCRIPTIONS.map(({ name, type }) => `${name} ${type}`).toSorted());
   const reference = readFileSync(join(import.meta.dirname, '../../../docs/reference/metrics.md'), 'utf8');
   for (const { name } of METRIC_DESCRIPTIONS) expect(reference).toContain(`\`${name}\``);
+});
+
+describe('snapshots', () => {
+  const line = (name: string, page: string): string | undefined =>
+    page.split('\n').find((each) => each.startsWith(`${name}{stream="shop"`));
+
+  test('are told by state, with what is left to read', async () => {
+    shop.snapshots.snapshotList = [
+      snapshotStatus({ id: 1, state: 'failed', rows: 7, estimate: 10 }),
+      snapshotStatus({ id: 2, rows: 100, estimate: 400, secondsLeft: 12.5 }),
+      snapshotStatus({ id: 3, state: 'paused', rows: 10, estimate: 60 }),
+      snapshotStatus({ id: 4 }),
+    ];
+    const page = await metrics();
+    for (const expected of [
+      'tidings_snapshots{stream="shop",state="running"} 2',
+      'tidings_snapshots{stream="shop",state="paused"} 1',
+      'tidings_snapshots{stream="shop",state="done"} 0',
+      'tidings_snapshots{stream="shop",state="failed"} 1',
+      'tidings_snapshots{stream="shop",state="cancelled"} 0',
+      'tidings_snapshot_rows_left{stream="shop"} 350',
+      'tidings_snapshot_seconds_left{stream="shop"} 12.5',
+    ]) {
+      expect(page.split('\n')).toContain(expected);
+    }
+  });
+
+  test('that are over or not yet asked for leave no estimate', async () => {
+    shop.snapshots.snapshotList = [snapshotStatus({ id: 1, state: 'done', rows: 7, estimate: 7 })];
+    const page = await metrics();
+    expect(line('tidings_snapshot_rows_left', page)).toBeUndefined();
+    expect(line('tidings_snapshot_seconds_left', page)).toBeUndefined();
+  });
+
+  test('are counted row by row since the relay started, and the count never goes back', async () => {
+    const rows = 'tidings_snapshot_rows_total';
+    const old = { createdMs: nowMs - 1000 };
+    const fresh = { createdMs: nowMs + 1000 };
+    const steps = [
+      // Read before the relay started: not counted.
+      [[snapshotStatus({ id: 1, rows: 1000, ...old })], 0],
+      [[snapshotStatus({ id: 1, rows: 1500, ...old }), snapshotStatus({ id: 2, rows: 20, ...fresh })], 520],
+      // A chunk that is read again after a crash is not counted twice.
+      [[snapshotStatus({ id: 1, rows: 1400, ...old }), snapshotStatus({ id: 2, rows: 20, ...fresh })], 520],
+      // One that is forgotten takes nothing away.
+      [[snapshotStatus({ id: 2, rows: 50, ...fresh })], 550],
+      [[], 550],
+    ] as const;
+    for (const [snapshots, total] of steps) {
+      shop.snapshots.snapshotList = [...snapshots];
+      // oxlint-disable-next-line no-await-in-loop -- one look after the other
+      expect(line(rows, await metrics())).toBe(`${rows}{stream="shop"} ${total}`);
+    }
+  });
 });

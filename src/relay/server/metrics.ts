@@ -1,7 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../../base/clock.ts';
+import type { SnapshotState } from '../../core/snapshots/snapshot-state.ts';
 import type { RelayStream, StreamStatus } from '../relay-api.ts';
 import { type LagMeter, lowestCheckpoint } from './lag.ts';
+import { SnapshotRowCounter } from './snapshot-rows.ts';
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
@@ -157,6 +159,30 @@ const METRICS = {
     help: "Partitions in such commits that were no longer the member's, so that their checkpoint was not moved.",
     labels: ['stream', 'group'],
   },
+  snapshots: {
+    name: 'tidings_snapshots',
+    type: 'gauge',
+    help: 'Snapshots by state. Of those that are over the relay keeps only the last ones.',
+    labels: ['stream', 'state'],
+  },
+  snapshotRows: {
+    name: 'tidings_snapshot_rows_total',
+    type: 'counter',
+    help: 'Rows that snapshots have read since the relay started.',
+    labels: ['stream'],
+  },
+  snapshotRowsLeft: {
+    name: 'tidings_snapshot_rows_left',
+    type: 'gauge',
+    help: 'Rows that the snapshots that are not over still have to read, as the server estimates it. Absent before it was asked.',
+    labels: ['stream'],
+  },
+  snapshotSecondsLeft: {
+    name: 'tidings_snapshot_seconds_left',
+    type: 'gauge',
+    help: 'How long the snapshot that is being read will take, by the estimate. Absent while none is.',
+    labels: ['stream'],
+  },
   httpRequests: {
     name: 'tidings_http_requests_total',
     type: 'counter',
@@ -181,6 +207,7 @@ const STATES: readonly StreamStatus['state'][] = [
   'closed',
 ];
 const STALLS = ['disk-full', 'disk-error'] as const;
+const SNAPSHOT_STATES: readonly SnapshotState[] = ['running', 'paused', 'done', 'failed', 'cancelled'];
 const DURATION_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60];
 
 type MetricName = keyof typeof METRICS;
@@ -207,12 +234,14 @@ export class ServerMetrics {
   readonly #options: ServerMetricsOptions;
   /** What is read from the relay when somebody asks. */
   readonly #read: ReadonlyMap<MetricName, Gauge | Counter>;
+  readonly #snapshotRows: SnapshotRowCounter;
   /** The page being made: a second one begins when it is done, as both write to the same registry. */
   #making: Promise<unknown> = Promise.resolve();
   readonly #seen: WeakMap<RelayStream, { readonly commitUs: number; readonly lagSeconds: number }> = new WeakMap();
 
   constructor(options: ServerMetricsOptions) {
     this.#options = options;
+    this.#snapshotRows = new SnapshotRowCounter(options.clock.nowMs());
     // Looked at ten times a second: the default of a hundred would be most of what an idle relay does.
     collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 100 });
     this.readersOpen = this.#gauge('readersOpen');
@@ -255,6 +284,7 @@ export class ServerMetrics {
     for (const metric of this.#read.values()) metric.reset();
     for (const stream of this.#options.streams()) {
       this.#readStream(stream);
+      this.#readSnapshots(stream);
       // oxlint-disable-next-line no-await-in-loop -- a look into a log each: one after the other
       await this.#readGroups(stream);
     }
@@ -287,6 +317,22 @@ export class ServerMetrics {
       this.#set('streamFirstScn', labels, after + 1);
       this.#set('streamLastScn', labels, last);
     }
+  }
+
+  #readSnapshots(stream: RelayStream): void {
+    const labels = { stream: stream.name };
+    const snapshots = stream.snapshots.list();
+    for (const state of SNAPSHOT_STATES) {
+      const those = snapshots.filter((snapshot) => snapshot.state === state);
+      this.#set('snapshots', { stream: stream.name, state }, those.length);
+    }
+    this.#set('snapshotRows', labels, this.#snapshotRows.total(stream, snapshots));
+    const open = snapshots.filter(({ state }) => state === 'running' || state === 'paused');
+    const known = open.flatMap(({ rows, estimate }) => (estimate === null ? [] : [Math.max(0, estimate - rows)]));
+    const left = known.reduce((sum, each) => sum + each, 0);
+    if (known.length > 0) this.#set('snapshotRowsLeft', labels, left);
+    const seconds = open.flatMap(({ secondsLeft }) => (secondsLeft === null ? [] : [secondsLeft]));
+    if (seconds.length > 0) this.#set('snapshotSecondsLeft', labels, Math.max(...seconds));
   }
 
   async #readGroups(stream: RelayStream): Promise<void> {

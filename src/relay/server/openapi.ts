@@ -17,6 +17,7 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'changes', description: 'Reading a stream.' },
         { name: 'groups', description: 'Readers that share the work, seen from outside.' },
         { name: 'members', description: 'Being one of them.' },
+        { name: 'snapshots', description: 'The rows that exist already.' },
         { name: 'health', description: 'For those who run the relay.' },
       ],
       components: {

@@ -18,6 +18,7 @@ import { OpenResponses } from './open-responses.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 import { SCHEMAS } from './schemas.ts';
 import type { ServedRelay } from './served-relay.ts';
+import { addSnapshotRoutes } from './snapshot-routes.ts';
 import { addStreamRoutes } from './stream-routes.ts';
 import type { RouteContext } from './routing.ts';
 
@@ -94,6 +95,7 @@ class HttpRelayServer implements RelayServer {
     addStreamRoutes(this.#context);
     addGroupRoutes(this.#context);
     addMemberRoutes(this.#context);
+    addSnapshotRoutes(this.#context);
     addChangesRoutes(this.#context, { stuckAfterMs, heartbeatMs, responses: this.#responses });
     await app.ready();
   }

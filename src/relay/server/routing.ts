@@ -5,7 +5,7 @@ import type { Role } from './http-options.ts';
 import type { LagMeter } from './lag.ts';
 import type { ServerMetrics } from './metrics.ts';
 import { PROBLEM_TYPE } from './problem.ts';
-import { type JsonSchema, ref } from './schemas.ts';
+import { type JsonSchema, ref } from './json-schema.ts';
 import type { ServedRelay } from './served-relay.ts';
 
 declare module 'fastify' {
@@ -60,7 +60,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   400: 'A parameter or the body is wrong; `field` names it.',
   401: 'A token is needed, or the one sent is not known.',
   403: "The token's role does not allow it.",
-  404: 'There is no such stream, group or member.',
+  404: 'There is no such stream, group, member or snapshot.',
   406: 'None of the accepted media types can be sent.',
   409: 'The request does not fit the state of things.',
   410: 'The changes asked for are no longer kept.',
@@ -132,9 +132,10 @@ const PATH_NAMES: Readonly<Record<string, JsonSchema>> = {
   stream: name('Name of the stream.'),
   group: name('Name of the group.'),
   member: name('Name of the member, unique within its group.'),
+  id: { type: 'string', pattern: String.raw`^[1-9]\d{0,14}$`, description: 'Number of the snapshot.' },
 };
 
-export function pathParameters(...names: readonly ('stream' | 'group' | 'member')[]): JsonSchema {
+export function pathParameters(...names: readonly ('stream' | 'group' | 'member' | 'id')[]): JsonSchema {
   return {
     type: 'object',
     properties: Object.fromEntries(names.map((each) => [each, PATH_NAMES[each] ?? {}])),
@@ -147,6 +148,10 @@ export interface StreamParams {
 }
 export interface GroupParams extends StreamParams {
   readonly group: string;
+}
+export interface SnapshotParams extends StreamParams {
+  /** Digits, as many as a number holds exactly. */
+  readonly id: string;
 }
 export interface MemberParams extends GroupParams {
   readonly member: string;

@@ -1,34 +1,18 @@
-/**
- * The JSON schemas of what goes in and out, by name: they validate, they serialize (a field that is not here is never sent), and they
- * are the components of the OpenAPI document.
- */
-export type JsonSchema = { readonly [keyword: string]: unknown };
-
-const text = (description: string): JsonSchema => ({ type: 'string', description });
-const textOrNull = (description: string): JsonSchema => ({ type: ['string', 'null'], description });
-const time = (description: string): JsonSchema => ({ type: 'string', format: 'date-time', description });
-const timeOrNull = (description: string): JsonSchema => ({ type: ['string', 'null'], description });
-const count = (description: string): JsonSchema => ({ type: 'integer', minimum: 0, description });
-const scn = (description: string): JsonSchema => ({ type: 'integer', minimum: 0, description });
-const scnOrNull = (description: string): JsonSchema => ({ type: ['integer', 'null'], description });
-const partitions = (description: string): JsonSchema => ({
-  type: 'array',
-  items: { type: 'integer', minimum: 0, maximum: 65_535 },
-  maxItems: 65_536,
-  description,
-});
-/** Every property is required: what may be missing is null. */
-const object = (properties: Readonly<Record<string, JsonSchema>>, optional: readonly string[] = []): JsonSchema => ({
-  type: 'object',
-  properties,
-  required: Object.keys(properties).filter((name) => !optional.includes(name)),
-  additionalProperties: false,
-});
-const listOf = (name: string): JsonSchema => ({ type: 'array', items: ref(name) });
-
-export function ref(name: string): JsonSchema {
-  return { $ref: `${name}#` };
-}
+import {
+  count,
+  type JsonSchema,
+  listOf,
+  object,
+  partitions,
+  ref,
+  scn,
+  scnOrNull,
+  text,
+  textOrNull,
+  time,
+  timeOrNull,
+} from './json-schema.ts';
+import { SNAPSHOT_SCHEMAS } from './snapshot-schemas.ts';
 
 const SCN_MAX = Number.MAX_SAFE_INTEGER;
 
@@ -48,6 +32,10 @@ const STREAM: Readonly<Record<string, JsonSchema>> = {
   error: { anyOf: [ref('Failure'), { type: 'null' }], description: 'What is wrong, when something is.' },
 };
 
+/**
+ * The JSON schemas of what goes in and out, by name: they validate, they serialize (a field that is not here is never sent), and they
+ * are the components of the OpenAPI document.
+ */
 export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Problem: {
     type: 'object',
@@ -167,8 +155,14 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         maximum: 3_600_000,
         description: 'A member that was not heard of for so long is out.',
       },
+      bootstrap: {
+        type: 'string',
+        enum: ['never', 'auto', 'always'],
+        description:
+          'Whether the group gets the rows that exist. `auto`: when it is new or what it would read next is no longer kept; `always`: also each time a first member joins. Default: never.',
+      },
     },
-    ['from', 'sessionTimeoutMs'],
+    ['from', 'sessionTimeoutMs', 'bootstrap'],
   ),
   Assignment: object({
     epoch: count('Grows with every change of who has what. A commit carries the one its changes were received under.'),
@@ -205,6 +199,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   CommitResult: object({
     fenced: partitions("Partitions whose checkpoint was not moved, as they are not this member's any more."),
   }),
+  ...SNAPSHOT_SCHEMAS,
   Liveness: object({ version: text('The version of the relay.') }),
   Readiness: object({
     ready: { type: 'boolean' },

@@ -11,6 +11,7 @@ import {
   type Snapshot,
   type SnapshotPart,
   type SnapshotSpec,
+  type SnapshotState,
   type SnapshotStore,
 } from '../../core/snapshots/snapshot-state.ts';
 import { parseHours } from '../../core/snapshots/source-load.ts';
@@ -18,13 +19,14 @@ import type { SnapshotReader } from '../../core/snapshot.ts';
 import type { Source } from '../../core/source.ts';
 import { parseTablePattern } from '../../core/table-pattern.ts';
 import type { ChangeLog } from '../log/change-log.ts';
-import type { SnapshotOptions, SnapshotRequest, SnapshotStatus, StreamSnapshots } from '../relay-api.ts';
+import type { SnapshotOptions, SnapshotRequest, SnapshotStatus, StreamGroups, StreamSnapshots } from '../relay-api.ts';
 import { orAborted } from './or-aborted.ts';
 import { SnapshotRate } from './snapshot-rate.ts';
 
 export interface SnapshotServiceOptions {
   readonly stream: string;
   readonly log: ChangeLog;
+  readonly groups: Pick<StreamGroups, 'get'>;
   readonly store: SnapshotStore & { load(): Promise<readonly Snapshot[]> };
   readonly options: SnapshotOptions;
   readonly clock: Clock;
@@ -74,7 +76,7 @@ export class SnapshotService implements StreamSnapshots {
   }
 
   async start(request: SnapshotRequest): Promise<SnapshotStatus> {
-    const { tables = null, where = null, truncate = false, limits = {} } = request;
+    const { tables = null, where = null, group = null, truncate = false, limits = {} } = request;
     for (const text of tables ?? []) parseTablePattern(text, { database: null });
     if (limits.hours !== undefined) parseHours(limits.hours);
     if (truncate && where !== null) {
@@ -83,7 +85,14 @@ export class SnapshotService implements StreamSnapshots {
       });
     }
     if (this.#canRead === false) throw this.#unsupported();
-    return this.#status(await this.#add({ tables, where, truncate, reason: 'request', limits }));
+    const { groups, stream } = this.#options;
+    if (group !== null && groups.get(group) === null) {
+      throw new TidingsError('GROUP_UNKNOWN', `stream ${stream} has no group ${group}`, {
+        hint: 'A group comes into being with its first member; or give it a checkpoint.',
+        details: { stream, group },
+      });
+    }
+    return this.#status(await this.#add({ tables, where, group, truncate, reason: 'request', limits }));
   }
 
   async pause(id: number): Promise<void> {
@@ -109,6 +118,30 @@ export class SnapshotService implements StreamSnapshots {
       ({ state, spec, parts }) => state === 'running' && spec.reason === 'gap' && parts === null,
     );
     if (!waiting) await this.#add(this.#specOf('gap'));
+  }
+
+  /** Rows for a group were asked for, and its place in the log is perhaps not set yet. */
+  isBootstrapPlanned(group: string): boolean {
+    return this.#planned(group) !== undefined;
+  }
+
+  /**
+   * All rows for one group. `place` sets where the group reads on: durable before the first chunk is read, and behind the durable
+   * intent, so that a crash in between leaves neither rows that nobody waits for nor a group that waits in vain.
+   */
+  async bootstrap(group: string, { truncate }: { truncate: boolean }, place: () => Promise<void>): Promise<void> {
+    if (this.#canRead === false) throw this.#unsupported();
+    const spec = { ...this.#specOf('bootstrap'), group, truncate };
+    const { id } = this.#planned(group) ?? (await this.#add(spec, 'paused'));
+    await place();
+    await this.resume(id);
+  }
+
+  #planned(group: string): Snapshot | undefined {
+    return [...this.#snapshots.values()].find(
+      ({ state, spec, parts }) =>
+        state === 'paused' && parts === null && spec.reason === 'bootstrap' && spec.group === group,
+    );
   }
 
   /** The source is being read: snapshots may be, until `detach`. */
@@ -262,15 +295,15 @@ export class SnapshotService implements StreamSnapshots {
     );
   }
 
-  #specOf(reason: 'initial' | 'gap'): SnapshotSpec {
+  #specOf(reason: 'initial' | 'gap' | 'bootstrap'): SnapshotSpec {
     const { limits = {} } = this.#options.options;
-    return { tables: null, where: null, truncate: reason === 'gap', reason, limits };
+    return { tables: null, where: null, group: null, truncate: reason === 'gap', reason, limits };
   }
 
-  async #add(spec: SnapshotSpec): Promise<Snapshot> {
+  async #add(spec: SnapshotSpec, state: SnapshotState = 'running'): Promise<Snapshot> {
     const id = Math.max(0, ...this.#snapshots.keys()) + 1;
     const createdMs = this.#options.clock.nowMs();
-    const snapshot: Snapshot = { id, state: 'running', spec, createdMs, endedMs: null, error: null, parts: null };
+    const snapshot: Snapshot = { id, state, spec, createdMs, endedMs: null, error: null, parts: null };
     // At once, so that the number is taken.
     this.#snapshots.set(id, snapshot);
     try {

@@ -1,4 +1,6 @@
+import { TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { SnapshottingSource } from '../../core/snapshots/snapshotting-source.ts';
 import type { OnError } from './events/handler-calls.ts';
 import { TableEvents } from './events/table-events.ts';
 import type { MysqlSourceOptions } from './config.ts';
@@ -35,6 +37,12 @@ export interface MysqlEventsOptions extends Omit<MysqlSourceOptions, 'url' | 'ta
    * @default true
    */
   readonly autoStart?: boolean;
+  /**
+   * Begin with the rows that exist: a `write` event for each, marked `snapshot`, among those of the changes that happen meanwhile. For
+   * `from` there is no place then.
+   * @default false
+   */
+  readonly snapshot?: boolean;
 }
 
 /**
@@ -58,19 +66,26 @@ export function mysqlEvents(
     log,
     signal,
     autoStart = true,
+    snapshot = false,
     ...source
   } = typeof first === 'string' ? { ...second, url: first } : first;
+  if (snapshot && source.from !== undefined) {
+    throw new TidingsError('CONFIG_INVALID', '`snapshot` begins with the present rows, and `from` somewhere else');
+  }
   return new TableEvents({
     // The signal is not the source's: an abort must let the handlers at work finish.
-    openSource: ({ tables: watched, from }) =>
-      new MysqlSource({
+    openSource: ({ tables: watched, from: place }) => {
+      const opened = new MysqlSource({
         ...source,
         url,
         json,
         tables: watched,
-        ...(from === null ? {} : { from }),
+        ...(place === null ? {} : { from: place }),
         ...(log === undefined ? {} : { log }),
-      }),
+      });
+      // Only at the first start: opened again, the stream goes on.
+      return snapshot && place === null ? new SnapshottingSource(opened, log === undefined ? {} : { log }) : opened;
+    },
     // Written out, so that tables can be added to it: a bare star is every table of the URL's database.
     tables: tables === undefined || tables.length === 0 ? ['*'] : tables,
     concurrency,

@@ -3,11 +3,13 @@ import { systemClock } from '../../base/clock.ts';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Position } from '../../core/position.ts';
 import { isTransient } from '../../core/retry.ts';
+import type { SnapshotReader } from '../../core/snapshot.ts';
 import type { ChangeBatch, Source, SourceHealth } from '../../core/source.ts';
 import { type MysqlSourceOptions, type MysqlSourceSettings, parseMysqlSourceOptions } from './config.ts';
 import { type MysqlPosition, parsePositionRequest, type PositionRequest } from './mysql-position.ts';
 import { parseMysqlUrl } from './mysql-url.ts';
 import type { ServerAddress } from './protocol/connect.ts';
+import { MysqlSnapshotReader } from './snapshot/mysql-snapshot-reader.ts';
 import { TableSelection } from './table-selection.ts';
 import { type OpenStream, openStream, type Resume, type StreamOptions } from './stream/open-stream.ts';
 import { pump } from './stream/pump.ts';
@@ -36,6 +38,9 @@ export class MysqlSource implements Source {
   #connections = 0;
   #lost: unknown = null;
   readonly #started = Promise.withResolvers<Position>();
+  readonly #hurry = { on: false };
+  /** Of which server (`Server.identity`) the position is that was handed over last; null before the first. */
+  #placesOf: string | null = null;
 
   /** @throws TidingsError CONFIG_INVALID, POSITION_INVALID */
   constructor(options: MysqlSourceOptions) {
@@ -70,6 +75,24 @@ export class MysqlSource implements Source {
   /** Resolves with the start position once it is fixed: everything committed from then on will be handed over. */
   ready(): Promise<Position> {
     return this.#started.promise;
+  }
+
+  async openSnapshots(): Promise<SnapshotReader> {
+    return new MysqlSnapshotReader({
+      address: this.#address,
+      selection: this.#selection,
+      json: this.#settings.json,
+      streamServer: () => {
+        const server = this.#former.connection?.server ?? null;
+        // Connected to another server, and still without a place of it: a chunk of neither would fit.
+        return this.#placesOf === null || this.#placesOf === server ? server : '';
+      },
+    });
+  }
+
+  /** While on, positions are handed over as soon as they move. */
+  hurry(on: boolean): void {
+    this.#hurry.on = on;
   }
 
   batches(): AsyncGenerator<ChangeBatch, void, undefined> {
@@ -125,6 +148,7 @@ export class MysqlSource implements Source {
           resume,
           signal,
           former: this.#former,
+          hurry: this.#hurry,
         });
         this.#stream = stream;
         this.#connections++;
@@ -138,6 +162,7 @@ export class MysqlSource implements Source {
           if (batch === null) return;
           backoff.reset();
           diagnosing = false;
+          this.#placesOf = this.#former.connection?.server ?? null;
           yield batch;
           // The consumer has asked for more: it has left this batch behind.
           this.#position = batch.position as MysqlPosition;

@@ -14,6 +14,8 @@ export interface RelayUnderFireOptions {
   readonly tables: readonly string[];
   readonly stream: string;
   readonly group: string;
+  /** What else the configuration says of the stream. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 /** The real command `tidings run`, killed and started again on the same directory and port. */
@@ -39,6 +41,7 @@ export class RelayUnderFire {
             source: { type: 'mysql', url: options.sourceUrl, tables: options.tables },
             partitions: 16,
             log: { segmentBytes: '64KiB' },
+            ...options.settings,
           },
         },
       }),

@@ -2,6 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Row, Value } from '../../../src/core/change.ts';
 import type { RowBatch } from '../../../src/core/source.ts';
 import { wrongRows } from '../rows/check-rows.ts';
+import { RowBuffer, type WrittenRow } from '../rows/row-buffer.ts';
+import type { SnapshotLeg } from './snapshot-leg.ts';
 import { described, type ExpectedChange, type ShownRow } from './value-load.ts';
 
 const DIFFERENCES_MAX = 20;
@@ -16,10 +18,15 @@ export class ValueCheck {
   absent = 0;
   readonly #expected: readonly ExpectedChange[];
   readonly #json: 'text' | 'parsed';
+  readonly #snapshot: SnapshotLeg;
 
-  constructor(expected: readonly ExpectedChange[], json: 'text' | 'parsed') {
+  constructor(
+    expected: readonly ExpectedChange[],
+    { json, snapshot }: { readonly json: 'text' | 'parsed'; readonly snapshot: SnapshotLeg },
+  ) {
     this.#expected = expected;
     this.#json = json;
+    this.#snapshot = snapshot;
   }
 
   get complete(): boolean {
@@ -37,6 +44,7 @@ export class ValueCheck {
     const changes = batch.changes();
     // What the relay's log would hold of them.
     for (const problem of wrongRows(batch, this.#json)) this.#differ(batch, problem);
+    const written = batch.kind === 'insert' ? writtenRows(batch) : [];
     if (changes.length !== count) this.#differ(batch, `changes() has ${changes.length} changes, rows() ${count} rows`);
     for (let i = 0; i < count; i++) {
       const expected = this.#expected[this.rows++];
@@ -58,6 +66,10 @@ export class ValueCheck {
       }
       this.#image(batch, { name: 'before', expected, shown: expected.before, row: before?.[i] ?? null });
       this.#image(batch, { name: 'after', expected, shown: expected.after, row: after?.[i] ?? null });
+      const row = written[i];
+      if (row !== undefined && expected.after !== null) {
+        this.#snapshot.compare(batch, i, { written: row, shown: expected.after });
+      }
       this.#key(batch, expected, { key: keys?.[i] ?? null, row: change?.key ?? null });
     }
   }
@@ -144,6 +156,12 @@ export class ValueCheck {
       `${batch.table.name} ${batch.kind}, row ${this.rows}: ${message}${definition === undefined ? '' : ` [${definition}]`}`,
     );
   }
+}
+
+function writtenRows(batch: RowBatch): readonly WrittenRow[] {
+  const target = new RowBuffer();
+  batch.writeTo(target);
+  return target.finish();
 }
 
 /** What an image can never leave out, whatever the server's reasons to leave out other columns. */

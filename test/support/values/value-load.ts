@@ -17,6 +17,11 @@ export interface ExpectedChange {
   readonly after: ShownRow | null;
 }
 
+/** Reads all rows of a table as a snapshot does. */
+export interface SnapshotTaker {
+  take(table: RandomTable, shown: ReadonlyMap<number, ShownRow>): Promise<void>;
+}
+
 export type RowImage = 'FULL' | 'MINIMAL' | 'NOBLOB';
 
 /** Modes that differ in what they let into a column, or how they read a literal's text. */
@@ -80,7 +85,13 @@ export class ValueLoad implements AsyncDisposable {
   /** Inserts, updates one by one and all at once, and (unless `keep`) deletes again. */
   async fill(
     table: RandomTable,
-    { rows, image, firstId, keep }: { rows: number; image: RowImage; firstId: number; keep: boolean },
+    {
+      rows,
+      image,
+      firstId,
+      keep,
+      snapshot,
+    }: { rows: number; image: RowImage; firstId: number; keep: boolean; snapshot: SnapshotTaker },
   ): Promise<void> {
     const dice = this.#dice;
     const literal = "''";
@@ -103,6 +114,8 @@ export class ValueLoad implements AsyncDisposable {
       ids: [...inserted.keys()].filter((id) => !none.has(id)),
     });
 
+    await snapshot.take(table, inserted);
+
     const single = dice.shuffled([...inserted.keys()]).slice(0, rows);
     for (const id of single) {
       await this.run(
@@ -117,6 +130,8 @@ export class ValueLoad implements AsyncDisposable {
     );
     const again = await this.#select(table);
     this.#note(table, { kind: 'update', image, from: updated, to: again, ids: [...again.keys()] });
+
+    await snapshot.take(table, again);
 
     const first = dice.shuffled([...again.keys()]).slice(0, rows >> 1);
     for (const id of first) {

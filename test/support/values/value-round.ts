@@ -3,8 +3,17 @@ import type { TestServer } from '../servers/test-server.ts';
 import type { ServerFacts } from './column-spec.ts';
 import type { Dice } from './dice.ts';
 import { randomColumn, randomTable, type RandomTable, withColumns } from './random-table.ts';
+import { SnapshotLeg } from './snapshot-leg.ts';
 import { ValueCheck } from './value-check.ts';
 import { type RowImage, ValueLoad } from './value-load.ts';
+
+/** What the session of a snapshot may have been told before it becomes one. */
+const SNAPSHOT_SESSIONS: readonly (readonly string[])[] = [
+  [],
+  ["sql_mode = 'PAD_CHAR_TO_FULL_LENGTH,ANSI_QUOTES,NO_BACKSLASH_ESCAPES'", "time_zone = '+05:45'"],
+  ["sql_mode = 'TRADITIONAL,NO_UNSIGNED_SUBTRACTION'", "time_zone = '-11:00'", 'sql_select_limit = 1'],
+  ['character_set_results = latin1', 'collation_connection = utf8mb4_bin', 'sql_safe_updates = 1'],
+];
 
 const TABLES_PER_ROUND = 6;
 const ROWS_PER_TABLE = 12;
@@ -62,7 +71,7 @@ export function randomRound(dice: Dice, { flavour }: ServerFacts): Round {
 export async function runRound(
   server: TestServer,
   { dice, facts, round, database }: { dice: Dice; facts: ServerFacts; round: Round; database: string },
-): Promise<{ check: ValueCheck; load: ValueLoad; tables: readonly RandomTable[] }> {
+): Promise<{ check: ValueCheck; load: ValueLoad; snapshot: SnapshotLeg; tables: readonly RandomTable[] }> {
   await server.query(round.global.map((setting) => `SET GLOBAL ${setting}`).join(';'));
   const beforeCreate = await place(server);
   await server.query(`CREATE DATABASE ${database} CHARACTER SET ${dice.pick(['utf8mb4', 'latin1', 'gbk'])}`);
@@ -71,6 +80,13 @@ export async function runRound(
   for (const setting of round.session) {
     await load.set(`SET SESSION ${setting}`);
   }
+  const { json } = round;
+  await using snapshot = await SnapshotLeg.open(server, {
+    dice,
+    database,
+    json,
+    session: dice.pick(SNAPSHOT_SESSIONS),
+  });
   const tables: RandomTable[] = [];
   // With generated invisible keys MySQL logs the statement as SHOW CREATE TABLE prints it, in utf8mb3.
   const members = {
@@ -84,12 +100,12 @@ export async function runRound(
   const start = round.readsDdl ? beforeCreate : await place(server);
   for (const table of tables) {
     const { image } = round;
-    await load.fill(table, { rows: ROWS_PER_TABLE, image, firstId: 1, keep: round.alters });
+    await load.fill(table, { rows: ROWS_PER_TABLE, image, firstId: 1, keep: round.alters, snapshot });
     if (!round.alters) continue;
     const altered = await alter(load, table, { dice, facts: { ...facts, members } });
-    await load.fill(altered, { rows: ROWS_PER_TABLE >> 1, image, firstId: 1000, keep: false });
+    await load.fill(altered, { rows: ROWS_PER_TABLE >> 1, image, firstId: 1000, keep: false, snapshot });
   }
-  const check = new ValueCheck(load.changes, round.json);
+  const check = new ValueCheck(load.changes, { json, snapshot });
   const source = new MysqlSource({
     url: server.url,
     tables: [`${database}.*`],
@@ -107,7 +123,8 @@ export async function runRound(
     check.differences.push(`the source stopped before a change of ${table?.name ?? 'no table'}: ${message}`);
   }
   await server.query(`DROP DATABASE ${database}`);
-  return { check, load, tables };
+  check.differences.push(...snapshot.differences);
+  return { check, load, snapshot, tables };
 }
 
 /** Adds or drops columns, instantly where the server can. */

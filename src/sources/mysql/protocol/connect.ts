@@ -114,7 +114,9 @@ export class DumpConnection {
     const abandon = (): void => socket.destroy();
     signal?.addEventListener('abort', abandon);
     try {
-      return new DumpConnection(await authenticate(address, { stream: () => socket.socket }), socket, address);
+      // Query attributes would stand in front of every statement that whoever takes the connection over sends.
+      const extra = { stream: () => socket.socket, flags: ['-CLIENT_QUERY_ATTRIBUTES'] };
+      return new DumpConnection(await authenticate(address, extra), socket, address);
     } catch (error) {
       socket.destroy();
       throw error;
@@ -158,7 +160,10 @@ function nameForTls(socket: Socket, { host, socketPath }: ServerAddress): Socket
   return socketPath === null ? Object.assign(socket, { _host: host }) : socket;
 }
 
-function authenticate(address: ServerAddress, extra: Pick<ConnectionOptions, 'stream'>): Promise<Connection> {
+function authenticate(
+  address: ServerAddress,
+  extra: Pick<ConnectionOptions, 'stream' | 'flags'>,
+): Promise<Connection> {
   const where = address.socketPath ?? `${address.host}:${address.port}`;
   const options: ConnectionOptions = {
     host: address.host,

@@ -209,15 +209,15 @@ export class Assembler {
         return null;
       case EVENT.PREVIOUS_GTIDS:
         this.#position.advance(view, start);
-        if (server.gtid && this.end.gtids === null && this.transactions.open === null) {
-          this.#position.settle(GtidTrail.from(decodePreviousGtidsEvent(frame).executed));
-        }
+        if (this.transactions.open !== null) return null;
+        if (!server.gtid || this.end.gtids !== null) this.#position.settle();
+        else this.#position.settle(GtidTrail.from(decodePreviousGtidsEvent(frame).executed));
         return null;
       case EVENT.GTID_LIST:
         this.#position.advance(view, start);
-        if (this.end.gtids === null && this.transactions.open === null) {
-          this.#position.settle(MariadbGtidPosition.of(decodeGtidListEvent(frame).gtids));
-        }
+        if (this.transactions.open !== null) return null;
+        if (this.end.gtids !== null) this.#position.settle();
+        else this.#position.settle(MariadbGtidPosition.of(decodeGtidListEvent(frame).gtids));
         return null;
       case EVENT.XA_PREPARE:
         this.#position.advance(view, start);

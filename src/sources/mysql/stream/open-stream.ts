@@ -46,6 +46,8 @@ export interface OpenStream {
   /** When the server last sent anything, ms since 1970 UTC. */
   heardMs: number;
   takenPosition: MysqlPosition | null;
+  /** While on, a position that has moved is handed over at once. */
+  readonly hurry: { readonly on: boolean };
   /** What stopped the stream, once the transactions before it are handed over. */
   failure: { readonly error: unknown } | null;
   /** The target is reached. */
@@ -63,6 +65,7 @@ export interface StreamOptions {
   readonly signal: AbortSignal;
   /** The last connection that asked for the binlog, whatever became of it; kept up by `openStream`. */
   readonly former: { connection: FormerConnection | null };
+  readonly hurry: { readonly on: boolean };
 }
 
 /** Connects, finds out where to begin, and starts the dump. */
@@ -141,6 +144,7 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
     takenAtMs: performance.now(),
     heardMs: Date.now(),
     takenPosition: resume.position,
+    hurry: options.hurry,
     failure: null,
     ended: false,
     close() {

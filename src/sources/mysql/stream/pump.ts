@@ -89,6 +89,8 @@ function progress(stream: OpenStream): number {
 }
 
 /** The position has moved though nothing was handed over: heartbeats, transactions of other tables. */
-function positionIsStale({ assembler, takenPosition, takenAtMs }: OpenStream): boolean {
-  return assembler.end !== takenPosition && performance.now() - takenAtMs >= EMPTY_BATCH_INTERVAL_MS;
+function positionIsStale({ assembler, takenPosition, takenAtMs, hurry }: OpenStream): boolean {
+  return (
+    assembler.end !== takenPosition && (hurry.on || performance.now() - takenAtMs >= EMPTY_BATCH_INTERVAL_MS)
+  );
 }

@@ -66,9 +66,10 @@ export class StreamPosition {
 
   /** The server has nothing more before this place. */
   heartbeat(file: string, offset: number): void {
-    if (file !== this.file || offset <= this.offset) return;
+    if (file !== this.file || offset < this.offset) return;
     this.offset = offset;
-    this.settle();
+    // What came since the end was no transaction: nothing more would come that says so.
+    if (this.end.offset !== offset || this.end.file !== file) this.settle();
   }
 
   /** Takes what lies between transactions into the end; with the GTIDs executed so far, if they have become known only now. */

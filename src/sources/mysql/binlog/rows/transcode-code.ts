@@ -155,7 +155,7 @@ function plainCode(bound: BoundColumn, context: WriteContext): WriteCode {
 }
 
 /** After a call that may have asked the target for room. */
-const RELOAD = 'd = t.bytes; w = t.view;';
+export const RELOAD = 'd = t.bytes; w = t.view;';
 
 function text(code: string): WriteCode {
   return { code, bytesMax: TEXT_BYTES_MAX };
@@ -239,7 +239,7 @@ function bytesCode(bound: BoundColumn, head: string, context: WriteContext): Wri
  * `putUtf8` for the usual lengths, in place: with more calls than one or two the engine inlines none of them. The last eight bytes
  * overlap those before.
  */
-function inlineTextCode(charset: string): string {
+export function inlineTextCode(charset: string): string {
   return `
     if (l < 8 || l > 256) o = r.putUtf8(b, v, p, l, d, w, o, ${charset});
     else {

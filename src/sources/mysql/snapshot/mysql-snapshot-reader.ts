@@ -1,0 +1,256 @@
+import { isTidingsError, TidingsError } from '../../../core/errors.ts';
+import type { Position } from '../../../core/position.ts';
+import type { ChunkRequest, SnapshotChunk, SnapshotReader, SnapshotTable } from '../../../core/snapshot.ts';
+import { MysqlPosition } from '../mysql-position.ts';
+import type { ServerAddress } from '../protocol/connect.ts';
+import { comparePlaces } from '../server.ts';
+import type { TableSelection } from '../table-selection.ts';
+import { BinlogMark, binlogEnd } from './binlog-mark.ts';
+import { asBusy, conditionFault, isDefinitionChanged, mayHaveChanged, serverNumber } from './chunk-errors.ts';
+import { chunkStatement } from './chunk-statement.ts';
+import { checkCondition, conditionInvalid } from './condition.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import { cursorText, parseCursor } from './cursor.ts';
+import { openReadView } from './fence.ts';
+import { listTables } from './list-tables.ts';
+import type { TableName } from './names.ts';
+import { type KnownTable, readCreateText } from './read-table.ts';
+import { RowBuffers } from './row-buffer.ts';
+import { MysqlSnapshotChunk } from './snapshot-chunk.ts';
+import type { SnapshotConnection } from './snapshot-connection.ts';
+import { TableCache } from './table-cache.ts';
+import { readWholeTable, type WholeRequest } from './whole-table.ts';
+
+interface FailedRead {
+  readonly connection: SnapshotConnection;
+  readonly request: WholeRequest;
+  readonly known: KnownTable;
+}
+
+export interface MysqlSnapshotOptions {
+  readonly address: ServerAddress;
+  readonly selection: TableSelection;
+  readonly json: 'text' | 'parsed';
+  /** `Server.identity` of the server whose positions the stream hands over; null before there was one. */
+  readonly streamServer: () => string | null;
+}
+
+const ANSWER_TIMEOUT_MS = 60_000;
+/** A table that is altered so often while its chunk is read is left alone for a while. */
+const ATTEMPTS_MAX = 5;
+/** How much more than its budget a chunk may ask for: what is not kept has to be read away. */
+const EXCESS_BYTES_MAX = 1024 * 1024;
+const BUFFERS_MAX = 4;
+const BUFFER_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * Reads the rows of MySQL and MariaDB tables as they stand: see `SnapshotReader`.
+ *
+ * A chunk is one SELECT along a unique index, in a read-only transaction of its own that sees everything up to `since` (fence.ts). Which
+ * definition its rows come under: the statement is made for the one that is known; once its rows have come, and still within the
+ * transaction, the server is asked whether that is the table's definition now. It is the one of the rows, too, since no DDL on a table gets
+ * past a transaction that has opened it (metadata locks, on both servers). If it is not, the chunk is read again under the new one.
+ */
+export class MysqlSnapshotReader implements SnapshotReader {
+  readonly #options: MysqlSnapshotOptions;
+  readonly #pool: ConnectionPool;
+  readonly #buffers = new RowBuffers({ buffersMax: BUFFERS_MAX, bytesMax: BUFFER_BYTES_MAX });
+  readonly #tables: TableCache;
+
+  constructor(options: MysqlSnapshotOptions) {
+    this.#options = options;
+    this.#tables = new TableCache(options);
+    this.#pool = new ConnectionPool(options.address, options.streamServer);
+  }
+
+  async tables(): Promise<readonly SnapshotTable[]> {
+    return await this.#pool.with(never(), (connection) => listTables(connection, this.#options.selection));
+  }
+
+  async readChunk(request: ChunkRequest): Promise<SnapshotChunk> {
+    const since = mysqlPosition(request.since);
+    return await this.#pool.with(request.signal, async (connection) => {
+      const { where } = request;
+      if (where !== null) checkCondition(where, { table: request, server: connection.server });
+      for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+        // oxlint-disable-next-line no-await-in-loop -- each attempt follows the one before
+        const chunk = await this.#attempt(connection, request, since);
+        if (chunk !== null) return chunk;
+      }
+      throw alteredAgainAndAgain(request);
+    });
+  }
+
+  /**
+   * Reads a table in one consistent read, for want of a key to cut it by: one SELECT, of which no more is received than is asked for. The server
+   * keeps the read's view of the rows, and keeps DDL on the table waiting, for as long as it takes; MySQL without GTIDs also locks the rows
+   * that were read (fence.ts). `next` of its chunks is null; ending the iteration ends the read.
+   *
+   * @throws TidingsError as `readChunk`; what was handed over before has to be read again, as there is no place to go on from
+   */
+  readWhole(request: WholeRequest): AsyncGenerator<SnapshotChunk, void, undefined> {
+    const since = mysqlPosition(request.since);
+    return readWholeTable(request, since, {
+      pool: this.#pool,
+      buffers: this.#buffers,
+      tables: this.#tables,
+      patienceMs: this.#patienceMs,
+      explain: (error, at) => this.#isOutdated(error, at),
+    });
+  }
+
+  reached(position: Position, mark: Position): boolean {
+    const server = this.#options.streamServer();
+    if (mark instanceof BinlogMark && server !== null && server !== mark.identity) {
+      throw new TidingsError(
+        'SNAPSHOT_SERVER_CHANGED',
+        'the stream reads another server than the one that the chunk was read from',
+        {
+          details: { stream: server, snapshot: mark.identity },
+        },
+      );
+    }
+    return comparePlaces(mysqlPosition(position), mysqlPosition(mark)) >= 0;
+  }
+
+  async threadsRunning(): Promise<number> {
+    return await this.#pool.with(never(), async ({ reader }) => {
+      const [row] = await reader.query("SHOW GLOBAL STATUS LIKE 'Threads_running'");
+      return Number(row?.['Value'] ?? 0);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#pool.close();
+    this.#buffers.clear();
+    this.#tables.clear();
+  }
+
+  get #patienceMs(): number {
+    return this.#options.address.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
+  }
+
+  /** Null: the table was altered meanwhile, and is known anew. */
+  async #attempt(
+    connection: SnapshotConnection,
+    request: ChunkRequest,
+    since: MysqlPosition,
+  ): Promise<SnapshotChunk | null> {
+    const known = await this.#tables.get(connection, request);
+    if (known.key === null) throw keyMissing(request);
+    const after = request.after === null ? null : parseCursor(request.after, known.signature, { table: request });
+    const buffer = this.#buffers.take();
+    try {
+      const { lock } = await openReadView(connection, since, { patienceMs: this.#patienceMs, signal: request.signal });
+      const limit = rowLimit(request, known);
+      const sql = chunkStatement({
+        database: request.database,
+        table: request.table,
+        selectList: known.views.selectList,
+        key: known.key,
+        keyColumns: known.keyColumns,
+        after,
+        keys: request.keys === undefined ? null : request.keys.map((key) => known.views.valueLiterals(key)),
+        where: request.where,
+        limit,
+        lock,
+      });
+      const { reader } = connection;
+      await reader.select(sql, buffer);
+      const ended = await reader.rows({ count: Number.POSITIVE_INFINITY, bytes: request.bytes });
+      const readAtUs = Date.now() * 1000;
+      const bytes = reader.taken;
+      const settle = async (other: SnapshotConnection): Promise<BinlogMark | null> => {
+        if ((await readCreateText(other, request)) !== known.createText) return null;
+        await connection.commit();
+        return await binlogEnd(other);
+      };
+      let mark: BinlogMark | null;
+      if (ended || (await reader.drain(limit - buffer.count))) mark = await settle(connection);
+      else {
+        // This connection still sends what nobody wants. Its transaction, and so its hold on the definition, lasts until it is closed.
+        mark = await this.#pool.with(request.signal, async (other) => {
+          const end = (await readCreateText(other, request)) === known.createText ? await binlogEnd(other) : null;
+          connection.close();
+          return end;
+        });
+      }
+      if (buffer.count > 0) known.rowBytes = bytes / buffer.count;
+      if (mark === null) {
+        this.#tables.forget(request);
+        this.#buffers.give(buffer);
+        return null;
+      }
+      const last = buffer.count - 1;
+      const isLast = ended && buffer.count < limit;
+      return new MysqlSnapshotChunk({
+        views: known.views,
+        buffer,
+        buffers: this.#buffers,
+        bytes,
+        next: isLast ? null : cursorText(known.signature, known.views.keyLiterals(buffer, last)),
+        mark,
+        readAtUs,
+      });
+    } catch (error) {
+      this.#buffers.give(buffer);
+      if (await this.#isOutdated(error, { connection, request, known })) return null;
+      throw asBusy(error);
+    }
+  }
+
+  /**
+   * Whether the statement failed because the table is not what it was.
+   *
+   * @throws TidingsError SNAPSHOT_TABLE_GONE, SNAPSHOT_CONDITION_INVALID
+   */
+  async #isOutdated(error: unknown, { connection, request, known }: FailedRead): Promise<boolean> {
+    const number = serverNumber(error);
+    if (number === null || !isTidingsError(error) || !connection.reader.isIdle) return false;
+    await connection.commit();
+    if (isDefinitionChanged(number)) {
+      this.#tables.forget(request);
+      return true;
+    }
+    if (mayHaveChanged(number)) {
+      this.#tables.forget(request);
+      const now = await this.#tables.get(connection, request);
+      if (now.createText !== known.createText) return true;
+    }
+    const fault = request.where === null ? null : conditionFault(error, number);
+    if (fault !== null) throw conditionInvalid(request, fault);
+    return false;
+  }
+}
+
+/** As many rows as the budget is likely to hold, so that little is sent for nothing. */
+function rowLimit({ rows, bytes }: ChunkRequest, { rowBytes }: KnownTable): number {
+  if (rowBytes <= 0) return Math.max(1, rows);
+  const likely = Math.ceil((bytes + Math.min(bytes / 4, EXCESS_BYTES_MAX)) / rowBytes);
+  return Math.max(1, Math.min(rows, likely));
+}
+
+function mysqlPosition(position: Position): MysqlPosition {
+  if (position instanceof MysqlPosition) return position;
+  throw new TidingsError('POSITION_INVALID', 'it is no position of a MySQL source');
+}
+
+function keyMissing({ database, table }: TableName): TidingsError {
+  const name = `${database}.${table}`;
+  return new TidingsError('SNAPSHOT_KEY_MISSING', `${name} has no key to read it in chunks by`, {
+    details: { table: name },
+  });
+}
+
+function alteredAgainAndAgain({ database, table }: TableName): TidingsError {
+  const name = `${database}.${table}`;
+  return new TidingsError('SERVER_BUSY', `${name} was altered ${ATTEMPTS_MAX} times while a chunk of it was read`, {
+    hint: 'Tidings reads the chunk again by itself.',
+    details: { table: name },
+  });
+}
+
+/** Nobody calls it off but `close`. */
+function never(): AbortSignal {
+  return new AbortController().signal;
+}

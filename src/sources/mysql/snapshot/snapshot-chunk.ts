@@ -1,0 +1,68 @@
+import { keyText, type SnapshotChunk } from '../../../core/snapshot.ts';
+import type { RowBatch } from '../../../core/source.ts';
+import type { TableSchema } from '../../../core/table-schema.ts';
+import type { BinlogMark } from './binlog-mark.ts';
+import type { RowBuffer, RowBuffers } from './row-buffer.ts';
+import { TextRowBatch, type TextRowViews } from './text-rows/text-row-batch.ts';
+
+export interface ChunkParts {
+  readonly views: TextRowViews;
+  readonly buffer: RowBuffer;
+  readonly buffers: RowBuffers;
+  readonly bytes: number;
+  readonly next: string | null;
+  readonly mark: BinlogMark;
+  readonly readAtUs: number;
+}
+
+/** A chunk's rows, in the buffer in which they were received. */
+export class MysqlSnapshotChunk implements SnapshotChunk {
+  readonly table: TableSchema;
+  readonly count: number;
+  readonly columns: number;
+  readonly bytes: number;
+  readonly next: string | null;
+  readonly mark: BinlogMark;
+  readonly readAtUs: number;
+  readonly #views: TextRowViews;
+  readonly #buffers: RowBuffers;
+  #buffer: RowBuffer | null;
+
+  constructor({ views, buffer, buffers, bytes, next, mark, readAtUs }: ChunkParts) {
+    this.table = views.table;
+    this.count = buffer.count;
+    this.columns = views.shape.after?.length ?? 0;
+    this.bytes = bytes;
+    this.next = next;
+    this.mark = mark;
+    this.readAtUs = readAtUs;
+    this.#views = views;
+    this.#buffers = buffers;
+    this.#buffer = buffer;
+  }
+
+  rows(except: ReadonlySet<string>): RowBatch | null {
+    const buffer = this.#buffer;
+    if (buffer === null || buffer.count === 0) return null;
+    const left = except.size === 0 ? null : this.#without(except, buffer);
+    return left?.length === 0 ? null : new TextRowBatch(this.#views, buffer, left);
+  }
+
+  release(): void {
+    if (this.#buffer !== null) this.#buffers.give(this.#buffer);
+    this.#buffer = null;
+  }
+
+  /** The rows whose keys are not in the set; null: all. */
+  #without(except: ReadonlySet<string>, buffer: RowBuffer): Uint32Array | null {
+    const keys = this.#views.chunkKeys(buffer);
+    if (keys === null) return null;
+    const left = new Uint32Array(buffer.count);
+    let count = 0;
+    for (let i = 0; i < buffer.count; i++) {
+      const key = keys[i];
+      if (key === undefined || !except.has(keyText(key))) left[count++] = i;
+    }
+    return count === buffer.count ? null : left.subarray(0, count);
+  }
+}

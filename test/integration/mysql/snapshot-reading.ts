@@ -1,0 +1,82 @@
+import type { Row } from '../../../src/core/change.ts';
+import type { ChunkRequest, SnapshotChunk } from '../../../src/core/snapshot.ts';
+import { GtidTrail } from '../../../src/sources/mysql/gtid/gtid-trail.ts';
+import { MariadbGtidPosition } from '../../../src/sources/mysql/gtid/mariadb-gtid.ts';
+import { MysqlGtidSet } from '../../../src/sources/mysql/gtid/mysql-gtid-set.ts';
+import { MysqlPosition } from '../../../src/sources/mysql/mysql-position.ts';
+import { parseMysqlUrl } from '../../../src/sources/mysql/mysql-url.ts';
+import { MysqlSnapshotReader } from '../../../src/sources/mysql/snapshot/mysql-snapshot-reader.ts';
+import { TableSelection } from '../../../src/sources/mysql/table-selection.ts';
+import type { TestServer } from '../../support/servers/test-server.ts';
+import { presentPosition } from './source-reading.ts';
+
+export interface ReaderOptions {
+  readonly url?: string;
+  readonly tables?: readonly string[];
+  readonly columns?: Readonly<Record<string, readonly string[]>>;
+  readonly answerTimeoutMs?: number;
+  readonly streamServer?: () => string | null;
+}
+
+/** A reader without a stream beside it. The caller closes it. */
+export function openReader(server: TestServer, options: ReaderOptions = {}): MysqlSnapshotReader {
+  const { url = server.url, tables, columns, answerTimeoutMs, streamServer = () => null } = options;
+  return new MysqlSnapshotReader({
+    address: { ...parseMysqlUrl(url), ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }) },
+    selection: new TableSelection({ tables, columns, database: null }),
+    json: 'text',
+    streamServer,
+  });
+}
+
+/** Where the server writes now, as the stream would have it. */
+export async function presentSince(server: TestServer): Promise<MysqlPosition> {
+  const { place, gtids } = await presentPosition(server);
+  const at = place.lastIndexOf(':');
+  const set =
+    server.flavour === 'mariadb' ? MariadbGtidPosition.parse(gtids) : GtidTrail.from(MysqlGtidSet.parse(gtids));
+  return new MysqlPosition(place.slice(0, at), Number(place.slice(at + 1)), set);
+}
+
+export type Wanted = Pick<ChunkRequest, 'database' | 'table'> & Partial<ChunkRequest>;
+
+/** Reads one chunk: by default of up to 100 rows, seeing what is committed now. */
+export async function readChunk(
+  server: TestServer,
+  reader: MysqlSnapshotReader,
+  wanted: Wanted,
+): Promise<SnapshotChunk> {
+  return await reader.readChunk({
+    after: null,
+    rows: 100,
+    bytes: 4 * 1024 * 1024,
+    where: null,
+    since: wanted.since ?? (await presentSince(server)),
+    signal: new AbortController().signal,
+    ...wanted,
+  });
+}
+
+/** The rows of a chunk as objects, which is released then. */
+export function takeRows(chunk: SnapshotChunk, except: ReadonlySet<string> = new Set()): readonly Row[] {
+  try {
+    return chunk.rows(except)?.rows().after ?? [];
+  } finally {
+    chunk.release();
+  }
+}
+
+/** All rows of a table, chunk by chunk. */
+export async function readAll(server: TestServer, reader: MysqlSnapshotReader, wanted: Wanted): Promise<Row[]> {
+  const since = await presentSince(server);
+  const rows: Row[] = [];
+  for (let after: string | null = wanted.after ?? null; ;) {
+    // oxlint-disable-next-line no-await-in-loop -- chunks follow one another
+    const chunk = await readChunk(server, reader, { ...wanted, since, after });
+    const { next, count } = chunk;
+    rows.push(...takeRows(chunk));
+    if (count > (wanted.rows ?? 100)) throw new Error(`a chunk of ${count} rows, more than were asked for`);
+    if (next === null) return rows;
+    after = next;
+  }
+}
