@@ -1,12 +1,14 @@
 import { runDecodeBench } from './decode/decode-bench.ts';
 import { runLogBench } from './relay/log-bench.ts';
 import { runRelayBench } from './relay/relay-bench.ts';
+import { runSnapshotBench } from './snapshot/snapshot-bench.ts';
 
 /** Every bench by the name that `npm run bench -- <name>` takes. Resolves to the exit code. */
 const BENCHES: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
   decode: runDecodeBench,
   relay: runRelayBench,
   log: runLogBench,
+  snapshot: runSnapshotBench,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

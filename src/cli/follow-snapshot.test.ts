@@ -139,6 +139,8 @@ describe('the bar', () => {
     expect(bar({ waitsFor: 'threads', rowsPerSecond: null, secondsLeft: null })).toContain(
       '1 250 000 rows, waits: busy server, shop.orders',
     );
+    // Keeping to its rate is no waiting.
+    expect(bar({ waitsFor: 'rate' })).toBe(bar({}));
     expect(bar({ rows: 1, waitsFor: 'something new' })).toContain(
       '1 row, 49 870 rows/s, 76 s left, waits: something new',
     );

@@ -46,6 +46,7 @@ export interface SnapshotFailure {
 export interface SnapshotOrder {
   readonly tables?: readonly string[];
   readonly where?: string;
+  readonly group?: string;
   readonly truncate?: boolean;
   readonly limits?: {
     readonly parallel?: number;

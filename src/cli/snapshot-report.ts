@@ -61,27 +61,23 @@ export function progressText(snapshot: SnapshotDetails): string {
 
 function factsText(snapshot: SnapshotDetails): string {
   const { rows, rowsPerSecond, secondsLeft, tables } = snapshot;
-  const reading = tables.filter(({ state }) => state === 'reading').map(nameOf);
+  const state = stateText(snapshot);
+  const reading = tables.filter((table) => table.state === 'reading').map(nameOf);
   const facts = [
     `${countText(rows)} ${rows === 1 ? 'row' : 'rows'}`,
     ...(rowsPerSecond === null ? [] : [`${countText(Math.round(rowsPerSecond))} rows/s`]),
     ...(secondsLeft === null ? [] : [`${secondsText(secondsLeft)} left`]),
-    ...(snapshot.state === 'running' && snapshot.waitsFor === null ? [] : [stateText(snapshot)]),
+    ...(state === 'running' ? [] : [state]),
     ...(reading.length === 0 ? [] : [reading.join(' ')]),
   ];
   return facts.join(', ');
 }
 
 function stateText({ state, waitsFor }: SnapshotSummary): string {
-  return state === 'running' && waitsFor !== null ? `waits: ${WAITS[waitsFor] ?? waitsFor}` : state;
+  if (state !== 'running' || waitsFor === null) return state;
+  // Between two chunks it keeps to its rate: it is being read all the same.
+  return waitsFor === 'rate' ? state : `waits: ${waitsFor === 'threads' ? 'busy server' : waitsFor}`;
 }
-
-const WAITS: Readonly<Record<string, string>> = {
-  source: 'source',
-  hours: 'hours',
-  threads: 'busy server',
-  rate: 'rate',
-};
 
 const WHAT_CHARS = 40;
 

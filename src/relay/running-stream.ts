@@ -59,7 +59,12 @@ export class RunningStream implements RelayStream {
     this.snapshots = snapshots;
     this.#state = state;
     this.#seek = seek;
-    this.transport = new LocalTransport({ log, groups, seek, bootstrap: new GroupBootstrap({ log, groups, snapshots }) });
+    this.transport = new LocalTransport({
+      log,
+      groups,
+      seek,
+      bootstrap: new GroupBootstrap({ log, groups, snapshots }),
+    });
     this.#runner = new StreamRunner({
       log,
       openSource: (resume) => definition.openSource(resume),

@@ -86,7 +86,7 @@ describe('tidings snapshot list', () => {
        2  failed         all tables (gap, truncate)                    0       -       -     -  2026-11-20T09:14:34Z
        3  running        shop.orders,shop.lines (where)        1 250 000  25.0 %  49 870  76 s  2026-11-20T09:14:34Z
       12  waits: source  all tables (gap, truncate)                    0       -       -     -  2026-11-20T09:14:34Z
-      13  waits: source  all tables (bootstrap, group search)        0       -       -     -  2026-11-20T09:14:34Z
+      13  waits: source  all tables (bootstrap, group search)          0       -       -     -  2026-11-20T09:14:34Z
 snapshot 2: SNAPSHOT_CONDITION_INVALID: the condition is wrong
   Write another.
 `);
@@ -151,7 +151,6 @@ describe('tidings snapshot start', () => {
     [['--tables', 'a.b,,c.d'], '--tables has an empty pattern in its list', 'single commas'],
     [['--truncate', '--where', '1'], '--truncate does not go with --where', 'Leave one of them out.'],
     [['--where', '1', '--where', '2'], '--where is given twice', 'Give it once.'],
-    [['--group', 'search'], 'unknown option --group', 'tidings snapshot start --help'],
     [['--paralel', '4'], 'unknown option --paralel', 'Did you mean --parallel?'],
     [['--truncate=yes'], '--truncate takes no value', 'Write --truncate alone.'],
   ])('%j is a usage error, and nothing is asked of the relay', async (args, message, hint) => {
@@ -217,6 +216,23 @@ describe('--wait', () => {
     expect({ code, err }).toEqual({ code: 0, err: '' });
     // stdout has the result alone.
     expect(JSON.parse(out)).toEqual(DONE);
+  });
+
+  test.each([
+    [new MemoryOutput(), 79],
+    [new MemoryOutput({ columns: 0 }), 79],
+    [new MemoryOutput({ columns: 50 }), 49],
+  ])('a terminal gets a bar that fits into it, wherever stdout goes', async (stdout, width) => {
+    relay.answer(`GET ${SNAPSHOTS}/3`, { body: DETAILS }, { body: DETAILS }, { body: DONE });
+    const { context } = testCli({ stdout });
+    const written: string[] = [];
+    const stderr = { isTerminal: true, write: (text: string): void => void written.push(text) };
+    expect(await runCli(['snapshot', 'show', relay.url, '3', ...STREAM, '--wait'], { ...context, stderr })).toBe(0);
+    const [bar = ''] = written;
+    expect(bar.replace('\r\u001b[K', '')).toMatch(/^\[#{6}\.{18}\] {2}25\.0 % {2}1 250 000/);
+    expect(bar.replace('\r\u001b[K', '').length).toBeLessThanOrEqual(width);
+    expect(written.at(-1)).toBe('\r\u001b[K');
+    expect(stdout.text).not.toContain('\u001b');
   });
 
   test.each(['failed', 'cancelled'])('a snapshot that is %s fails the command', async (state) => {

@@ -49,6 +49,11 @@ export const SNAPSHOT_START: CommandSpec = {
       description: 'Only rows for which this is true: SQL of the source, such as "created >= \'2026-01-01\'".',
     },
     {
+      name: 'group',
+      value: '<name>',
+      description: 'Only this group gets the rows; nobody else sees them. Default: everyone.',
+    },
+    {
       name: 'truncate',
       value: null,
       description: 'Let consumers empty each table before its first row, so that rows that vanished unseen go.',
@@ -213,6 +218,7 @@ function parseOrder(args: CommandArguments): SnapshotOrder {
   return {
     ...optional('tables', tables),
     ...optional('where', where),
+    ...optional('group', args.one('group')),
     ...(args.has('truncate') ? { truncate: true } : {}),
     ...(Object.keys(limits).length === 0 ? {} : { limits }),
   };

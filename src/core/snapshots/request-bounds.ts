@@ -1,5 +1,7 @@
 /** What may be asked of a snapshot at most, wherever it is asked: over HTTP, on the command line, in a configuration. */
 export const SNAPSHOT_BOUNDS = {
+  /** Snapshots of one stream that are not over. */
+  open: 100,
   tables: 1000,
   /** Characters of one pattern. */
   pattern: 1000,

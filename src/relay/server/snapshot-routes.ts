@@ -1,5 +1,5 @@
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
-import { areHours, HOURS_TEXT } from '../../core/snapshots/request-bounds.ts';
+import { areHours, HOURS_TEXT, SNAPSHOT_BOUNDS } from '../../core/snapshots/request-bounds.ts';
 import type { SnapshotLimits } from '../../core/snapshots/snapshot-state.ts';
 import { parseTablePattern } from '../../core/table-pattern.ts';
 import type { RelayStream, SnapshotStatus } from '../relay-api.ts';
@@ -24,6 +24,7 @@ const PARAMS = pathParameters('stream', 'id');
 interface StartBody {
   readonly tables?: readonly string[];
   readonly where?: string;
+  readonly group?: string;
   readonly truncate?: boolean;
   readonly limits?: SnapshotLimits;
 }
@@ -57,7 +58,8 @@ export function addSnapshotRoutes({ app, relay }: RouteContext): void {
     describe({
       operationId: 'startSnapshot',
       summary: 'Bring the rows that exist already into the stream',
-      description: 'For all its consumers. It is carried out behind the snapshots that were asked for before it.',
+      description:
+        'For all its consumers, or for one group alone. A few snapshots are carried out at a time, in the order in which they were asked for.',
       tags: TAGS,
       role: 'operate',
       params: pathParameters('stream'),

@@ -110,6 +110,12 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         pattern: String.raw`\S`,
         description: "An SQL expression of the source's dialect; only rows for which it is true. Without it: all rows.",
       },
+      group: {
+        type: 'string',
+        minLength: 1,
+        maxLength: 200,
+        description: 'Only this group gets the rows. Without it: everyone.',
+      },
       truncate: {
         type: 'boolean',
         description: 'Consumers empty each table before its first row, so that rows that vanished unseen go.',
@@ -127,6 +133,6 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         description: "How much of the source's time it may take.",
       },
     },
-    ['tables', 'where', 'truncate', 'limits'],
+    ['tables', 'where', 'group', 'truncate', 'limits'],
   ),
 };

@@ -4,6 +4,7 @@ import type { SchemaChange } from '../../core/change.ts';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { isTransient } from '../../core/retry.ts';
+import { SNAPSHOT_BOUNDS } from '../../core/snapshots/request-bounds.ts';
 import type { SnapshotMerger } from '../../core/snapshots/merger.ts';
 import { SnapshotRun } from '../../core/snapshots/snapshot-run.ts';
 import {
@@ -40,19 +41,25 @@ interface Running {
   readonly rate: SnapshotRate;
 }
 
+/** Of a stream; of those that are over. Initial ones say which tables have had theirs. */
+const KEPT = 20;
+/** A long one must not keep a group's rows waiting. */
+const AT_ONCE = 4;
+
 const AGAIN = { delayMinMs: 250, delayMaxMs: 30_000 };
 
 /** CREATE TABLE in the stream: the table's rows are all to come, so nobody needs a snapshot of it. */
 const CREATES_TABLE = /^\s*create\s+(or\s+replace\s+)?table\b/i;
 
 /**
- * The snapshots of one stream: kept in the relay's state, carried out one after the other while the source is read, and gone on with
+ * The snapshots of one stream: kept in the relay's state, carried out a few at a time while the source is read, and gone on with
  * after whatever came in between.
  */
 export class SnapshotService implements StreamSnapshots {
   readonly #options: SnapshotServiceOptions;
   readonly #snapshots = new Map<number, Snapshot>();
-  #running: Running | null = null;
+  /** Those that are being carried out, by number. */
+  readonly #running = new Map<number, Running>();
   #session: { readonly stop: AbortController; readonly ended: Promise<void> } | null = null;
   #wake: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Whether the source can read rows at all; null before it was opened. */
@@ -85,6 +92,7 @@ export class SnapshotService implements StreamSnapshots {
       });
     }
     if (this.#canRead === false) throw this.#unsupported();
+    this.#checkRoom();
     const { groups, stream } = this.#options;
     if (group !== null && groups.get(group) === null) {
       throw new TidingsError('GROUP_UNKNOWN', `stream ${stream} has no group ${group}`, {
@@ -204,6 +212,20 @@ export class SnapshotService implements StreamSnapshots {
       return;
     }
     let reader: SnapshotReader | null = null;
+    const stop = new AbortController();
+    const work = new Map<number, Promise<void>>();
+    let failure = null as { readonly error: unknown } | null;
+    const begin = (snapshot: Snapshot, from: SnapshotReader): void => {
+      const done = this.#carryOut(snapshot, { reader: from, merger, signal: AbortSignal.any([signal, stop.signal]) })
+        .then(works, (error: unknown) => {
+          failure ??= { error };
+        })
+        .finally(() => {
+          work.delete(snapshot.id);
+          this.#wakeUp();
+        });
+      work.set(snapshot.id, done);
+    };
     try {
       if (options.initial === true) {
         reader = await this.#openReader(source, signal);
@@ -211,23 +233,24 @@ export class SnapshotService implements StreamSnapshots {
       }
       for (;;) {
         signal.throwIfAborted();
-        const next = [...this.#snapshots.values()].find(({ state }) => state === 'running');
-        if (next === undefined) {
-          const woken = this.#wake.promise;
+        if (failure !== null) throw failure.error;
+        const woken = this.#wake.promise;
+        const waiting = [...this.#snapshots.values()].filter(({ id, state }) => state === 'running' && !work.has(id));
+        if (waiting.length > 0 && work.size < AT_ONCE) {
+          // oxlint-disable-next-line no-await-in-loop -- once for all of them
+          reader ??= await this.#openReader(source, signal);
+          for (const snapshot of waiting.slice(0, AT_ONCE - work.size)) begin(snapshot, reader);
+        } else if (work.size === 0) {
           // oxlint-disable-next-line no-await-in-loop -- connections are not held while there is nothing to read
           await reader?.close();
           reader = null;
-          // oxlint-disable-next-line no-await-in-loop -- until there is one
-          await orAborted(woken, signal);
-          continue;
         }
-        // oxlint-disable-next-line no-await-in-loop
-        reader ??= await this.#openReader(source, signal);
-        // oxlint-disable-next-line no-await-in-loop -- one after the other
-        await this.#carryOut(next, { reader, merger, signal });
-        works();
+        // oxlint-disable-next-line no-await-in-loop -- until one is over, or there is another one
+        await orAborted(woken, signal);
       }
     } finally {
+      stop.abort();
+      await Promise.all(work.values());
       await reader?.close();
     }
   }
@@ -251,7 +274,7 @@ export class SnapshotService implements StreamSnapshots {
       signal: stop.signal,
       formerTables: () => log.tables(),
     });
-    this.#running = { run, stop, rate: new SnapshotRate(clock) };
+    this.#running.set(snapshot.id, { run, stop, rate: new SnapshotRate(clock) });
     logger.info({ snapshot: snapshot.id, reason: snapshot.spec.reason }, 'a snapshot is being read');
     try {
       await run.run();
@@ -267,9 +290,9 @@ export class SnapshotService implements StreamSnapshots {
       signal.removeEventListener('abort', end);
       const now = this.#snapshots.get(snapshot.id);
       // Paused or cancelled meanwhile, it keeps that state; how far it is comes of the run.
-      const state = now === undefined || now.state === 'running' ? run.snapshot : { ...run.snapshot, ...stateOf(now) };
-      this.#snapshots.set(snapshot.id, state);
-      this.#running = null;
+      const after = now === undefined || now.state === 'running' ? run.snapshot : { ...run.snapshot, ...stateOf(now) };
+      this.#snapshots.set(snapshot.id, withPartsOf(after, now));
+      this.#running.delete(snapshot.id);
     }
   }
 
@@ -312,13 +335,14 @@ export class SnapshotService implements StreamSnapshots {
       this.#snapshots.delete(id);
       throw error;
     }
+    this.#forgetOld();
     this.#wakeUp();
     return snapshot;
   }
 
   async #stopAs(snapshot: Snapshot): Promise<void> {
     this.#snapshots.set(snapshot.id, snapshot);
-    if (this.#running?.run.snapshot.id === snapshot.id) this.#running.stop.abort();
+    this.#running.get(snapshot.id)?.stop.abort();
     await this.#options.store.save(snapshot, { parts: false });
   }
 
@@ -335,20 +359,42 @@ export class SnapshotService implements StreamSnapshots {
     return opening;
   }
 
+  /** @throws TidingsError SNAPSHOT_INVALID */
+  #checkRoom(): void {
+    const open = [...this.#snapshots.values()].filter((snapshot) => !isOver(snapshot)).length;
+    if (open < SNAPSHOT_BOUNDS.open) return;
+    throw new TidingsError(
+      'SNAPSHOT_INVALID',
+      `stream ${this.#options.stream} has ${open} snapshots that are not over`,
+      {
+        hint: 'Wait for some of them, or cancel them.',
+        details: { stream: this.#options.stream, open },
+      },
+    );
+  }
+
+  /** As the store does. */
+  #forgetOld(): void {
+    const newest = Math.max(...this.#snapshots.keys());
+    for (const [id, snapshot] of this.#snapshots) {
+      if (isOver(snapshot) && snapshot.spec.reason !== 'initial' && id <= newest - KEPT) this.#snapshots.delete(id);
+    }
+  }
+
   #wakeUp(): void {
     this.#wake.resolve();
     this.#wake = Promise.withResolvers();
   }
 
   #get(id: number): Snapshot {
-    const running = this.#running?.run.snapshot;
+    const running = this.#running.get(id)?.run.snapshot;
     const kept = this.#snapshots.get(id);
     if (kept === undefined) {
       throw new TidingsError('SNAPSHOT_UNKNOWN', `stream ${this.#options.stream} has no snapshot ${id}`, {
         details: { stream: this.#options.stream, snapshot: id },
       });
     }
-    return running?.id === id ? { ...running, ...stateOf(kept) } : kept;
+    return running === undefined ? kept : { ...running, ...stateOf(kept) };
   }
 
   /** @throws TidingsError SNAPSHOT_UNKNOWN, SNAPSHOT_INVALID when it is over */
@@ -362,7 +408,7 @@ export class SnapshotService implements StreamSnapshots {
 
   #status(snapshot: Snapshot): SnapshotStatus {
     const { id, state, spec, createdMs, endedMs, error: failure, parts } = snapshot;
-    const running = this.#running?.run.snapshot.id === id ? this.#running : null;
+    const running = this.#running.get(id) ?? null;
     const rows = (parts ?? []).reduce((sum, part) => sum + part.rows, 0);
     const left = (parts ?? []).reduce(
       (sum, part) =>
@@ -400,6 +446,15 @@ export class SnapshotService implements StreamSnapshots {
       details: { stream },
     });
   }
+}
+
+/** Tables that were noted while it was carried out. */
+function withPartsOf(snapshot: Snapshot, noted: Snapshot | undefined): Snapshot {
+  const { parts } = snapshot;
+  const others = (noted?.parts ?? []).filter(
+    ({ database, table }) => parts?.some((part) => part.database === database && part.table === table) !== true,
+  );
+  return parts === null || others.length === 0 ? snapshot : { ...snapshot, parts: [...parts, ...others] };
 }
 
 function stateOf({ state, endedMs, error }: Snapshot): Pick<Snapshot, 'state' | 'endedMs' | 'error'> {

@@ -1,6 +1,12 @@
 import type { Clock } from '../../../src/base/clock.ts';
 import { type Logger, silentLogger } from '../../../src/core/logger.ts';
-import type { LogOptions, RelayStream, RetentionOptions, StreamDefinition } from '../../../src/relay/relay-api.ts';
+import type {
+  LogOptions,
+  RelayStream,
+  RetentionOptions,
+  SnapshotOptions,
+  StreamDefinition,
+} from '../../../src/relay/relay-api.ts';
 import { Relay } from '../../../src/relay/relay.ts';
 import type { HttpOptions } from '../../../src/relay/server/http-options.ts';
 import { createRelayServer, type RelayServer } from '../../../src/relay/server/relay-server.ts';
@@ -13,6 +19,7 @@ export interface StreamOfServer {
   readonly partitions?: number;
   readonly retention?: RetentionOptions;
   readonly log?: LogOptions;
+  readonly snapshots?: SnapshotOptions;
 }
 
 export interface RunningRelayOptions {
@@ -108,7 +115,7 @@ function definitionOf({ source, ...stream }: StreamOfServer, log: Logger): Strea
   return {
     ...stream,
     covers,
-    openSource: ({ position, tables }) =>
+    openSource: ({ position, tables, anew = false }) =>
       Promise.resolve(
         new MysqlSource({
           heartbeatMs: 100,
@@ -116,8 +123,8 @@ function definitionOf({ source, ...stream }: StreamOfServer, log: Logger): Strea
           reconnect: { delayMinMs: 1, delayMaxMs: 100 },
           log,
           ...source,
-          ...(position === null ? {} : { from: position }),
-          ...(tables.length === 0 ? {} : { knownTables: tables }),
+          ...(position === null || anew ? {} : { from: position }),
+          ...(tables.length === 0 || anew ? {} : { knownTables: tables }),
           json: 'text',
           waitForServer: true,
         }),

@@ -120,13 +120,9 @@ export class SnapshotLeg implements AsyncDisposable {
     }
     // The index of a prefix does not have the order of the whole values.
     const isOrdered = schema.key.length > 0 && !/PRIMARY KEY \(.*`\(\d+\)/.test(table.create);
-    if (after.length > 1 && isOrdered)
-      await this.#walk(table, schema, {
-        views,
-        from: `${from} FORCE INDEX (PRIMARY)`,
-        order,
-        after,
-      });
+    if (after.length > 1 && isOrdered) {
+      await this.#walk(table, schema, { views, from: `${from} FORCE INDEX (PRIMARY)`, order, after });
+    }
     await this.#some(table, { views, rows, batch, after });
   }
 

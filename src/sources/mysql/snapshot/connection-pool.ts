@@ -3,7 +3,7 @@ import type { ServerAddress } from '../protocol/connect.ts';
 import { SnapshotConnection } from './snapshot-connection.ts';
 
 /** A connection that has rested longer may be gone without our knowing. */
-const TRUSTED_MS = 1000;
+const TRUSTED_MS = 100;
 /** An idle connection is kept so long: the next chunk is mostly asked for at once. */
 const IDLE_MS = 10_000;
 

@@ -17,12 +17,8 @@ export function cursorText(key: readonly string[], after: readonly string[]): st
  * @param key the key's signature as it is now
  * @throws TidingsError SNAPSHOT_CURSOR_INVALID
  */
-export function parseCursor(
-  text: string,
-  key: readonly string[],
-  { table }: { readonly table: TableName },
-): readonly string[] {
-  const name = `${table.database}.${table.table}`;
+export function parseCursor(text: string, key: readonly string[], { database, table }: TableName): readonly string[] {
+  const name = `${database}.${table}`;
   const invalid = (why: string): TidingsError =>
     new TidingsError('SNAPSHOT_CURSOR_INVALID', `the snapshot of ${name} cannot go on: ${why}`, {
       details: { table: name },

@@ -11,8 +11,9 @@ import type { SnapshotConnection } from './snapshot-connection.ts';
 const PAUSE_MS = 2;
 /** After so many looks the server is asked what lies in between, which costs it more. */
 const QUICK_LOOKS = 10;
-/** A wait on the server ends after so long, so that a signal, a lost server or our own limit is noticed. */
-const WAIT_S = 1;
+
+const XA_LOOKS = 10;
+const XA_PAUSE_MS = 10;
 
 export interface ReadView {
   /** What the SELECT needs behind it so that it sees everything; empty: it sees it as it is. */
@@ -27,7 +28,7 @@ export interface ReadView {
  * one. What keeps it from that, without a lock and without a write:
  *
  * - MariaDB says, for a consistent snapshot, the place of the binlog to which it belongs: both are taken under the lock under which engines commit
- *   in the binlog's order. The snapshot is opened again until that place is not before the stream's.
+ *   in the binlog's order. The snapshot is opened again until that place is not before the stream's. XA transactions: see `xaCommitsEnd`.
  * - MySQL with GTIDs adds a transaction to gtid_executed behind its engine's commit. The read begins once all of the stream's are in there.
  * - MySQL without GTIDs has nothing that would tell. There the chunk is a locking read: such a transaction holds its row locks until its engine
  *   has committed, so that a shared lock on the rows waits for it. In READ COMMITTED only rows are locked that are read, and for as long as the
@@ -42,7 +43,12 @@ export async function openReadView(
 ): Promise<ReadView> {
   const deadlineMs = performance.now() + patienceMs;
   const { server, reader } = connection;
+  const pause = async (looks: number): Promise<void> => {
+    if (performance.now() > deadlineMs) throw notThere(since, patienceMs);
+    await systemClock.sleep(Math.min(looks, QUICK_LOOKS) * PAUSE_MS, signal);
+  };
   if (server.flavour === 'mariadb') {
+    await xaCommitsEnd(connection, signal);
     for (let looks = 1; ; looks++) {
       // oxlint-disable-next-line no-await-in-loop -- each look is at a new snapshot
       await begin(connection, 'START TRANSACTION READ ONLY, WITH CONSISTENT SNAPSHOT');
@@ -50,29 +56,47 @@ export async function openReadView(
       if (await snapshotCovers(connection, since, looks > QUICK_LOOKS)) return { lock: '' };
       // oxlint-disable-next-line no-await-in-loop -- as above
       await connection.commit();
-      if (performance.now() > deadlineMs) throw notThere(since, patienceMs);
       // oxlint-disable-next-line no-await-in-loop -- as above
-      await systemClock.sleep(Math.min(looks, QUICK_LOOKS) * PAUSE_MS, signal);
+      await pause(looks);
     }
   }
   if (since.gtids instanceof GtidTrail && server.gtid) {
-    const ask = `SELECT @@GLOBAL.gtid_mode AS mode, WAIT_FOR_EXECUTED_GTID_SET('${since.gtids.toString()}', ${WAIT_S}) AS late`;
-    for (;;) {
-      // oxlint-disable-next-line no-await-in-loop -- each wait is a new one
+    const ask = `SELECT @@GLOBAL.gtid_mode AS mode, GTID_SUBSET('${since.gtids.toString()}', @@GLOBAL.gtid_executed) AS done`;
+    for (let looks = 1; ; looks++) {
+      // oxlint-disable-next-line no-await-in-loop -- each look is a new one
       const [row] = await reader.query(ask);
       // Turned off meanwhile: transactions come without GTIDs now.
       if (row?.['mode'] !== 'ON') break;
-      if (row['late'] === '0') {
+      if (row['done'] === '1') {
         // oxlint-disable-next-line no-await-in-loop -- the last round
         await begin(connection, 'START TRANSACTION READ ONLY');
         return { lock: '' };
       }
-      if (performance.now() > deadlineMs) throw notThere(since, patienceMs);
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await pause(looks);
     }
   }
   await begin(connection, 'START TRANSACTION READ ONLY');
   // What MySQL 5.7 calls it; in later versions that asks for more privileges than SELECT.
   return { lock: server.version >= 80_000 ? 'FOR SHARE' : 'LOCK IN SHARE MODE' };
+}
+
+/**
+ * MariaDB commits a prepared XA transaction in its engine after it has told the binlog, and not under the lock of the others: the snapshot's
+ * place may be behind it already. Until the engine has committed, XA RECOVER lists it. What is still listed a while later is not being
+ * committed but only prepared: between the two lies no waiting.
+ */
+async function xaCommitsEnd({ reader }: SnapshotConnection, signal: AbortSignal): Promise<void> {
+  const prepared = async (): Promise<string[]> =>
+    (await reader.query('XA RECOVER')).map((row) => Object.values(row).join('\0'));
+  let left = await prepared();
+  for (let looks = 0; left.length > 0 && looks < XA_LOOKS; looks++) {
+    // oxlint-disable-next-line no-await-in-loop -- each look is later
+    await systemClock.sleep(XA_PAUSE_MS, signal);
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    const now = new Set(await prepared());
+    left = left.filter((xid) => now.has(xid));
+  }
 }
 
 async function begin(connection: SnapshotConnection, statement: string): Promise<void> {

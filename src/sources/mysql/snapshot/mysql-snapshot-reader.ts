@@ -7,7 +7,7 @@ import { comparePlaces } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
 import { BinlogMark, binlogEnd } from './binlog-mark.ts';
 import { asBusy, conditionFault, isDefinitionChanged, mayHaveChanged, serverNumber } from './chunk-errors.ts';
-import { chunkStatement } from './chunk-statement.ts';
+import { type ChunkStatement, chunkStatement } from './chunk-statement.ts';
 import { checkCondition, conditionInvalid } from './condition.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { cursorText, parseCursor } from './cursor.ts';
@@ -15,7 +15,7 @@ import { openReadView } from './fence.ts';
 import { listTables } from './list-tables.ts';
 import type { TableName } from './names.ts';
 import { type KnownTable, readCreateText } from './read-table.ts';
-import { RowBuffers } from './row-buffer.ts';
+import { RowBuffer, RowBuffers } from './row-buffer.ts';
 import { MysqlSnapshotChunk } from './snapshot-chunk.ts';
 import type { SnapshotConnection } from './snapshot-connection.ts';
 import { TableCache } from './table-cache.ts';
@@ -136,25 +136,39 @@ export class MysqlSnapshotReader implements SnapshotReader {
     request: ChunkRequest,
     since: MysqlPosition,
   ): Promise<SnapshotChunk | null> {
+    const wasKnown = this.#tables.has(request);
     const known = await this.#tables.get(connection, request);
-    if (known.key === null) throw keyMissing(request);
-    const after = request.after === null ? null : parseCursor(request.after, known.signature, { table: request });
+    let place: ReturnType<typeof placeOf>;
+    try {
+      place = placeOf(request, known);
+    } catch (error) {
+      // It may fit what the table is now.
+      if (!wasKnown) throw error;
+      this.#tables.forget(request);
+      return null;
+    }
     const buffer = this.#buffers.take();
     try {
       const { lock } = await openReadView(connection, since, { patienceMs: this.#patienceMs, signal: request.signal });
       const limit = rowLimit(request, known);
-      const sql = chunkStatement({
+      const statement: ChunkStatement = {
         database: request.database,
         table: request.table,
         selectList: known.views.selectList,
         key: known.key,
         keyColumns: known.keyColumns,
-        after,
-        keys: request.keys === undefined ? null : request.keys.map((key) => known.views.valueLiterals(key)),
+        ...place,
+        upTo: null,
         where: request.where,
         limit,
+        skip: 0,
         lock,
-      });
+      };
+      // A condition that is hardly ever true must not make one chunk of the whole table: with it a chunk is so many rows of the table, and has
+      // those of them for which it is true.
+      const isBounded = request.where !== null && place.keys === null;
+      const upTo = isBounded ? await lastKey(connection, known, { ...statement, limit: request.rows }) : null;
+      const sql = chunkStatement({ ...statement, upTo });
       const { reader } = connection;
       await reader.select(sql, buffer);
       const ended = await reader.rows({ count: Number.POSITIVE_INFINITY, bytes: request.bytes });
@@ -181,14 +195,14 @@ export class MysqlSnapshotReader implements SnapshotReader {
         this.#buffers.give(buffer);
         return null;
       }
-      const last = buffer.count - 1;
-      const isLast = ended && buffer.count < limit;
+      const isCut = !ended || buffer.count === limit;
+      const last = isCut ? known.views.keyLiterals(buffer, buffer.count - 1) : upTo;
       return new MysqlSnapshotChunk({
         views: known.views,
         buffer,
         buffers: this.#buffers,
         bytes,
-        next: isLast ? null : cursorText(known.signature, known.views.keyLiterals(buffer, last)),
+        next: last === null ? null : cursorText(known.signature, last),
         mark,
         readAtUs,
       });
@@ -221,6 +235,31 @@ export class MysqlSnapshotReader implements SnapshotReader {
     if (fault !== null) throw conditionInvalid(request, fault);
     return false;
   }
+}
+
+/** Where the chunk lies among the keys. @throws TidingsError SNAPSHOT_KEY_MISSING, SNAPSHOT_CURSOR_INVALID, SNAPSHOT_INVALID */
+function placeOf(request: ChunkRequest, { key, signature, views }: KnownTable): Pick<ChunkStatement, 'after' | 'keys'> {
+  if (key === null) throw keyMissing(request);
+  return {
+    after: request.after === null ? null : parseCursor(request.after, signature, request),
+    keys: request.keys?.map((values) => views.valueLiterals(values)) ?? null,
+  };
+}
+
+/** The key of the last row of the chunk, if no condition is asked; null: the table ends before. */
+async function lastKey(
+  { reader }: SnapshotConnection,
+  { keyViews }: KnownTable,
+  { limit, ...chunk }: ChunkStatement,
+): Promise<readonly string[] | null> {
+  const buffer = new RowBuffer();
+  const skip = Math.max(1, limit ?? 1) - 1;
+  await reader.select(
+    chunkStatement({ ...chunk, selectList: keyViews.selectList, where: null, limit: 1, skip, lock: '' }),
+    buffer,
+  );
+  await reader.rows({ count: 2, bytes: Number.POSITIVE_INFINITY });
+  return buffer.count === 0 ? null : keyViews.keyLiterals(buffer, 0);
 }
 
 /** As many rows as the budget is likely to hold, so that little is sent for nothing. */

@@ -11,6 +11,8 @@ import { TextRowViews } from './text-rows/text-row-batch.ts';
 export interface KnownTable {
   readonly schema: TableSchema;
   readonly views: TextRowViews;
+  /** Of nothing but the chunk key. */
+  readonly keyViews: TextRowViews;
   readonly key: ChunkKey | null;
   readonly keyColumns: readonly Column[];
   readonly signature: readonly string[];
@@ -66,6 +68,12 @@ export async function readTable(
   return {
     schema,
     views: new TextRowViews(schema, { selected: selection.columns(schema), json, server, keyColumns: keyIndexes }),
+    keyViews: new TextRowViews(schema, {
+      selected: schema.columns.map(() => false),
+      json,
+      server,
+      keyColumns: keyIndexes,
+    }),
     key,
     keyColumns: keyIndexes.map((index) => schema.columns[index] as Column),
     signature: key === null ? [] : keySignature(key, schema),

@@ -54,13 +54,17 @@ export class ResultReader {
   #isIdle = true;
   #isClosed = false;
 
-  /** @param answerTimeoutMs longest silence of a server that is to say something */
+  /** Longest silence of a server that is to say something. */
+  answerTimeoutMs: number;
+
   constructor(intake: ByteIntake, { answerTimeoutMs }: { readonly answerTimeoutMs: number }) {
     this.#intake = intake;
+    this.answerTimeoutMs = answerTimeoutMs;
     this.#watchdog = setInterval(
       () => {
-        if (this.#waitingSinceMs === null || performance.now() - this.#waitingSinceMs < answerTimeoutMs) return;
-        this.close(new TidingsError('CONNECTION_LOST', `the server said nothing for ${answerTimeoutMs} ms`));
+        const silentMs = this.#waitingSinceMs === null ? 0 : performance.now() - this.#waitingSinceMs;
+        if (silentMs < this.answerTimeoutMs) return;
+        this.close(new TidingsError('CONNECTION_LOST', `the server said nothing for ${this.answerTimeoutMs} ms`));
       },
       Math.min(answerTimeoutMs / 4, 1000),
     );

@@ -27,6 +27,10 @@ export class TableCache {
     return known;
   }
 
+  has(table: TableName): boolean {
+    return this.#tables.has(keyOf(table));
+  }
+
   forget(table: TableName): void {
     this.#tables.delete(keyOf(table));
   }

@@ -12,6 +12,8 @@ import { MysqlSnapshotChunk } from './snapshot-chunk.ts';
 import type { SnapshotConnection } from './snapshot-connection.ts';
 import type { TableCache } from './table-cache.ts';
 
+const CONDITION_TIMEOUT_MS = 3_600_000;
+
 /** As `ChunkRequest`, without what takes a key. `rows` and `bytes` limit each chunk. */
 export type WholeRequest = Omit<ChunkRequest, 'after' | 'keys'>;
 
@@ -41,7 +43,7 @@ export async function* readWholeTable(
       // oxlint-disable-next-line no-await-in-loop -- as above
       const begun = await begin(lease, request, { ...options, since });
       if (begun === null) continue;
-      yield* chunks(lease, request, { ...begun, buffers, pool });
+      yield* chunks(lease, request, { ...begun, ...options });
       return;
     } catch (error) {
       lease.signal.throwIfAborted();
@@ -72,6 +74,8 @@ async function begin(
   const buffer = buffers.take();
   try {
     const { lock } = await openReadView(connection, since, { patienceMs, signal });
+    // Nobody knows how many rows the server passes over before the next one for which the condition is true.
+    if (where !== null) connection.reader.answerTimeoutMs = Math.max(patienceMs, CONDITION_TIMEOUT_MS);
     await connection.reader.select(
       chunkStatement({
         database: request.database,
@@ -80,9 +84,11 @@ async function begin(
         key: null,
         keyColumns: [],
         after: null,
+        upTo: null,
         keys: null,
         where,
         limit: null,
+        skip: 0,
         lock,
       }),
       buffer,
@@ -107,13 +113,7 @@ async function begin(
 async function* chunks(
   { connection, signal }: Lease,
   { rows, bytes }: WholeRequest,
-  {
-    known,
-    buffer: first,
-    mark,
-    buffers,
-    pool,
-  }: Begun & { readonly buffers: RowBuffers; readonly pool: ConnectionPool },
+  { known, buffer: first, mark, buffers, pool, patienceMs }: Begun & WholeTableOptions,
 ): AsyncGenerator<SnapshotChunk, void, undefined> {
   const { reader } = connection;
   let buffer = first;
@@ -132,6 +132,7 @@ async function* chunks(
     }
     await connection.commit();
   } finally {
+    reader.answerTimeoutMs = patienceMs;
     buffers.give(buffer);
   }
 }

@@ -49,6 +49,11 @@ export function comparison(
   }
 }
 
+/** Whether `=` is just that, so that `IN` may stand for several. */
+export function isComparedPlainly({ type }: Pick<Column, 'type'>): boolean {
+  return type !== 'set' && type !== 'float' && type !== 'double';
+}
+
 function amongNumbers(
   operator: Comparison,
   { quoted, at, count }: { readonly quoted: string; readonly at: number; readonly count: number },

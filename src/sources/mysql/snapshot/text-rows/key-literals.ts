@@ -5,7 +5,7 @@ import { bitValue } from '../../binlog/rows/value-runtime.ts';
 import { latin1Text } from '../../charset/text-slices.ts';
 import { encodes } from '../../ddl/repertoire.ts';
 import type { Server } from '../../server.ts';
-import { comparison, doubleLiteral } from './key-comparison.ts';
+import { doubleLiteral } from './key-comparison.ts';
 import { badText } from './text-errors.ts';
 
 /**
@@ -18,6 +18,9 @@ import { badText } from './text-errors.ts';
  * - FLOAT is the double that it is: `col = 0.1` is false for a FLOAT of 0.1.
  */
 
+/** What of a server decides how its values and names are written. */
+export type ServerKind = Pick<Server, 'flavour' | 'version'>;
+
 const INTEGER = /^(-?)0*(\d+)$/;
 const DECIMAL = /^(-?)0*(\d+(?:\.\d+)?)$/;
 const DOUBLE = /^-?\d+(?:\.\d+)?(?:e[-+]?\d+)?$/i;
@@ -28,7 +31,7 @@ const ADDRESS = /^[0-9a-f:.-]+$/i;
 export function literalOfText(
   column: Column,
   { bytes, start, end }: { readonly bytes: Buffer; readonly start: number; readonly end: number },
-  server: Server,
+  server: ServerKind,
 ): string {
   const ascii = (form: RegExp): string => {
     const text = latin1Text(bytes, start, end);
@@ -82,7 +85,7 @@ export function literalOfText(
  *
  * @throws TidingsError SNAPSHOT_INVALID when it is not of the column's type
  */
-export function literalOfValue(column: Column, value: Value, server: Server): string {
+export function literalOfValue(column: Column, value: Value, server: ServerKind): string {
   switch (column.type) {
     case 'tinyint':
     case 'smallint':
@@ -157,20 +160,19 @@ function setNumber(members: readonly string[], text: string): bigint | null {
   return bits;
 }
 
-function convertedText(column: Column, text: string, server: Server): string {
-  const charset = column.charset ?? 'utf8mb4';
-  // MariaDB's encoding of names as file names has every character; what others lack the server would make a question mark.
-  const isHeld = /^[\0-\x7f]*$/.test(text) || charset === 'filename' || encodes(charset, text, server.flavour);
-  if (!isHeld) return 'NULL';
-  return `CONVERT(_utf8mb4 X'${Buffer.from(text, 'utf8').toString('hex')}' USING ${charsetName(column, server)})`;
+/** The server converts it; not with CONVERT, whose collation would be as strong as the column's, and another one. */
+function convertedText({ charset }: Column, text: string, { flavour }: ServerKind): string {
+  // MariaDB's encoding of names as file names has every character; of others the server refuses what they lack.
+  const isHeld = /^[\0-\x7f]*$/.test(text) || charset === 'filename' || encodes(charset ?? 'utf8mb4', text, flavour);
+  return isHeld ? `_utf8mb4 X'${Buffer.from(text, 'utf8').toString('hex')}'` : 'NULL';
 }
 
-function textLiteral(column: Column, hex: string, server: Server): string {
+function textLiteral(column: Column, hex: string, server: ServerKind): string {
   return `_${charsetName(column, server)} X'${hex}'`;
 }
 
 /** As the server calls it: before MySQL 8 and MariaDB 10.6 utf8mb3 was utf8. */
-function charsetName({ charset }: Column, { flavour, version }: Server): string {
+function charsetName({ charset }: Column, { flavour, version }: ServerKind): string {
   const name = charset ?? 'utf8mb4';
   if (name !== 'utf8mb3') return name;
   return version < (flavour === 'mysql' ? 80_000 : 100_600) ? 'utf8' : name;
@@ -186,9 +188,4 @@ function unordered({ name, type }: Column): TidingsError {
   return new TidingsError('SNAPSHOT_KEY_MISSING', `column ${name} (${type}) cannot be part of a key`, {
     details: { column: name, columnType: type },
   });
-}
-
-/** @deprecated `comparison` of key-comparison.ts knows the other operators, and large SETs. */
-export function isAfter(column: Column, quoted: string, literal: string): string {
-  return comparison(column, '>', { quoted, literal });
 }

@@ -6,8 +6,7 @@ import type { RowTarget } from '../../../../core/rows/row-target.ts';
 import type { DecodedRows, RowBatch } from '../../../../core/source.ts';
 import type { Column, TableSchema } from '../../../../core/table-schema.ts';
 import { forgetWindow } from '../../binlog/rows/text-window.ts';
-import type { Server } from '../../server.ts';
-import { literalOfText, literalOfValue } from './key-literals.ts';
+import { literalOfText, literalOfValue, type ServerKind } from './key-literals.ts';
 import { type ResultColumns, resultColumns } from './text-columns.ts';
 import { readRow } from './text-row.ts';
 import { compileTextKeys, compileTextRows, compileTextTranscoder, type TextFunction } from './text-functions.ts';
@@ -26,7 +25,7 @@ export interface TextRowOptions {
   /** By column of the table: whether rows hold it. */
   readonly selected: readonly boolean[];
   readonly json: 'text' | 'parsed';
-  readonly server: Server;
+  readonly server: ServerKind;
   /** Indexes of the columns of the chunk key, in its order; empty: none. */
   readonly keyColumns: readonly number[];
 }
