@@ -21,6 +21,14 @@ export interface SnapshotReader {
    *   SNAPSHOT_SERVER_CHANGED (it is not the server that the stream reads), CONNECTION_LOST and what the server says
    */
   readChunk(request: ChunkRequest): Promise<SnapshotChunk>;
+  /**
+   * Reads a table in one consistent read, chunk by chunk, for want of a key to cut it by. `next` of its chunks is null; ending the iteration ends
+   * the read. What was handed over has to be read again after a failure, as there is no place to go on from. A reader that cannot leaves it
+   * out.
+   *
+   * @throws TidingsError as `readChunk`
+   */
+  readWhole?(request: WholeRequest): AsyncIterable<SnapshotChunk>;
   /** Whether everything up to `mark` is at or before `position`, a place of the same server. */
   reached(position: Position, mark: Position): boolean;
   /** How busy the server is: connections that work at this moment. */
@@ -55,6 +63,9 @@ export interface ChunkRequest {
   readonly since: Position;
   readonly signal: AbortSignal;
 }
+
+/** `rows` and `bytes` limit each chunk. */
+export type WholeRequest = Omit<ChunkRequest, 'after' | 'keys'>;
 
 export interface SnapshotChunk {
   readonly table: TableSchema;

@@ -28,8 +28,8 @@ export class MergeWindow {
   readonly since: Position;
   /** How many connections the source had made when it was opened. */
   readonly connections: number;
-  /** Names of the chunk key's columns. */
-  readonly #key: readonly string[];
+  /** Names of the chunk key's columns; null: there is no key, and whatever changes a row may concern any. */
+  readonly #key: readonly string[] | null;
   readonly #touched = new Set<string>();
   /** Keys of rows whose last change came with fewer columns than a table has, perhaps: with how many. */
   readonly #columns = new Map<string, { readonly key: Key; readonly columns: number }>();
@@ -47,7 +47,7 @@ export class MergeWindow {
   }: {
     database: string;
     table: string;
-    key: readonly string[];
+    key: readonly string[] | null;
     since: Position;
     connections: number;
     onlyMoves?: boolean;
@@ -89,18 +89,20 @@ export class MergeWindow {
     }
     if (this.#stale && !this.#onlyMoves) return;
     const { database, name } = entry.table;
-    if (database === this.database && name === this.table && entry.snapshot !== true) this.#rows(entry);
+    if (database !== this.database || name !== this.table || entry.snapshot === true) return;
+    if (this.#key === null) this.#stale = true;
+    else this.#rows(entry, this.#key);
   }
 
-  #rows(batch: RowBatch): void {
-    if (batch.kind === 'delete' && this.#noteDeleted(batch)) return;
+  #rows(batch: RowBatch, names: readonly string[]): void {
+    if (batch.kind === 'delete' && this.#noteDeleted(batch, names)) return;
     if (batch.kind === 'insert' && this.#onlyMoves) return;
     const { before, after, count } = batch.rows();
     const columns = batch.shape.after?.length ?? 0;
     for (let i = 0; i < count; i++) {
       const old = before?.[i] ?? null;
       const now = after?.[i] ?? null;
-      if (!this.#noteOld(old) || !this.#noteNew(now, { old, columns })) {
+      if (!this.#noteOld(old, names) || !this.#noteNew(now, { old, columns, names })) {
         // A key that was not logged may be any row's.
         this.#stale = true;
         return;
@@ -108,20 +110,23 @@ export class MergeWindow {
     }
   }
 
-  #noteOld(old: Row | null): boolean {
+  #noteOld(old: Row | null, names: readonly string[]): boolean {
     if (old === null) return true;
-    const key = this.#keyOf(old, null);
+    const key = keyOf(names, old, null);
     if (key !== null) this.#gone(key);
     return key !== null;
   }
 
-  #noteNew(now: Row | null, { old, columns }: { old: Row | null; columns: number }): boolean {
+  #noteNew(
+    now: Row | null,
+    { old, columns, names }: { old: Row | null; columns: number; names: readonly string[] },
+  ): boolean {
     if (now === null) return true;
-    const key = this.#keyOf(now, old);
+    const key = keyOf(names, now, old);
     if (key === null) return false;
     const text = keyText(key);
     if (this.#onlyMoves) {
-      const oldKey = old === null ? null : this.#keyOf(old, null);
+      const oldKey = old === null ? null : keyOf(names, old, null);
       if (oldKey === null || keyText(oldKey) === text) return true;
     } else {
       this.#touched.add(text);
@@ -137,25 +142,25 @@ export class MergeWindow {
   }
 
   /** True: all is noted. Cheaper than the rows, where the primary key says all. */
-  #noteDeleted(batch: RowBatch): boolean {
+  #noteDeleted(batch: RowBatch, names: readonly string[]): boolean {
     const { table } = batch;
-    if (table.key.length !== this.#key.length) return false;
-    if (table.key.some((index, i) => table.columns[index]?.name !== this.#key[i])) return false;
+    if (table.key.length !== names.length) return false;
+    if (table.key.some((index, i) => table.columns[index]?.name !== names[i])) return false;
     const keys = batch.keys();
     if (keys === null) this.#stale = true;
     else for (const key of keys) this.#gone(key);
     return true;
   }
+}
 
-  /** Null: a column of it was not logged. */
-  #keyOf(row: Row, unchanged: Row | null): Key | null {
-    const values: Row[string][] = [];
-    for (const name of this.#key) {
-      const value = Object.hasOwn(row, name) ? row[name] : unchanged?.[name];
-      if (value === undefined) return null;
-      values.push(value);
-    }
-    const [single] = values;
-    return values.length === 1 && single !== undefined ? single : values;
+/** Null: a column of it was not logged. */
+function keyOf(names: readonly string[], row: Row, unchanged: Row | null): Key | null {
+  const values: Row[string][] = [];
+  for (const name of names) {
+    const value = Object.hasOwn(row, name) ? row[name] : unchanged?.[name];
+    if (value === undefined) return null;
+    values.push(value);
   }
+  const [single] = values;
+  return values.length === 1 && single !== undefined ? single : values;
 }

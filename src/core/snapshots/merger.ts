@@ -83,7 +83,7 @@ export class SnapshotMerger {
   async window(
     database: string,
     table: string,
-    { key, onlyMoves = false }: { key: readonly string[]; onlyMoves?: boolean },
+    { key, onlyMoves = false }: { key: readonly string[] | null; onlyMoves?: boolean },
   ): Promise<MergeWindow> {
     if (this.#position === null) await this.#learnStart();
     // oxlint-disable-next-line no-await-in-loop -- another one may have begun by then
@@ -96,11 +96,14 @@ export class SnapshotMerger {
     return window;
   }
 
-  /** Puts the chunk into the stream, and resolves when its consumer has left it behind. Closes the window and releases the chunk. */
+  /**
+   * Puts the chunk into the stream, and resolves when its consumer has left it behind. Releases the chunk, and closes the window unless it
+   * `goesOn` with other chunks of the same read.
+   */
   async merge(
     window: MergeWindow,
     chunk: SnapshotChunk,
-    { reader, audience = null }: { reader: SnapshotReader; audience?: string | null },
+    { reader, audience = null, goesOn = false }: { reader: SnapshotReader; audience?: string | null; goesOn?: boolean },
   ): Promise<MergeOutcome> {
     let outcome: MergeOutcome = { merged: false, rows: 0, incomplete: [] };
     try {
@@ -108,7 +111,7 @@ export class SnapshotMerger {
         audience,
         isDue: (position) => this.#isStale(window) || reader.reached(position, chunk.mark),
         make: () => {
-          this.#windows.delete(window);
+          if (!goesOn) this.#windows.delete(window);
           if (this.#isStale(window)) return null;
           const rows = chunk.rows(window.touched);
           outcome = { merged: true, rows: chunk.count, incomplete: window.incomplete(chunk.columns) };
@@ -116,7 +119,7 @@ export class SnapshotMerger {
         },
       });
     } finally {
-      this.close(window);
+      if (!goesOn) this.close(window);
       chunk.release();
     }
     return outcome;

@@ -10,6 +10,7 @@ import type { SnapshotMerger } from './merger.ts';
 import type { Snapshot, SnapshotFailure, SnapshotPart, SnapshotStore } from './snapshot-state.ts';
 import { type LoadPause, SourceLoad } from './source-load.ts';
 import { TableRun } from './table-run.ts';
+import { readWithoutKey } from './whole-run.ts';
 
 export interface SnapshotRunOptions {
   readonly reader: SnapshotReader;
@@ -148,10 +149,9 @@ export class SnapshotRun {
     const { where } = this.#snapshot.spec;
     let rows = part.rows;
     const key = this.#keys.get(nameOf(database, table)) ?? null;
-    const run = new TableRun({
+    const common = {
       database,
       table,
-      key: key ?? [],
       where,
       audience: this.#audience,
       reader,
@@ -159,13 +159,19 @@ export class SnapshotRun {
       load: this.#load,
       clock,
       signal,
-      merged: async (next, count) => {
-        rows += count;
-        await this.#options.durable();
-        const now = this.#partOf(database, table) ?? part;
-        await this.#savePart({ ...now, after: next, rows });
-      },
-    });
+    };
+    const merged = async (next: string | null, count: number): Promise<void> => {
+      rows += count;
+      await this.#options.durable();
+      const now = this.#partOf(database, table) ?? part;
+      await this.#savePart({ ...now, after: next, rows });
+    };
+    if (key === null && this.#keys.has(nameOf(database, table))) {
+      rows = 0;
+      await merged(null, await readWithoutKey(common));
+      return;
+    }
+    const run = new TableRun({ ...common, key: key ?? [], merged });
     try {
       await run.run(part.after);
     } catch (error) {

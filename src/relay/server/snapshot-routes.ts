@@ -1,5 +1,5 @@
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
-import { areHours, HOURS_TEXT, SNAPSHOT_BOUNDS } from '../../core/snapshots/request-bounds.ts';
+import { areHours, HOURS_TEXT } from '../../core/snapshots/request-bounds.ts';
 import type { SnapshotLimits } from '../../core/snapshots/snapshot-state.ts';
 import { parseTablePattern } from '../../core/table-pattern.ts';
 import type { RelayStream, SnapshotStatus } from '../relay-api.ts';

@@ -8,6 +8,8 @@ export class TableCopy implements AsyncDisposable {
   /** By table: rows that a snapshot brought, and truncate entries. */
   readonly snapshotRows: Map<string, number> = new Map();
   readonly truncated: string[] = [];
+  /** Of tables without a key: how many rows there are. */
+  readonly withoutKey: Map<string, number> = new Map();
   readonly finished: Promise<void>;
   readonly #client: ReturnType<typeof connect>;
 
@@ -45,10 +47,15 @@ export class TableCopy implements AsyncDisposable {
     if (!('kind' in entry)) {
       if (entry.type !== 'truncate') return;
       this.truncated.push(entry.table);
+      this.withoutKey.delete(entry.table);
       for (const key of this.rows.keys()) if (key.startsWith(`${entry.table} `)) this.rows.delete(key);
       return;
     }
     const { table, before, after, snapshot } = entry;
+    if (table.key.length === 0) {
+      const more = (after === null ? 0 : 1) - (before === null ? 0 : 1);
+      this.withoutKey.set(table.name, (this.withoutKey.get(table.name) ?? 0) + more);
+    }
     if (snapshot === true) this.snapshotRows.set(table.name, (this.snapshotRows.get(table.name) ?? 0) + 1);
     if (before !== null) this.rows.delete(`${table.name} ${String(before['id'])}`);
     if (after === null) return;

@@ -1,6 +1,12 @@
 import { isTidingsError, TidingsError } from '../../../core/errors.ts';
 import type { Position } from '../../../core/position.ts';
-import type { ChunkRequest, SnapshotChunk, SnapshotReader, SnapshotTable } from '../../../core/snapshot.ts';
+import type {
+  ChunkRequest,
+  SnapshotChunk,
+  SnapshotReader,
+  SnapshotTable,
+  WholeRequest,
+} from '../../../core/snapshot.ts';
 import { MysqlPosition } from '../mysql-position.ts';
 import type { ServerAddress } from '../protocol/connect.ts';
 import { comparePlaces } from '../server.ts';
@@ -19,7 +25,7 @@ import { RowBuffer, RowBuffers } from './row-buffer.ts';
 import { MysqlSnapshotChunk } from './snapshot-chunk.ts';
 import type { SnapshotConnection } from './snapshot-connection.ts';
 import { TableCache } from './table-cache.ts';
-import { readWholeTable, type WholeRequest } from './whole-table.ts';
+import { readWholeTable } from './whole-table.ts';
 
 interface FailedRead {
   readonly connection: SnapshotConnection;

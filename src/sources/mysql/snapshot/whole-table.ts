@@ -1,4 +1,4 @@
-import type { ChunkRequest, SnapshotChunk } from '../../../core/snapshot.ts';
+import type { SnapshotChunk, WholeRequest } from '../../../core/snapshot.ts';
 import type { MysqlPosition } from '../mysql-position.ts';
 import { type BinlogMark, binlogEnd } from './binlog-mark.ts';
 import { asBusy } from './chunk-errors.ts';
@@ -13,9 +13,6 @@ import type { SnapshotConnection } from './snapshot-connection.ts';
 import type { TableCache } from './table-cache.ts';
 
 const CONDITION_TIMEOUT_MS = 3_600_000;
-
-/** As `ChunkRequest`, without what takes a key. `rows` and `bytes` limit each chunk. */
-export type WholeRequest = Omit<ChunkRequest, 'after' | 'keys'>;
 
 export interface WholeTableOptions {
   readonly pool: ConnectionPool;
@@ -49,6 +46,7 @@ export async function* readWholeTable(
       lease.signal.throwIfAborted();
       throw asBusy(error);
     } finally {
+      lease.connection.reader.answerTimeoutMs = options.patienceMs;
       // oxlint-disable-next-line no-await-in-loop -- as above
       await lease.end();
     }
@@ -113,7 +111,7 @@ async function begin(
 async function* chunks(
   { connection, signal }: Lease,
   { rows, bytes }: WholeRequest,
-  { known, buffer: first, mark, buffers, pool, patienceMs }: Begun & WholeTableOptions,
+  { known, buffer: first, mark, buffers, pool }: Begun & WholeTableOptions,
 ): AsyncGenerator<SnapshotChunk, void, undefined> {
   const { reader } = connection;
   let buffer = first;
@@ -132,7 +130,6 @@ async function* chunks(
     }
     await connection.commit();
   } finally {
-    reader.answerTimeoutMs = patienceMs;
     buffers.give(buffer);
   }
 }

@@ -35,7 +35,7 @@ export interface ResultColumns {
  * MariaDB's hidden columns behind long UNIQUE keys (`DB_ROW_HASH_n`) have no name that a statement may use: rows of the stream hold them, rows of
  * a snapshot cannot.
  */
-export function isSelectable({ name, generated, invisible }: Column): boolean {
+function isSelectable({ name, generated, invisible }: Column): boolean {
   return !(invisible && generated === 'virtual' && isHashColumn(name));
 }
 
@@ -79,7 +79,7 @@ export function resultColumns(
 }
 
 /** What has the order of its number, and shows a text. */
-export function hasNumber({ type }: Column): boolean {
+function hasNumber({ type }: Column): boolean {
   return type === 'enum' || type === 'set';
 }
 

@@ -1,0 +1,71 @@
+import { TidingsError } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
+import { CHUNK_BYTES } from './chunk-size.ts';
+import type { MergeWindow } from './merge-window.ts';
+import type { TableRunOptions } from './table-run.ts';
+
+/** A table that is changed all the time cannot be read so. */
+const ATTEMPTS_MAX = 10;
+const CHUNK_ROWS = 10_000;
+
+/**
+ * Reads a table that has no key into the stream: in one consistent read, behind a truncate entry. Its rows cannot be told apart, so whatever the
+ * stream changes of it before the last of them is in the stream means that all is read once more, behind another truncate entry.
+ *
+ * @returns the rows
+ * @throws TidingsError SNAPSHOT_KEY_MISSING when it does not come to an end, or the source cannot read so; what reading throws
+ */
+export async function readWithoutKey(options: Omit<TableRunOptions, 'key' | 'merged'>): Promise<number> {
+  const { database, table, merger, clock, audience, signal } = options;
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    signal.throwIfAborted();
+    // oxlint-disable-next-line no-await-in-loop -- each attempt follows the one before
+    const window = await merger.window(database, table, { key: null });
+    try {
+      const atUs = clock.nowMs() * 1000;
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await merger.insert([{ type: 'truncate', database, table, sql: '' }], { atUs, audience });
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      const rows = await readOnce(window, options);
+      if (rows !== null) return rows;
+    } finally {
+      merger.close(window);
+    }
+  }
+  throw keyMissing(options, `and is changed all the time: ${ATTEMPTS_MAX} attempts to read all of it were in vain`);
+}
+
+/** Null: it was changed meanwhile. */
+async function readOnce(window: MergeWindow, options: Omit<TableRunOptions, 'key' | 'merged'>): Promise<number | null> {
+  const { database, table, where, reader, merger, load, audience, signal } = options;
+  if (reader.readWhole === undefined) throw keyMissing(options, 'to read it in chunks by');
+  await load.admitted(reader, signal);
+  const rowsMax = Math.min(CHUNK_ROWS, load.rowsMax);
+  const { since } = window;
+  let rows = 0;
+  failpoint('snapshot-read');
+  for await (const chunk of reader.readWhole({
+    database,
+    table,
+    rows: rowsMax,
+    bytes: CHUNK_BYTES,
+    where,
+    since,
+    signal,
+  })) {
+    load.took(chunk.count);
+    failpoint('snapshot-merge');
+    const outcome = await merger.merge(window, chunk, { reader, audience, goesOn: true });
+    if (!outcome.merged) return null;
+    rows += outcome.rows;
+    await load.admitted(reader, signal);
+  }
+  // What changed it behind its last rows comes behind them.
+  return rows;
+}
+
+function keyMissing({ database, table }: { database: string; table: string }, why: string): TidingsError {
+  return new TidingsError('SNAPSHOT_KEY_MISSING', `${database}.${table} has no key ${why}`, {
+    details: { table: `${database}.${table}` },
+  });
+}
