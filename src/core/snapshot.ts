@@ -81,10 +81,10 @@ export interface SnapshotChunk {
   /** When it was read, µs since 1970 UTC. */
   readonly readAtUs: number;
   /**
-   * Its rows as upserts with `snapshot` set, without those whose key (`keyText`) is in the set; null when none is left. The batch is valid until
-   * `release`.
+   * Its rows as upserts with `snapshot` set, without those whose key (`keyText`) is in the set; empty when none is left. In batches of a few
+   * thousand at most, so that none keeps the thread for long. Valid until `release`.
    */
-  rows(except: ReadonlySet<string>): RowBatch | null;
+  rows(except: ReadonlySet<string>): readonly RowBatch[];
   /** The chunk is used no more, and its memory serves the next one. */
   release(): void;
 }

@@ -142,10 +142,10 @@ class DatabaseReader implements SnapshotReader {
       next: keys === undefined && wanted.length > rows.length ? String(rows.at(-1)?.id) : null,
       mark: new FakePosition(mark),
       readAtUs: 1,
-      rows: (except): RowBatch | null => {
-        const left = rows.filter(({ id }) => !except.has(keyText(id)));
-        return left.length === 0 ? null : plainRowBatch({ table: items, kind: 'upsert', rows: left, snapshot: true });
-      },
+      rows: (except): readonly RowBatch[] =>
+        rows
+          .filter(({ id }) => !except.has(keyText(id)))
+          .map((row) => plainRowBatch({ table: items, kind: 'upsert', rows: [row], snapshot: true })),
       release: () => undefined,
     };
   }
@@ -324,4 +324,23 @@ describe('SnapshotMerger', () => {
       );
     },
   );
+});
+
+test('whoever stops taking batches inside a chunk fails it, and nobody waits for ever', async () => {
+  const database = new Database('full');
+  for (let key = 0; key < 5; key++) database.commit([{ do: 'insert', id: key }]);
+  const source = new FakeSource(database.store);
+  const start = database.store.end;
+  Object.assign(source, { ready: () => Promise.resolve(start) });
+  const merger = new SnapshotMerger(source);
+  const reader = new DatabaseReader(database, { random: () => 0, rows: 5 });
+  const window = await merger.window('shop', 'items', { key: ['id'] });
+  const request = { database: 'shop', table: 'items', after: null, rows: 5, bytes: 1, where: null };
+  const chunk = await reader.readChunk({ ...request, since: window.since, signal: new AbortController().signal });
+  const merging = merger.merge(window, chunk, { reader });
+  for await (const { parts } of merger.batches()) {
+    expect(parts[0]?.end).toBeNull();
+    break;
+  }
+  await expect(merging).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
 });

@@ -30,6 +30,8 @@ export class SnapshotMerger {
   readonly #source: Source;
   readonly #windows = new Set<MergeWindow>();
   readonly #waiting: Waiting[] = [];
+  /** What is being handed over. */
+  #inHand: Waiting | null = null;
   /** The end of what was handed over; null before the source has a position. */
   #position: Position | null = null;
   /** Between transactions. */
@@ -51,8 +53,9 @@ export class SnapshotMerger {
     try {
       for (;;) {
         for (let due = this.#takeDue(); due !== null; due = this.#takeDue()) {
-          const batch = this.#batchOf(due);
-          if (batch !== null) yield batch;
+          this.#inHand = due;
+          yield* this.#batchesOf(due);
+          this.#inHand = null;
           due.done();
         }
         coming ??= stream.next();
@@ -115,7 +118,7 @@ export class SnapshotMerger {
           if (this.#isStale(window)) return null;
           const rows = chunk.rows(window.touched);
           outcome = { merged: true, rows: chunk.count, incomplete: window.incomplete(chunk.columns) };
-          return rows === null ? null : { entries: [rows], atUs: chunk.readAtUs, bytes: chunk.bytes };
+          return { entries: rows, atUs: chunk.readAtUs, bytes: chunk.bytes };
         },
       });
     } finally {
@@ -176,15 +179,26 @@ export class SnapshotMerger {
     return due;
   }
 
-  #batchOf(due: Waiting): ChangeBatch | null {
+  /** One transaction, a batch for each of its entries: others have their turn in between. */
+  async *#batchesOf(due: Waiting): AsyncGenerator<ChangeBatch, void, undefined> {
     const made = due.make();
     const position = this.#position;
-    if (made === null || position === null) return null;
-    const { entries, atUs, bytes } = made;
-    const { audience } = due;
-    const to = audience === null ? {} : { audience };
+    if (made === null || position === null || made.entries.length === 0) return;
+    const { entries, atUs } = made;
+    const to = due.audience === null ? {} : { audience: due.audience };
     const transaction = { id: null, committedAtUs: atUs, serverId: 0, start: position, ...to };
-    return { parts: [{ transaction, begins: true, restarted: false, entries, end: position }], position, bytes };
+    for (const [index, entry] of entries.entries()) {
+      const begins = index === 0;
+      const isLast = index === entries.length - 1;
+      // oxlint-disable-next-line no-await-in-loop -- one batch after the other
+      if (!begins) await new Promise((resolve) => setImmediate(resolve));
+      const end = isLast ? position : null;
+      yield {
+        parts: [{ transaction, begins, restarted: false, entries: [entry], end }],
+        position,
+        bytes: isLast ? made.bytes : 0,
+      };
+    }
   }
 
   #note(batch: ChangeBatch): void {
@@ -214,6 +228,7 @@ export class SnapshotMerger {
     this.#ended = { error };
     this.#source.hurry?.(false);
     this.#passBetween();
+    this.#inHand?.fail(error);
     for (const { fail } of this.#waiting.splice(0)) fail(error);
   }
 }

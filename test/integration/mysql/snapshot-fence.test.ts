@@ -105,10 +105,10 @@ function fenceTests(server: () => TestServer): void {
     ]);
     await using latest = await Latest.start(server(), [`${database}.*`]);
     if (server().flavour === 'mysql') await holdCommits(server(), 2);
-    let done = false;
+    const done = new AbortController();
     const writers = [1, 2, 3, 4].map(async (id) => {
       await withConnection(server(), database, async (connection) => {
-        while (!done) await connection.query(`UPDATE t SET v = v + 1 WHERE id = ${id}`);
+        while (!done.signal.aborted) await connection.query(`UPDATE t SET v = v + 1 WHERE id = ${id}`);
       });
     });
     try {
@@ -125,7 +125,7 @@ function fenceTests(server: () => TestServer): void {
       });
       await Promise.all(readers);
     } finally {
-      done = true;
+      done.abort();
       await Promise.all(writers);
       await letCommitsGo(server());
     }

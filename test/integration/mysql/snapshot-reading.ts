@@ -60,7 +60,7 @@ export async function readChunk(
 /** The rows of a chunk as objects, which is released then. */
 export function takeRows(chunk: SnapshotChunk, except: ReadonlySet<string> = new Set()): readonly Row[] {
   try {
-    return chunk.rows(except)?.rows().after ?? [];
+    return chunk.rows(except).flatMap((batch) => batch.rows().after ?? []);
   } finally {
     chunk.release();
   }

@@ -48,8 +48,8 @@ async function snapshot(server: TestServer, database: string, table: string): Pr
   try {
     const chunk = await readChunk(server, reader, { database, table, bytes: 2 ** 30 });
     expect(chunk.next).toBeNull();
-    const batch = chunk.rows(new Set());
-    if (batch === null) throw new Error('the chunk has no rows');
+    const [batch] = chunk.rows(new Set());
+    if (batch === undefined) throw new Error('the chunk has no rows');
     const taken = take(batch);
     chunk.release();
     return taken;

@@ -99,8 +99,11 @@ export class SnapshotLeg implements AsyncDisposable {
     });
     const from = `FROM ${quoteName(this.#database)}.${quoteName(table.name)}`;
     const order = schema.key.map((index) => quoteName(nameOf(schema, index)));
+    // The index of a prefix does not have the order of the whole values.
+    const isOrdered = schema.key.length > 0 && !/PRIMARY KEY \(.*`\(\d+\)/.test(table.create);
+    const along = isOrdered ? `${from} FORCE INDEX (PRIMARY)` : from;
     const rows = await this.#select(
-      `SELECT ${views.selectList} ${from}${order.length === 0 ? '' : ` ORDER BY ${order.join(', ')}`}`,
+      `SELECT ${views.selectList} ${along}${isOrdered ? ` ORDER BY ${order.join(', ')}` : ''}`,
     );
     const batch = new TextRowBatch(views, rows, null);
     for (const problem of wrongRows(batch, this.#json)) this.#differ(table, problem);
@@ -118,11 +121,7 @@ export class SnapshotLeg implements AsyncDisposable {
       this.#taken.set(expected, { shape: batch.shape, written: written[i] as WrittenRow });
       this.#row(table, schema, { row, expected });
     }
-    // The index of a prefix does not have the order of the whole values.
-    const isOrdered = schema.key.length > 0 && !/PRIMARY KEY \(.*`\(\d+\)/.test(table.create);
-    if (after.length > 1 && isOrdered) {
-      await this.#walk(table, schema, { views, from: `${from} FORCE INDEX (PRIMARY)`, order, after });
-    }
+    if (after.length > 1 && isOrdered) await this.#walk(table, schema, { views, from: along, order, after });
     await this.#some(table, { views, rows, batch, after });
   }
 

@@ -160,10 +160,7 @@ function nameForTls(socket: Socket, { host, socketPath }: ServerAddress): Socket
   return socketPath === null ? Object.assign(socket, { _host: host }) : socket;
 }
 
-function authenticate(
-  address: ServerAddress,
-  extra: Pick<ConnectionOptions, 'stream' | 'flags'>,
-): Promise<Connection> {
+function authenticate(address: ServerAddress, extra: Pick<ConnectionOptions, 'stream' | 'flags'>): Promise<Connection> {
   const where = address.socketPath ?? `${address.host}:${address.port}`;
   const options: ConnectionOptions = {
     host: address.host,

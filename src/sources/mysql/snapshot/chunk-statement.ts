@@ -85,8 +85,7 @@ function beside(
     if (condition !== '') condition = `(${further} OR (${compared('=')} AND ${condition}))`;
     else condition = side === 'behind' ? further : orSame;
   }
-  // Of an ENUM `>=` is a list of numbers as the rest of the condition is: MySQL would take its range, which is wider.
-  return parts.length === 1 || chunk.keyColumns[0]?.type === 'enum' ? condition : `${orSame} AND ${condition}`;
+  return parts.length === 1 ? condition : `${orSame} AND ${condition}`;
 }
 
 function among(chunk: ChunkStatement, { parts }: ChunkKey, keys: readonly (readonly string[])[]): string {

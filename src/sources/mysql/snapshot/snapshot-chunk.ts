@@ -3,7 +3,7 @@ import type { RowBatch } from '../../../core/source.ts';
 import type { TableSchema } from '../../../core/table-schema.ts';
 import type { BinlogMark } from './binlog-mark.ts';
 import type { RowBuffer, RowBuffers } from './row-buffer.ts';
-import { TextRowBatch, type TextRowViews } from './text-rows/text-row-batch.ts';
+import { TextRowBatch, type TextRows, type TextRowViews } from './text-rows/text-row-batch.ts';
 
 export interface ChunkParts {
   readonly views: TextRowViews;
@@ -13,6 +13,13 @@ export interface ChunkParts {
   readonly next: string | null;
   readonly mark: BinlogMark;
   readonly readAtUs: number;
+}
+
+/** Written within a few milliseconds. */
+const BATCH_ROWS = 2000;
+
+function piece({ bytes, view, starts, ends }: TextRows, from: number, to: number): TextRows {
+  return { bytes, view, starts: starts.subarray(from, to), ends: ends.subarray(from, to), count: to - from };
 }
 
 /** A chunk's rows, in the buffer in which they were received. */
@@ -41,11 +48,21 @@ export class MysqlSnapshotChunk implements SnapshotChunk {
     this.#buffer = buffer;
   }
 
-  rows(except: ReadonlySet<string>): RowBatch | null {
+  rows(except: ReadonlySet<string>): readonly RowBatch[] {
     const buffer = this.#buffer;
-    if (buffer === null || buffer.count === 0) return null;
+    if (buffer === null) return [];
     const left = except.size === 0 ? null : this.#without(except, buffer);
-    return left?.length === 0 ? null : new TextRowBatch(this.#views, buffer, left);
+    const count = left === null ? buffer.count : left.length;
+    const batches: RowBatch[] = [];
+    for (let from = 0; from < count; from += BATCH_ROWS) {
+      const to = Math.min(from + BATCH_ROWS, count);
+      batches.push(
+        left === null
+          ? new TextRowBatch(this.#views, piece(buffer, from, to), null)
+          : new TextRowBatch(this.#views, buffer, left.subarray(from, to)),
+      );
+    }
+    return batches;
   }
 
   release(): void {

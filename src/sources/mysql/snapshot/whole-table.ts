@@ -32,7 +32,7 @@ export async function* readWholeTable(
   since: MysqlPosition,
   options: WholeTableOptions,
 ): AsyncGenerator<SnapshotChunk, void, undefined> {
-  const { pool, buffers } = options;
+  const { pool } = options;
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- each attempt follows the one before
     const lease = await pool.lease(request.signal);

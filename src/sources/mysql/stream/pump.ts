@@ -90,7 +90,5 @@ function progress(stream: OpenStream): number {
 
 /** The position has moved though nothing was handed over: heartbeats, transactions of other tables. */
 function positionIsStale({ assembler, takenPosition, takenAtMs, hurry }: OpenStream): boolean {
-  return (
-    assembler.end !== takenPosition && (hurry.on || performance.now() - takenAtMs >= EMPTY_BATCH_INTERVAL_MS)
-  );
+  return assembler.end !== takenPosition && (hurry.on || performance.now() - takenAtMs >= EMPTY_BATCH_INTERVAL_MS);
 }
