@@ -1,4 +1,8 @@
 import { isTidingsError, TidingsError } from '../../../core/errors.ts';
+import type { TableName } from './names.ts';
+
+/** A table that is altered so often while its chunk is read is left alone for a while. */
+export const ATTEMPTS_MAX: number = 5;
 
 /**
  * The server's error numbers that mean something of their own for a chunk.
@@ -64,5 +68,13 @@ export function asBusy(error: unknown): unknown {
     cause: error,
     hint: 'Tidings reads the chunk again by itself. If it happens often, look for transactions that hold locks for long, or that end what runs for long.',
     details: { serverError: number },
+  });
+}
+
+export function alteredAgainAndAgain({ database, table }: TableName): TidingsError {
+  const name = `${database}.${table}`;
+  return new TidingsError('SERVER_BUSY', `${name} was altered ${ATTEMPTS_MAX} times while a chunk of it was read`, {
+    hint: 'Tidings reads the chunk again by itself.',
+    details: { table: name },
   });
 }

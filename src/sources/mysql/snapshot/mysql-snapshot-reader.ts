@@ -12,7 +12,15 @@ import type { ServerAddress } from '../protocol/connect.ts';
 import { comparePlaces } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
 import { BinlogMark, binlogEnd } from './binlog-mark.ts';
-import { asBusy, conditionFault, isDefinitionChanged, mayHaveChanged, serverNumber } from './chunk-errors.ts';
+import {
+  alteredAgainAndAgain,
+  asBusy,
+  ATTEMPTS_MAX,
+  conditionFault,
+  isDefinitionChanged,
+  mayHaveChanged,
+  serverNumber,
+} from './chunk-errors.ts';
 import { type ChunkStatement, chunkStatement } from './chunk-statement.ts';
 import { checkCondition, conditionInvalid } from './condition.ts';
 import { ConnectionPool } from './connection-pool.ts';
@@ -42,8 +50,6 @@ export interface MysqlSnapshotOptions {
 }
 
 const ANSWER_TIMEOUT_MS = 60_000;
-/** A table that is altered so often while its chunk is read is left alone for a while. */
-const ATTEMPTS_MAX = 5;
 /** How much more than its budget a chunk may ask for: what is not kept has to be read away. */
 const EXCESS_BYTES_MAX = 1024 * 1024;
 const BUFFERS_MAX = 4;
@@ -283,14 +289,6 @@ function mysqlPosition(position: Position): MysqlPosition {
 function keyMissing({ database, table }: TableName): TidingsError {
   const name = `${database}.${table}`;
   return new TidingsError('SNAPSHOT_KEY_MISSING', `${name} has no key to read it in chunks by`, {
-    details: { table: name },
-  });
-}
-
-function alteredAgainAndAgain({ database, table }: TableName): TidingsError {
-  const name = `${database}.${table}`;
-  return new TidingsError('SERVER_BUSY', `${name} was altered ${ATTEMPTS_MAX} times while a chunk of it was read`, {
-    hint: 'Tidings reads the chunk again by itself.',
     details: { table: name },
   });
 }

@@ -1,7 +1,7 @@
 import type { SnapshotChunk, WholeRequest } from '../../../core/snapshot.ts';
 import type { MysqlPosition } from '../mysql-position.ts';
 import { type BinlogMark, binlogEnd } from './binlog-mark.ts';
-import { asBusy } from './chunk-errors.ts';
+import { alteredAgainAndAgain, asBusy, ATTEMPTS_MAX } from './chunk-errors.ts';
 import { chunkStatement } from './chunk-statement.ts';
 import { checkCondition } from './condition.ts';
 import type { ConnectionPool, Lease } from './connection-pool.ts';
@@ -33,13 +33,16 @@ export async function* readWholeTable(
   options: WholeTableOptions,
 ): AsyncGenerator<SnapshotChunk, void, undefined> {
   const { pool } = options;
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
     // oxlint-disable-next-line no-await-in-loop -- each attempt follows the one before
     const lease = await pool.lease(request.signal);
     try {
       // oxlint-disable-next-line no-await-in-loop -- as above
       const begun = await begin(lease, request, { ...options, since });
-      if (begun === null) continue;
+      if (begun === null) {
+        if (attempt === ATTEMPTS_MAX) throw alteredAgainAndAgain(request);
+        continue;
+      }
       yield* chunks(lease, request, { ...begun, ...options });
       return;
     } catch (error) {
