@@ -49,8 +49,16 @@ export interface SnapshotTable {
 export interface ChunkRequest {
   readonly database: string;
   readonly table: string;
-  /** `SnapshotChunk.next` of the chunk before; null: from the beginning. */
-  readonly after: string | null;
+  /**
+   * Yields `SnapshotChunk.next` of the chunk before; null: from the beginning. Asked when the read is ready for it, perhaps more than once: the
+   * chunk before may still be on its way then. What it throws ends the read.
+   */
+  readonly after: () => string | null | Promise<string | null>;
+  /**
+   * Told where the next chunk begins as soon as the rows have come, which is some questions to the server before the chunk is complete. Told
+   * again, if they had to be read again.
+   */
+  readonly onRows?: (next: string | null) => void;
   /** At most so many rows. */
   readonly rows: number;
   /** Ends with the row with which its bytes on the wire pass this sum, whatever `rows` says. */
@@ -65,10 +73,12 @@ export interface ChunkRequest {
 }
 
 /** `rows` and `bytes` limit each chunk. */
-export type WholeRequest = Omit<ChunkRequest, 'after' | 'keys'>;
+export type WholeRequest = Omit<ChunkRequest, 'after' | 'keys' | 'onRows'>;
 
 export interface SnapshotChunk {
   readonly table: TableSchema;
+  /** Names of the chunk key's columns, in its order. */
+  readonly key: readonly string[];
   readonly count: number;
   /** How many columns its rows have: as many as a row of the stream with all of them. */
   readonly columns: number;

@@ -3,6 +3,7 @@ import type { Key } from '../plain-rows.ts';
 import type { Position } from '../position.ts';
 import { keyText } from '../snapshot.ts';
 import type { Entry, RowBatch } from '../source.ts';
+import type { TableSchema } from '../table-schema.ts';
 
 /** What may become of a chunk. */
 export interface MergeOutcome {
@@ -95,65 +96,49 @@ export class MergeWindow {
   }
 
   #rows(batch: RowBatch, names: readonly string[]): void {
-    if (batch.kind === 'delete' && this.#noteDeleted(batch, names)) return;
-    if (batch.kind === 'insert' && this.#onlyMoves) return;
-    const { before, after, count } = batch.rows();
     const columns = batch.shape.after?.length ?? 0;
+    if (batch.kind !== 'update' && isPrimaryKey(batch.table, names)) {
+      const keys = batch.keys();
+      if (keys === null) this.#stale = true;
+      else if (batch.kind === 'delete') for (const key of keys) this.#change(key, null, columns);
+      else for (const key of keys) this.#change(null, key, columns);
+      return;
+    }
+    const { before, after, count } = batch.rows();
     for (let i = 0; i < count; i++) {
       const old = before?.[i] ?? null;
       const now = after?.[i] ?? null;
-      if (!this.#noteOld(old, names) || !this.#noteNew(now, { old, columns, names })) {
+      const oldKey = old === null ? null : keyOf(names, old, null);
+      const newKey = now === null ? null : keyOf(names, now, old);
+      if ((old !== null && oldKey === null) || (now !== null && newKey === null)) {
         // A key that was not logged may be any row's.
         this.#stale = true;
         return;
       }
+      this.#change(oldKey, newKey, columns);
     }
   }
 
-  #noteOld(old: Row | null, names: readonly string[]): boolean {
-    if (old === null) return true;
-    const key = keyOf(names, old, null);
-    if (key !== null) this.#gone(key);
-    return key !== null;
-  }
-
-  #noteNew(
-    now: Row | null,
-    { old, columns, names }: { old: Row | null; columns: number; names: readonly string[] },
-  ): boolean {
-    if (now === null) return true;
-    const key = keyOf(names, now, old);
-    if (key === null) return false;
-    const text = keyText(key);
-    if (this.#onlyMoves) {
-      const oldKey = old === null ? null : keyOf(names, old, null);
-      if (oldKey === null || keyText(oldKey) === text) return true;
-    } else {
-      this.#touched.add(text);
+  /** A row has left one key, and come to another or the same. */
+  #change(oldKey: Key | null, newKey: Key | null, columns: number): void {
+    const old = oldKey === null ? null : keyText(oldKey);
+    const now = newKey === null ? null : keyText(newKey);
+    // A row that was moved before, and changes where it is, is still one that was moved.
+    if (this.#onlyMoves && old === now) return;
+    if (old !== null) {
+      if (!this.#onlyMoves) this.#touched.add(old);
+      this.#columns.delete(old);
     }
-    this.#columns.set(text, { key, columns });
-    return true;
-  }
-
-  #gone(key: Key): void {
-    const text = keyText(key);
-    if (!this.#onlyMoves) this.#touched.add(text);
-    this.#columns.delete(text);
-  }
-
-  /** True: all is noted. Cheaper than the rows, where the primary key says all. */
-  #noteDeleted(batch: RowBatch, names: readonly string[]): boolean {
-    const { table } = batch;
-    if (table.key.length !== names.length) return false;
-    if (table.key.some((index, i) => table.columns[index]?.name !== names[i])) return false;
-    const keys = batch.keys();
-    if (keys === null) this.#stale = true;
-    else for (const key of keys) this.#gone(key);
-    return true;
+    if (now === null || newKey === null || (this.#onlyMoves && old === null)) return;
+    if (!this.#onlyMoves) this.#touched.add(now);
+    this.#columns.set(now, { key: newKey, columns });
   }
 }
 
-/** Null: a column of it was not logged. */
+function isPrimaryKey({ key, columns }: TableSchema, names: readonly string[]): boolean {
+  return key.length === names.length && key.every((index, i) => columns[index]?.name === names[i]);
+}
+
 function keyOf(names: readonly string[], row: Row, unchanged: Row | null): Key | null {
   const values: Row[string][] = [];
   for (const name of names) {

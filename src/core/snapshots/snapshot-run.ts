@@ -26,6 +26,8 @@ export interface SnapshotRunOptions {
 }
 
 const PARALLEL = 2;
+/** A table's key is not changed so often. */
+const ATTEMPTS_MAX = 5;
 const AGAIN = { delayMinMs: 200, delayMaxMs: 10_000 };
 
 /**
@@ -143,7 +145,7 @@ export class SnapshotRun {
     }
   }
 
-  async #read(part: SnapshotPart): Promise<void> {
+  async #read(part: SnapshotPart, attempt = 1): Promise<void> {
     const { database, table } = part;
     const { reader, merger, clock, signal } = this.#options;
     const { where } = this.#snapshot.spec;
@@ -175,14 +177,13 @@ export class SnapshotRun {
     try {
       await run.run(part.after);
     } catch (error) {
-      // Its key was changed: what was read by the former one says nothing about where to go on.
-      if (!isTidingsError(error) || error.code !== 'SNAPSHOT_CURSOR_INVALID' || part.after === null) throw error;
+      if (!isTidingsError(error) || error.code !== 'SNAPSHOT_CURSOR_INVALID' || attempt === ATTEMPTS_MAX) throw error;
+      // What was read by the former key says nothing about where to go on.
       this.#options.log.warn({ database, table }, 'the key of a table was changed: its snapshot begins anew');
-      await this.#savePart({ ...part, after: null, rows: 0 });
+      const anew = await this.#savePart({ ...part, after: null, rows: 0 });
       const tables = await reader.tables();
       this.#keys = new Map(tables.map((each) => [nameOf(each.database, each.name), each.key]));
-      const anew = this.#partOf(database, table);
-      if (anew !== null) await this.#read(anew);
+      await this.#read(anew, attempt + 1);
     }
   }
 

@@ -1,10 +1,11 @@
 import type { Clock } from '../../base/clock.ts';
+import { TidingsError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Key } from '../plain-rows.ts';
 import type { SnapshotChunk, SnapshotReader } from '../snapshot.ts';
-import type { MergeWindow } from './merge-window.ts';
-import type { SnapshotMerger } from './merger.ts';
 import { CHUNK_BYTES, ChunkSize } from './chunk-size.ts';
+import type { MergeOutcome, MergeWindow } from './merge-window.ts';
+import type { SnapshotMerger } from './merger.ts';
 import type { SourceLoad } from './source-load.ts';
 
 export interface TableRunOptions {
@@ -29,11 +30,23 @@ interface Read {
   readonly chunk: SnapshotChunk;
 }
 
+/** A chunk that is on its way. */
+interface Coming {
+  readonly read: Promise<Read>;
+  /** Where the chunk behind it begins, as soon as that is known. */
+  readonly next: Promise<string | null>;
+}
+
+/** Chunks that are on their way while another one is being merged: one is being sent, another one's read is made ready or brought to its end. */
+const AHEAD = 2;
 /** Read again because the stream has changed its rows meanwhile, so many keys at a time. */
 const KEYS_AT_ONCE = 1000;
 
+/** There is no chunk behind the last one. */
+class NoMoreRows extends Error {}
+
 /**
- * Reads one table chunk by chunk into the stream. While a chunk waits for the stream to come to its place, the next one is read.
+ * Reads one table chunk by chunk into the stream. While a chunk waits for the stream to come to its place, the next ones are read.
  *
  * A chunk counts when it is durable in the stream: after a crash the last one may come again, and none is missing (I4).
  */
@@ -52,25 +65,29 @@ export class TableRun {
     // is nothing to care about.
     const moves = await merger.window(database, table, { key, onlyMoves: true });
     let cursor = after;
-    let reading: Promise<Read> | null = this.#read(cursor, undefined);
+    let coming: Coming[] = [];
     try {
       for (;;) {
+        while (coming.length <= AHEAD) coming.push(this.#come(cursor, coming.at(-1)));
+        const first = coming.shift() as Coming;
         // oxlint-disable-next-line no-await-in-loop -- chunks follow one another
-        const read: Read = await (reading ?? this.#read(cursor, undefined));
-        const { next } = read.chunk;
-        reading = next === null ? null : this.#readAhead(next);
+        const { window, chunk } = await first.read;
+        const { next, columns } = chunk;
         // oxlint-disable-next-line no-await-in-loop
-        const rows = await this.#merge(read);
-        if (rows === null) {
-          // What was read behind it may be of another definition of the table as well.
+        const rows = await this.#merge({ window, chunk });
+        // oxlint-disable-next-line no-await-in-loop -- it was told before the chunk came
+        const isAsTold = (await first.next) === next;
+        if (rows === null || !isAsTold) {
+          // What was read behind it may be of another definition of the table, or of another place.
           // oxlint-disable-next-line no-await-in-loop
-          await this.#drop(reading);
-          reading = null;
-          this.#size.halve();
-          continue;
+          await drop(coming.splice(0), merger);
+          if (rows === null) {
+            this.#size.halve();
+            continue;
+          }
         }
         // oxlint-disable-next-line no-await-in-loop -- before the table counts as read
-        if (next === null) await this.#readAgain(moves.incomplete(read.chunk.columns));
+        if (next === null) await this.#readAgain(moves.incomplete(columns));
         failpoint('snapshot-merged');
         // oxlint-disable-next-line no-await-in-loop -- never noted before it is durable
         await merged(next, rows);
@@ -79,40 +96,74 @@ export class TableRun {
       }
     } finally {
       merger.close(moves);
-      await this.#drop(reading);
+      const left = coming;
+      coming = [];
+      await drop(left, merger);
     }
   }
 
-  #readAhead(after: string): Promise<Read> {
-    const reading = this.#read(after, undefined);
-    // A failure is seen where it is waited for, which may be later.
-    reading.catch(() => undefined);
-    return reading;
+  /** Begins to read the chunk behind another one that is on its way, or the one at the cursor. */
+  #come(cursor: string | null, before: Coming | undefined): Coming {
+    const told = Promise.withResolvers<string | null>();
+    const after = async (): Promise<string | null> => {
+      if (before === undefined) return cursor;
+      const next = await before.next;
+      if (next === null) throw new NoMoreRows();
+      return next;
+    };
+    const read = this.#read({ after, onRows: told.resolve });
+    // A failure is seen where it is waited for, which may be later; whoever waits for what it would have told sees it as well.
+    read.catch(told.reject);
+    told.promise.catch(() => undefined);
+    return { read, next: told.promise };
   }
 
-  async #read(after: string | null, keys: readonly Key[] | undefined): Promise<Read> {
+  async #read({
+    after,
+    onRows,
+    keys,
+  }: {
+    readonly after: () => Promise<string | null>;
+    readonly onRows?: (next: string | null) => void;
+    readonly keys?: readonly Key[];
+  }): Promise<Read> {
     const { database, table, key, where, reader, merger, load, clock, signal } = this.#options;
     await load.admitted(reader, signal);
     signal.throwIfAborted();
     const window = await merger.window(database, table, { key });
     try {
       failpoint('snapshot-read');
-      const beganMs = clock.nowMs();
+      const rows = keys === undefined ? Math.min(this.#size.rows, load.rowsMax) : keys.length;
+      let beganMs = 0;
+      let tookMs = 0;
       const chunk = await reader.readChunk({
         database,
         table,
-        after,
-        rows: Math.min(this.#size.rows, load.rowsMax),
+        after: async () => {
+          const place = await after();
+          beganMs = clock.nowMs();
+          return place;
+        },
+        onRows: (next) => {
+          tookMs = clock.nowMs() - beganMs;
+          onRows?.(next);
+        },
+        rows,
         bytes: CHUNK_BYTES,
         where,
         ...(keys === undefined ? {} : { keys }),
         since: window.since,
         signal,
       });
-      load.took(chunk.count);
-      if (keys === undefined) {
-        this.#size.learn({ rows: chunk.count, bytes: chunk.bytes, ms: clock.nowMs() - beganMs });
+      onRows?.(chunk.next);
+      if (chunk.key.join('\0') !== key.join('\0')) {
+        chunk.release();
+        throw keyChanged(this.#options);
       }
+      // With a condition a chunk is a stretch of the table, of which it has some.
+      const looked = where === null || keys !== undefined ? chunk.count : rows;
+      load.took(looked);
+      if (keys === undefined) this.#size.learn({ rows: looked, bytes: chunk.bytes, ms: tookMs });
       return { window, chunk };
     } catch (error) {
       merger.close(window);
@@ -121,38 +172,58 @@ export class TableRun {
   }
 
   /** @returns the rows; null: the chunk must be read again */
-  async #merge({ window, chunk }: Read): Promise<number | null> {
-    const { merger, reader, audience } = this.#options;
+  async #merge(read: Read): Promise<number | null> {
     failpoint('snapshot-merge');
-    const { merged, rows, incomplete } = await merger.merge(window, chunk, { reader, audience });
+    const { merged, rows, incomplete } = await this.#toStream(read);
     if (!merged) return null;
     await this.#readAgain(incomplete);
     return rows;
   }
 
+  #toStream({ window, chunk }: Read): Promise<MergeOutcome> {
+    const { merger, reader, audience } = this.#options;
+    return merger.merge(window, chunk, { reader, audience });
+  }
+
   /** Rows of which the stream has brought some columns only. They are read until nobody changes them meanwhile. */
   async #readAgain(keys: readonly Key[]): Promise<void> {
     let left = keys;
+    let after: string | null = null;
     while (left.length > 0) {
       const some = left.slice(0, KEYS_AT_ONCE);
+      const place = after;
       // oxlint-disable-next-line no-await-in-loop -- chunks follow one another
-      const { window, chunk } = await this.#read(null, some);
-      const { merger, reader, audience } = this.#options;
+      const read = await this.#read({ after: () => Promise.resolve(place), keys: some });
+      const { next } = read.chunk;
       // oxlint-disable-next-line no-await-in-loop
-      const { merged, incomplete } = await merger.merge(window, chunk, { reader, audience });
-      left = merged ? [...incomplete, ...left.slice(some.length)] : left;
+      const { merged, incomplete } = await this.#toStream(read);
+      if (!merged) continue;
+      // Their rows may be too large for one chunk.
+      left =
+        next === null
+          ? [...incomplete, ...left.slice(some.length)]
+          : [...some, ...left.slice(some.length), ...incomplete];
+      after = next;
     }
   }
+}
 
-  /** What was read ahead is not used. */
-  async #drop(reading: Promise<Read> | null): Promise<void> {
-    if (reading === null) return;
+/** What was read ahead is not used. */
+async function drop(coming: readonly Coming[], merger: SnapshotMerger): Promise<void> {
+  for (const { read } of coming) {
     try {
-      const { window, chunk } = await reading;
-      this.#options.merger.close(window);
+      // oxlint-disable-next-line no-await-in-loop -- each waits for the one before it anyway
+      const { window, chunk } = await read;
+      merger.close(window);
       chunk.release();
     } catch {
       // Its failure comes again, where it is waited for, if it was not for being dropped.
     }
   }
+}
+
+function keyChanged({ database, table }: TableRunOptions): TidingsError {
+  return new TidingsError('SNAPSHOT_CURSOR_INVALID', `the key of ${database}.${table} was changed`, {
+    details: { table: `${database}.${table}` },
+  });
 }

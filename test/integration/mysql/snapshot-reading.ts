@@ -38,7 +38,8 @@ export async function presentSince(server: TestServer): Promise<MysqlPosition> {
   return new MysqlPosition(place.slice(0, at), Number(place.slice(at + 1)), set);
 }
 
-export type Wanted = Pick<ChunkRequest, 'database' | 'table'> & Partial<ChunkRequest>;
+export type Wanted = Pick<ChunkRequest, 'database' | 'table'> &
+  Partial<Omit<ChunkRequest, 'after'>> & { readonly after?: string | null };
 
 /** Reads one chunk: by default of up to 100 rows, seeing what is committed now. */
 export async function readChunk(
@@ -46,14 +47,15 @@ export async function readChunk(
   reader: MysqlSnapshotReader,
   wanted: Wanted,
 ): Promise<SnapshotChunk> {
+  const { after = null, ...others } = wanted;
   return await reader.readChunk({
-    after: null,
+    after: () => after,
     rows: 100,
     bytes: 4 * 1024 * 1024,
     where: null,
     since: wanted.since ?? (await presentSince(server)),
     signal: new AbortController().signal,
-    ...wanted,
+    ...others,
   });
 }
 

@@ -52,7 +52,7 @@ export interface MysqlSnapshotOptions {
 const ANSWER_TIMEOUT_MS = 60_000;
 /** How much more than its budget a chunk may ask for: what is not kept has to be read away. */
 const EXCESS_BYTES_MAX = 1024 * 1024;
-const BUFFERS_MAX = 4;
+const BUFFERS_MAX = 6;
 const BUFFER_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
@@ -150,18 +150,20 @@ export class MysqlSnapshotReader implements SnapshotReader {
   ): Promise<SnapshotChunk | null> {
     const wasKnown = this.#tables.has(request);
     const known = await this.#tables.get(connection, request);
-    let place: ReturnType<typeof placeOf>;
-    try {
-      place = placeOf(request, known);
-    } catch (error) {
-      // It may fit what the table is now.
-      if (!wasKnown) throw error;
+    if (known.key === null) {
+      // It may have one now.
+      if (!wasKnown) throw keyMissing(request);
       this.#tables.forget(request);
+      return null;
+    }
+    const { lock } = await openReadView(connection, since, { patienceMs: this.#patienceMs, signal: request.signal });
+    const place = this.#placeOf(await request.after(), { request, known, wasKnown });
+    if (place === null) {
+      await connection.commit();
       return null;
     }
     const buffer = this.#buffers.take();
     try {
-      const { lock } = await openReadView(connection, since, { patienceMs: this.#patienceMs, signal: request.signal });
       const limit = rowLimit(request, known);
       const statement: ChunkStatement = {
         database: request.database,
@@ -186,13 +188,18 @@ export class MysqlSnapshotReader implements SnapshotReader {
       const ended = await reader.rows({ count: Number.POSITIVE_INFINITY, bytes: request.bytes });
       const readAtUs = Date.now() * 1000;
       const bytes = reader.taken;
+      const isDrained = ended || (await reader.drain(limit - buffer.count));
+      const isCut = !ended || buffer.count === limit;
+      const last = isCut ? known.views.keyLiterals(buffer, buffer.count - 1) : upTo;
+      const next = last === null ? null : cursorText(known.signature, last);
+      request.onRows?.(next);
       const settle = async (other: SnapshotConnection): Promise<BinlogMark | null> => {
         if ((await readCreateText(other, request)) !== known.createText) return null;
         await connection.commit();
         return await binlogEnd(other);
       };
       let mark: BinlogMark | null;
-      if (ended || (await reader.drain(limit - buffer.count))) mark = await settle(connection);
+      if (isDrained) mark = await settle(connection);
       else {
         // This connection still sends what nobody wants. Its transaction, and so its hold on the definition, lasts until it is closed.
         mark = await this.#pool.with(request.signal, async (other) => {
@@ -207,14 +214,13 @@ export class MysqlSnapshotReader implements SnapshotReader {
         this.#buffers.give(buffer);
         return null;
       }
-      const isCut = !ended || buffer.count === limit;
-      const last = isCut ? known.views.keyLiterals(buffer, buffer.count - 1) : upTo;
       return new MysqlSnapshotChunk({
         views: known.views,
+        key: known.key,
         buffer,
         buffers: this.#buffers,
         bytes,
-        next: last === null ? null : cursorText(known.signature, last),
+        next,
         mark,
         readAtUs,
       });
@@ -222,6 +228,28 @@ export class MysqlSnapshotReader implements SnapshotReader {
       this.#buffers.give(buffer);
       if (await this.#isOutdated(error, { connection, request, known })) return null;
       throw asBusy(error);
+    }
+  }
+
+  /**
+   * Where the chunk lies among the keys; null: what is known of the table may be out of date.
+   *
+   * @throws TidingsError SNAPSHOT_KEY_MISSING, SNAPSHOT_CURSOR_INVALID, SNAPSHOT_INVALID
+   */
+  #placeOf(
+    after: string | null,
+    { request, known, wasKnown }: { request: ChunkRequest; known: KnownTable; wasKnown: boolean },
+  ): Pick<ChunkStatement, 'after' | 'keys'> | null {
+    const { signature, views } = known;
+    try {
+      return {
+        after: after === null ? null : parseCursor(after, signature, request),
+        keys: request.keys?.map((values) => views.valueLiterals(values)) ?? null,
+      };
+    } catch (error) {
+      if (!wasKnown) throw error;
+      this.#tables.forget(request);
+      return null;
     }
   }
 
@@ -247,15 +275,6 @@ export class MysqlSnapshotReader implements SnapshotReader {
     if (fault !== null) throw conditionInvalid(request, fault);
     return false;
   }
-}
-
-/** Where the chunk lies among the keys. @throws TidingsError SNAPSHOT_KEY_MISSING, SNAPSHOT_CURSOR_INVALID, SNAPSHOT_INVALID */
-function placeOf(request: ChunkRequest, { key, signature, views }: KnownTable): Pick<ChunkStatement, 'after' | 'keys'> {
-  if (key === null) throw keyMissing(request);
-  return {
-    after: request.after === null ? null : parseCursor(request.after, signature, request),
-    keys: request.keys?.map((values) => views.valueLiterals(values)) ?? null,
-  };
 }
 
 /** The key of the last row of the chunk, if no condition is asked; null: the table ends before. */

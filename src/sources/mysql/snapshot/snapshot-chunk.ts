@@ -2,11 +2,14 @@ import { keyText, type SnapshotChunk } from '../../../core/snapshot.ts';
 import type { RowBatch } from '../../../core/source.ts';
 import type { TableSchema } from '../../../core/table-schema.ts';
 import type { BinlogMark } from './binlog-mark.ts';
+import type { ChunkKey } from './chunk-key.ts';
 import type { RowBuffer, RowBuffers } from './row-buffer.ts';
 import { TextRowBatch, type TextRows, type TextRowViews } from './text-rows/text-row-batch.ts';
 
 export interface ChunkParts {
   readonly views: TextRowViews;
+  /** Null: the table has none. */
+  readonly key: ChunkKey | null;
   readonly buffer: RowBuffer;
   readonly buffers: RowBuffers;
   readonly bytes: number;
@@ -25,6 +28,7 @@ function piece({ bytes, view, starts, ends }: TextRows, from: number, to: number
 /** A chunk's rows, in the buffer in which they were received. */
 export class MysqlSnapshotChunk implements SnapshotChunk {
   readonly table: TableSchema;
+  readonly key: readonly string[];
   readonly count: number;
   readonly columns: number;
   readonly bytes: number;
@@ -35,8 +39,9 @@ export class MysqlSnapshotChunk implements SnapshotChunk {
   readonly #buffers: RowBuffers;
   #buffer: RowBuffer | null;
 
-  constructor({ views, buffer, buffers, bytes, next, mark, readAtUs }: ChunkParts) {
+  constructor({ views, key, buffer, buffers, bytes, next, mark, readAtUs }: ChunkParts) {
     this.table = views.table;
+    this.key = key?.parts.map(({ column }) => column) ?? [];
     this.count = buffer.count;
     this.columns = views.shape.after?.length ?? 0;
     this.bytes = bytes;
