@@ -1,7 +1,8 @@
 /**
- * `npm run demo`: a throwaway MariaDB, a small shop at work, a relay that follows it, and two consumers that share the relay's stream. The
- * relay and a consumer are killed and started again on the way; then the proof that nothing was lost, doubled or mixed up: the
- * rows that follow from what the consumers got are exactly those that SELECT shows.
+ * `npm run demo`: a throwaway MariaDB with a small shop that has rows already and is at work, a relay that follows it, and two consumers that
+ * share the relay's stream and begin with a snapshot of the rows. The relay, in the middle of the snapshot, and a consumer are killed and
+ * started again on the way; then the proof that nothing was lost, doubled or mixed up: the rows that follow from what the
+ * consumers got are exactly those that SELECT shows.
  */
 import { parseArgs } from 'node:util';
 import { isTidingsError } from '../src/core/errors.ts';

@@ -67,7 +67,7 @@ async function readObjects(relay: string, stream: string, sums: Sums): Promise<v
 async function readLatency(relay: string, stream: string, sums: Sums): Promise<void> {
   const client = connect(relay);
   let probed = false;
-  for await (const batch of client.stream(stream, { from: 'earliest' })) {
+  for await (const batch of client.stream(stream, { from: 'earliest', tables: [values.table] })) {
     const nowUs = Number(process.hrtime.bigint() / 1000n);
     let last = false;
     for (const change of batch.changes) {

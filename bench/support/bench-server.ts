@@ -25,9 +25,13 @@ const OPTIONS = [
 ];
 
 /** Starts a server of its own in a temporary folder, or uses the running one at `url`, whose `bench` database it will replace. */
-export async function openBenchServer(flavor: 'mariadb' | 'mysql', url: string | undefined): Promise<BenchServer> {
+export async function openBenchServer(
+  flavor: 'mariadb' | 'mysql',
+  url: string | undefined,
+  more: readonly string[] = [],
+): Promise<BenchServer> {
   if (url !== undefined) return connectTo(url, async () => {});
-  const own = await timed(`starting ${flavor}`, () => startServer(flavor, { options: OPTIONS }));
+  const own = await timed(`starting ${flavor}`, () => startServer(flavor, { options: [...OPTIONS, ...more] }));
   try {
     return await connectTo(own.url, () => own.stop());
   } catch (error) {

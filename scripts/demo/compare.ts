@@ -6,8 +6,10 @@ export interface Comparison {
   readonly table: string;
   /** That SELECT shows. */
   readonly rows: number;
+  /** Rows that the snapshot brought. */
+  readonly snapshotRows: number;
   readonly changes: number;
-  /** Changes that came once more, and changed nothing. */
+  /** Changes and rows of the snapshot that came once more, and changed nothing. */
   readonly again: number;
   readonly identical: boolean;
   /** One sentence for each kind of difference, with the keys of some rows. */
@@ -16,11 +18,17 @@ export interface Comparison {
 
 const EXAMPLES_MAX = 3;
 
-/** Compares count, keys and every value of every column. `selected` must come from a SELECT, by way of nothing of ours. */
-export function compareTable(
-  table: string,
-  { replica, selected, key }: { replica: ReplicaTable; selected: readonly Row[]; key: readonly string[] },
-): Comparison {
+interface CompareOptions {
+  readonly replica: ReplicaTable;
+  /** Must come from a SELECT, by way of nothing of ours. */
+  readonly selected: readonly Row[];
+  readonly key: readonly string[];
+  /** An SCN at or behind the last row of the snapshot: changes of rows that it has not brought must not come behind it. */
+  readonly snapshotEnd: number;
+}
+
+/** Compares count, keys and every value of every column. */
+export function compareTable(table: string, { replica, selected, key, snapshotEnd }: CompareOptions): Comparison {
   const missing: string[] = [];
   const different: string[] = [];
   const left = new Set(replica.rows.keys());
@@ -34,15 +42,19 @@ export function compareTable(
       if (column !== null) different.push(`${at} in ${column}`);
     }
   }
+  const unexpected = replica.overtaking.filter((scn) => scn > snapshotEnd).length;
   const differences = [
-    sentence(missing, 'SELECT shows, the changes do not yield'),
-    sentence([...left], 'the changes yield, SELECT does not show'),
+    sentence(missing, 'SELECT shows, what came does not yield'),
+    sentence([...left], 'what came yields, SELECT does not show'),
     sentence(different, 'have other values'),
     replica.misfits === 0 ? null : `${replica.misfits} changes did not fit the row before them`,
+    replica.unfit === 0 ? null : `${replica.unfit} rows of the snapshot were not what the changes had left`,
+    unexpected === 0 ? null : `${unexpected} changes of rows that the snapshot should have brought, and had not`,
     replica.late === 0 ? null : `${replica.late} changes came behind a later one of the same key`,
   ].filter((text) => text !== null);
-  const { changes, again } = replica;
-  return { table, rows: selected.length, changes, again, identical: differences.length === 0, differences };
+  const { snapshotRows, changes, again } = replica;
+  const counts = { rows: selected.length, snapshotRows, changes, again };
+  return { table, ...counts, identical: differences.length === 0, differences };
 }
 
 function differingColumn(selected: Row, replayed: Row): string | null {

@@ -72,7 +72,8 @@ export class Intake {
   #apply(entry: HandedEntry, from: ConsumerProcess): void {
     const arrival = this.replica.apply(entry);
     if (entry.type !== 'change' || arrival !== 'new') return;
-    if (entry.table === 'orders' && entry.before === null) this.#lag.seen(Number(entry.after?.['id']));
+    const isNew = entry.before === null && !entry.snapshot;
+    if (entry.table === 'orders' && isNew) this.#lag.seen(Number(entry.after?.['id']));
     for (const waiter of this.#waiters) if (waiter.wanted(entry, from)) waiter.found();
   }
 }

@@ -4,11 +4,13 @@ import type { LagMeter } from './lag-meter.ts';
 import type { RelayProcess } from './relay-process.ts';
 import { number, type Screen, seconds } from './screen.ts';
 import type { ShopLoad } from './shop-load.ts';
-import type { Watch } from './waiting.ts';
+import { untilTrue, type Watch } from './waiting.ts';
 
 /** All that is at work when something is killed. */
 export interface Scene {
   readonly relay: RelayProcess;
+  /** Rows that were there before. */
+  readonly stocked: number;
   readonly intake: Intake;
   readonly lag: LagMeter;
   readonly load: ShopLoad;
@@ -16,14 +18,21 @@ export interface Scene {
   readonly watch: Watch;
 }
 
-/** The relay dies between any two instructions, and is started again. */
-export async function killRelay({ relay, intake, lag, load, screen, watch }: Scene): Promise<void> {
+/** Of the rows that were there before, when the relay is killed. */
+const SNAPSHOT_PART = 0.4;
+
+/** The relay dies between any two instructions, in the middle of the snapshot, and is started again. */
+export async function killRelay({ relay, stocked, intake, lag, load, screen, watch }: Scene): Promise<void> {
+  const { replica } = intake;
+  const halfWay = untilTrue(async () => replica.snapshotRows >= SNAPSHOT_PART * stocked, watch.signal, 2);
+  await watch.within(halfWay, 'The rows that existed did not come');
   const killedMs = performance.now();
   const commits = load.commits;
   lag.outageBegins();
   await relay.kill();
   screen.line(
-    `  ${screen.paint('red', 'killed')}   the relay (SIGKILL), in the middle of the load; it is started again at once`,
+    `  ${screen.paint('red', 'killed')}   the relay (SIGKILL) in the middle of load and snapshot, of which ${number(replica.snapshotRows)} rows had come; ` +
+      'it is started again',
   );
   await watch.within(relay.start(watch.signal), 'The relay did not start again');
   await watch.within(

@@ -14,9 +14,10 @@ const RECONNECT = { delayMinMs: 20, delayMaxMs: 200 };
 function handed(entry: StreamEntry): HandedEntry {
   const { scn } = entry;
   if (!('kind' in entry)) return entry.type === 'schema' ? { type: 'schema', scn } : { ...entry, scn };
-  const { table, key, before, after, moved, partition } = entry;
+  const { table, key, before, after, moved, snapshot = false, partition } = entry;
   if (key === null || partition === undefined) throw new Error(`the change ${scn} of ${table.name} came without a key`);
-  return { type: 'change', scn, table: table.name, key, before, after, moved: moved !== undefined, partition };
+  const place = { scn, table: table.name, key, partition };
+  return { type: 'change', ...place, before, after, moved: moved !== undefined, snapshot };
 }
 
 function say(message: FromMember): void {
@@ -30,7 +31,7 @@ async function handOver(number: number, batch: ConsumerBatch): Promise<void> {
     if (message.number === number) taken.resolve();
   };
   process.on('message', listen);
-  const transactions = batch.parts.map(({ transaction }) => transaction.id ?? '');
+  const transactions = batch.parts.flatMap(({ transaction }) => transaction.id ?? []);
   say({ type: 'batch', number, transactions, entries: batch.entries.map(handed) });
   await taken.promise;
   process.off('message', listen);
@@ -46,7 +47,8 @@ const tell = (): void => say({ type: 'partitions', partitions: [...partitions] }
 const changes = client.stream(stream, {
   group,
   member,
-  from: 'earliest',
+  // The first member of all has the relay make a snapshot for the group, which every member gets its part of.
+  bootstrap: 'auto',
   sessionTimeoutMs: SESSION_TIMEOUT_MS,
   onAssigned: (come) => {
     for (const partition of come) partitions.add(partition);

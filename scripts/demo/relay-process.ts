@@ -17,8 +17,34 @@ export interface RelayOptions {
   readonly stream: string;
   /** The database, as the relay's configuration names it. */
   readonly sourceUrl: string;
-  /** Where the stream begins. */
-  readonly from: string;
+  /** So that a snapshot takes a while. */
+  readonly snapshotRowsPerSecond: number;
+}
+
+/** How far the snapshot of a group is, by the relay's account. */
+export interface SnapshotProgress {
+  readonly state: 'running' | 'paused' | 'done' | 'failed' | 'cancelled';
+  /** That were read. */
+  readonly rows: number;
+  /** Of all of it, pauses included; null until it is over. */
+  readonly tookMs: number | null;
+}
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+}
+
+interface SnapshotAnswer {
+  readonly id: number;
+  readonly state: SnapshotProgress['state'];
+  readonly group: string | null;
+  readonly rows: number;
+  readonly created: string;
+  readonly ended: string | null;
+  readonly error: Failure | null;
+  /** Only where one is asked for. */
+  readonly tables?: readonly { readonly table: string; readonly error: Failure | null }[];
 }
 
 /** `tidings run` in a folder of its own, which vanishes with it when this process ends, also when that is killed. */
@@ -41,7 +67,7 @@ export class RelayProcess implements AsyncDisposable {
   static async create(options: RelayOptions): Promise<RelayProcess> {
     const port = await findFreePort();
     const relay = new RelayProcess(options, await mkdtemp(join(tmpdir(), 'tidings-demo-')), port);
-    const { stream, sourceUrl, from } = options;
+    const { stream, sourceUrl, snapshotRowsPerSecond } = options;
     const config = `# Made by npm run demo.
 data: data
 http: { port: ${port} }
@@ -50,7 +76,8 @@ streams:
     source:
       type: mysql
       url: ${JSON.stringify(sourceUrl)}
-      from: ${JSON.stringify(from)}
+      from: now
+    snapshotLimits: { rowsPerSecond: ${snapshotRowsPerSecond} }
 `;
     await writeFile(relay.#config, config, { mode: 0o600 });
     return relay;
@@ -86,6 +113,31 @@ streams:
   async lagOf(group: string): Promise<number | null> {
     const answer = await this.#get(`/v1/streams/${this.#options.stream}/groups/${group}`);
     return (answer as { readonly lag?: { readonly changes: number } } | null)?.lag?.changes ?? null;
+  }
+
+  /** Null while there is none, or the relay does not say. */
+  async snapshotOf(group: string): Promise<SnapshotProgress | null> {
+    const answer = await this.#get(`/v1/streams/${this.#options.stream}/snapshots`);
+    const snapshot = (answer as readonly SnapshotAnswer[] | null)?.find((each) => each.group === group);
+    if (snapshot === undefined) return null;
+    const { state, rows, created, ended } = snapshot;
+    return { state, rows, tookMs: ended === null ? null : Date.parse(ended) - Date.parse(created) };
+  }
+
+  /** What is wrong with the snapshot of a group and with its tables, in words; empty when the relay does not say. */
+  async snapshotFailures(group: string): Promise<readonly string[]> {
+    const path = `/v1/streams/${this.#options.stream}/snapshots`;
+    const list = (await this.#get(path)) as readonly SnapshotAnswer[] | null;
+    const id = list?.find((each) => each.group === group)?.id;
+    const snapshot = id === undefined ? null : ((await this.#get(`${path}/${id}`)) as SnapshotAnswer | null);
+    const failures = [{ table: 'all', error: snapshot?.error ?? null }, ...(snapshot?.tables ?? [])];
+    return failures.flatMap(({ table, error }) => (error === null ? [] : `${table}: ${error.code}: ${error.message}`));
+  }
+
+  /** SCN of the stream's last change; null when the relay does not say. */
+  async end(): Promise<number | null> {
+    const answer = await this.#get(`/v1/streams/${this.#options.stream}`);
+    return (answer as { readonly last: number | null } | null)?.last ?? null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,26 +1,33 @@
 import type { Comparison } from './compare.ts';
 import type { Intake } from './intake.ts';
 import type { LagMeter } from './lag-meter.ts';
-import { milliseconds, number, type Screen } from './screen.ts';
+import { milliseconds, number, type Screen, seconds } from './screen.ts';
 import type { ShopLoad } from './shop-load.ts';
+import type { SnapshotEnd } from './snapshot-watch.ts';
 
 export interface Figures {
   readonly intake: Intake;
   readonly lag: LagMeter;
   readonly load: ShopLoad;
+  readonly snapshot: SnapshotEnd;
   /** From the load's end to the moment all consumers had committed everything. */
   readonly drainedMs: number;
 }
 
-export function showFigures(screen: Screen, { intake, lag, load, drainedMs }: Figures): void {
+export function showFigures(screen: Screen, { intake, lag, load, snapshot, drainedMs }: Figures): void {
   const { replica } = intake;
   screen.line(
+    `  The snapshot brought ${number(replica.snapshotRows)} rows in ${seconds(snapshot.tookMs)}, beside the load; ` +
+      `${number(replica.overtaking)} rows were changed before it came to them,`,
+  );
+  screen.line(`  ${number(replica.reread)} were read again after the kill.`);
+  screen.line(
     `  ${number(load.commits)} transactions committed, ${number(load.rollbacks)} rolled back; ` +
-      `${number(replica.changes)} changes and ${replica.schemaChanges} schema changes came to the two consumers,`,
+      `${number(replica.changes)} changes and ${replica.schemaChanges} of a definition came to the two consumers,`,
   );
   screen.line(
     `  ${number(replica.halves / 2)} moved keys in halves. ` +
-      `${number(replica.again)} change${replica.again === 1 ? '' : 's'} came again after the kills and changed nothing.`,
+      `${number(replica.again)} rows and changes came again after the kills and changed nothing.`,
   );
   const waits = lag.outsideOutages();
   if (waits === null) return;
@@ -35,13 +42,14 @@ export function showFigures(screen: Screen, { intake, lag, load, drainedMs }: Fi
 
 /** Says whether the proof holds, and returns it. */
 export function showProof(screen: Screen, comparisons: readonly Comparison[]): boolean {
-  const heads = ['table', 'rows by SELECT', 'changes replayed', 'came again', 'identical'];
+  const heads = ['table', 'rows by SELECT', 'from the snapshot', 'changes replayed', 'came again', 'identical'];
   screen.line();
   screen.table([
     heads.map((text) => screen.paint('dim', text)),
-    ...comparisons.map(({ table, rows, changes, again, identical }) => [
+    ...comparisons.map(({ table, rows, snapshotRows, changes, again, identical }) => [
       table,
       number(rows),
+      number(snapshotRows),
       number(changes),
       number(again),
       identical ? screen.paint('green', 'yes') : screen.paint('red', 'no'),
@@ -54,13 +62,13 @@ export function showProof(screen: Screen, comparisons: readonly Comparison[]): b
   }
   if (different.length > 0) {
     screen.line(
-      `\n  ${screen.paint('red', 'Not proved')}: the changes do not lead to the rows that SELECT shows. Please report this.`,
+      `\n  ${screen.paint('red', 'Not proved')}: snapshot and changes do not lead to the rows that SELECT shows. Please report this.`,
     );
     return false;
   }
   const rows = comparisons.reduce((sum, comparison) => sum + comparison.rows, 0);
   screen.line(
-    `  ${screen.paint('green', 'Proved')}: relay killed, consumer killed, and what the two consumers got still gives ` +
+    `  ${screen.paint('green', 'Proved')}: relay and consumer were killed, and what the two consumers got still gives ` +
       `all ${number(rows)} rows, equal in every value.`,
   );
   return true;

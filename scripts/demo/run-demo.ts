@@ -8,10 +8,11 @@ import { liveLine } from './live-line.ts';
 import { RelayProcess } from './relay-process.ts';
 import { Replica } from './replica.ts';
 import { showFigures, showProof } from './report.ts';
-import type { Screen } from './screen.ts';
-import { SHOP_TABLES } from './shop.ts';
+import { number, type Screen } from './screen.ts';
 import { ShopLoad } from './shop-load.ts';
-import { compareTables, endOfBinlog, makeDatabase, prepareServer } from './shop-server.ts';
+import { compareTables, makeDatabase, prepareServer } from './shop-server.ts';
+import { stockShop } from './shop-stock.ts';
+import { type SnapshotEnd, snapshotEnd } from './snapshot-watch.ts';
 import { untilTrue, Watch } from './waiting.ts';
 
 export interface DemoOptions {
@@ -24,6 +25,8 @@ export interface DemoOptions {
 const STREAM = 'shop';
 const GROUP = 'demo';
 const CLIENTS = 4;
+/** Without a limit it would be over before anything happens. */
+const SNAPSHOT_ROWS_PER_SECOND = 12_000;
 
 /** Ends as soon as it is told to; whatever was started is gone then. Returns whether the result was proved. */
 export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise<boolean> {
@@ -41,12 +44,29 @@ export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise
 
   const sourceUrl = new URL(server.url);
   sourceUrl.pathname = `/${database}`;
-  const from = await endOfBinlog(server);
-  const relay = cleanup.use(await RelayProcess.create({ stream: STREAM, sourceUrl: sourceUrl.href, from }));
   const over = new AbortController();
   cleanup.defer(() => over.abort());
   const watch = new Watch(AbortSignal.any([signal, over.signal]));
+  const client = async (): Promise<Connection> => {
+    const connection = await server.connection({ database, dateStrings: true });
+    cleanup.defer(() => connection.destroy());
+    return connection;
+  };
+  const connections = await Promise.all(Array.from({ length: CLIENTS }, client));
+  const admin = await client();
+  const stock = await stockShop(admin);
+  signal.throwIfAborted();
+  screen.line(
+    `  ${label('rows')}the shop has ${number(stock.rows)} rows already, ${number(stock.orders.length)} of them orders; the binlog that has them is not read`,
+  );
 
+  const relay = cleanup.use(
+    await RelayProcess.create({
+      stream: STREAM,
+      sourceUrl: sourceUrl.href,
+      snapshotRowsPerSecond: SNAPSHOT_ROWS_PER_SECOND,
+    }),
+  );
   const lag = new LagMeter();
   const intake = new Intake(new Replica(), lag);
   const consumer = (name: string): ConsumerProcess =>
@@ -61,34 +81,9 @@ export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise
     );
   const a = consumer('a');
   const b = consumer('b');
-  a.start();
-  b.start();
-  await watch.within(relay.start(watch.signal), 'The relay did not start');
-  relay.endedByItself(watch.signal).catch((error: unknown) => watch.fail(error));
-  const shared = untilTrue(async () => a.partitions.length > 0 && b.partitions.length > 0, watch.signal);
-  await watch.within(shared, 'The consumers did not share the stream');
-  screen.line(`  ${label('relay')}${relay.url}, the command "tidings run"; have a look while it runs:`);
-  screen.line(`  ${label('')}curl -N '${relay.url}/v1/streams/${STREAM}/changes?from=latest&follow=true'`);
-  screen.line(
-    `  ${label('group')}two consumers, a and b, each a process: ${a.partitions.length} and ${b.partitions.length} partitions`,
-  );
-  screen.line(
-    `  ${label('load')}${CLIENTS} clients of a small shop for ${seconds} s, an ALTER TABLE half-way, two kills\n`,
-  );
-
-  const client = async (): Promise<Connection> => {
-    const connection = await server.connection({ database, dateStrings: true });
-    cleanup.defer(() => connection.destroy());
-    return connection;
-  };
-  const connections = await Promise.all(Array.from({ length: CLIENTS }, client));
-  const admin = await client();
-  for (const table of SHOP_TABLES) {
-    await admin.query(table);
-  }
-  const load = new ShopLoad({ connections, onCommit: (order) => lag.sent(order) });
-  await load.open();
-  await underLoad({ relay, intake, lag, load, screen, watch }, { seconds, admin, a, b });
+  const load = new ShopLoad({ connections, stock, onCommit: (order) => lag.sent(order) });
+  const scene = { relay, stocked: stock.rows, intake, lag, load, screen, watch };
+  const snapshot = await underLoad(scene, { seconds, admin, a, b, label });
 
   const stoppedMs = performance.now();
   const closing = `[${await load.close(admin)}]`;
@@ -98,8 +93,8 @@ export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise
     watch.signal,
   );
   await watch.within(done, 'The consumers did not commit everything');
-  showFigures(screen, { intake, lag, load, drainedMs: performance.now() - stoppedMs });
-  const comparisons = await compareTables(admin, intake.replica);
+  showFigures(screen, { intake, lag, load, snapshot, drainedMs: performance.now() - stoppedMs });
+  const comparisons = await compareTables(admin, intake.replica, { snapshotEnd: snapshot.scn });
   signal.throwIfAborted();
   return showProof(screen, comparisons);
 }
@@ -109,29 +104,64 @@ interface Plan {
   readonly admin: Connection;
   readonly a: ConsumerProcess;
   readonly b: ConsumerProcess;
+  /** Paints what stands before a line of the heading. */
+  readonly label: (text: string) => string;
 }
 
-/** The load, and what happens while it runs: one thing after the other, each not before its time. */
-async function underLoad(scene: Scene, { seconds, admin, a, b }: Plan): Promise<void> {
-  const { load, screen, intake, lag, watch } = scene;
+/** The load, which nothing waits for, and what happens while it runs: one thing after the other, each not before its time. */
+async function underLoad(scene: Scene, plan: Plan): Promise<SnapshotEnd> {
+  const { load, watch, screen } = scene;
   const ended = new AbortController();
+  const running = load.run(AbortSignal.any([watch.signal, ended.signal])).catch((error: unknown) => watch.fail(error));
+  try {
+    await startAll(scene, plan);
+    return await meanwhile(scene, plan);
+  } finally {
+    ended.abort();
+    await running;
+    screen.endLive();
+  }
+}
+
+/** Relay and consumers; the first consumer brings the snapshot about. */
+async function startAll({ relay, screen, watch }: Scene, { seconds, a, b, label }: Plan): Promise<void> {
+  a.start();
+  b.start();
+  await watch.within(relay.start(watch.signal), 'The relay did not start');
+  relay.endedByItself(watch.signal).catch((error: unknown) => watch.fail(error));
+  screen.line(`  ${label('relay')}${relay.url}, the command "tidings run"; have a look while it runs:`);
+  screen.line(`  ${label('')}curl -N '${relay.url}/v1/streams/${STREAM}/changes?from=latest&follow=true'`);
+  const shared = untilTrue(async () => a.partitions.length > 0 && b.partitions.length > 0, watch.signal);
+  await watch.within(shared, 'The consumers did not share the stream');
+  screen.line(
+    `  ${label('group')}two consumers, a and b, each a process: ${a.partitions.length} and ${b.partitions.length} partitions`,
+  );
+  screen.line(
+    `  ${label('snapshot')}for this group: the rows that were there, ${number(SNAPSHOT_ROWS_PER_SECOND)} a second so that there is something to see`,
+  );
+  screen.line(
+    `  ${label('load')}${CLIENTS} clients of a small shop, at work already, for ${seconds} s more; an ALTER TABLE half-way, two kills\n`,
+  );
+}
+
+async function meanwhile(scene: Scene, { seconds, admin, a, b }: Plan): Promise<SnapshotEnd> {
+  const { relay, load, screen, intake, lag, watch } = scene;
   const ticker = setInterval(liveLine({ screen, intake, lag, consumers: [a, b] }), screen.isTerminal ? 500 : 1000);
   const startedMs = performance.now();
   const until = (part: number): Promise<void> => watch.pause(seconds * 1000 * part - (performance.now() - startedMs));
-  const running = load.run(AbortSignal.any([watch.signal, ended.signal])).catch((error: unknown) => watch.fail(error));
+  const snapshot = snapshotEnd({ relay, group: GROUP, screen, watch });
+  snapshot.catch((error: unknown) => watch.fail(error));
   try {
-    await until(1 / 3);
     await killRelay(scene);
     await until(1 / 2);
     await load.migrate(admin);
     await until(2 / 3);
     await killConsumer(scene, { victim: b, survivor: a });
     await until(1);
+    return await watch.within(snapshot, 'The snapshot did not come to its end');
   } finally {
-    ended.abort();
     clearInterval(ticker);
-    await running;
     screen.endLive();
+    screen.line();
   }
-  screen.line();
 }

@@ -66,7 +66,7 @@ export class Screen {
 }
 
 export function milliseconds(value: number): string {
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+  return value >= 1000 ? seconds(value) : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
 export function seconds(ms: number): string {

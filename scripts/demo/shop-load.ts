@@ -1,17 +1,20 @@
 import type { Connection } from 'mysql2/promise';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { COLOURS, FIRST_NAMES, GOODS, LAST_NAMES, NOTES, SHOP_MIGRATION } from './shop.ts';
+import { NOTES, SHOP_MIGRATION } from './shop.ts';
+import type { Stock } from './shop-stock.ts';
+import { money, pick, random, skuOf, someone } from './shop-values.ts';
 
 /** Pause of one client between two of its transactions. */
 const PAUSE_MAX_MS = 12;
 /** Deadlock found, lock wait timed out: the server has rolled back, as it does in any shop. */
 const ROLLED_BACK_BY_SERVER: ReadonlySet<number> = new Set([1213, 1205]);
-const CUSTOMERS = 120;
-const PRODUCTS = 100;
+/** Products of the last transaction. */
+const SALE = 200;
 
 export interface ShopLoadOptions {
   /** One for each client. The load does not end them. */
   readonly connections: readonly Connection[];
+  readonly stock: Stock;
   /** Called right before an order's COMMIT is sent. */
   readonly onCommit: (orderId: number) => void;
 }
@@ -21,30 +24,20 @@ export class ShopLoad {
   commits = 0;
   rollbacks = 0;
   readonly #options: ShopLoadOptions;
-  readonly #orders: number[] = [];
-  #nextOrder = 1;
-  #customers = 0;
+  /** Some are cancelled by now. */
+  readonly #orders: number[];
+  /** Odd numbers that orders were moved to. */
+  readonly #movedTo = new Set<number>();
+  #nextOrder: number;
+  #customers: number;
   #migrated = false;
 
   constructor(options: ShopLoadOptions) {
     this.#options = options;
-  }
-
-  /** What the shop has before it opens. */
-  async open(): Promise<void> {
-    const [connection] = this.#options.connections;
-    if (connection === undefined) return;
-    const products = Array.from({ length: PRODUCTS }, (_, i) => [
-      skuOf(i),
-      `${COLOURS[i % 10]} ${GOODS[Math.floor(i / 10)]}`,
-      money(100 + random(20_000)),
-      500,
-    ]);
-    await connection.query('INSERT INTO products (sku, title, price, stock) VALUES ?', [products]);
-    this.commits++;
-    const customers = Array.from({ length: CUSTOMERS }, () => this.#newCustomer());
-    await connection.query('INSERT INTO customers (id, name, about, joined) VALUES ?', [customers]);
-    this.commits++;
+    const { orders, customers } = options.stock;
+    this.#orders = [...orders];
+    this.#nextOrder = 2 + (orders.at(-1) ?? 0);
+    this.#customers = customers;
   }
 
   /** Until the signal aborts; every transaction is then complete. */
@@ -64,7 +57,7 @@ export class ShopLoad {
    */
   async close(connection: Connection): Promise<number> {
     await connection.beginTransaction();
-    await connection.query('UPDATE products SET price = price * 0.9');
+    await connection.query('UPDATE products SET price = price * 0.9 WHERE sku < ?', [skuOf(SALE)]);
     const customer = this.#newCustomer();
     await connection.query('INSERT INTO customers (id, name, about, joined) VALUES (?)', [customer]);
     await connection.commit();
@@ -87,9 +80,10 @@ export class ShopLoad {
   }
 
   async #transaction(connection: Connection, dice: number): Promise<void> {
-    if (dice < 0.48) await this.#placeOrder(connection);
-    else if (dice < 0.75) await this.#moveOrderOn(connection);
-    else if (dice < 0.8) await this.#renumberLines(connection);
+    if (dice < 0.45) await this.#placeOrder(connection);
+    else if (dice < 0.73) await this.#moveOrderOn(connection);
+    else if (dice < 0.78) await this.#renumberLines(connection);
+    else if (dice < 0.83) await this.#renumberOrder(connection);
     else if (dice < 0.88) await this.#cancelOrder(connection);
     else if (dice < 0.92) await this.#restock(connection);
     else if (dice < 0.97) {
@@ -100,9 +94,12 @@ export class ShopLoad {
   }
 
   async #placeOrder(connection: Connection): Promise<void> {
-    const id = this.#nextOrder++;
+    const id = this.#nextOrder;
+    this.#nextOrder += 2;
     // In the order of their keys, so that clients wait for one another instead of running into deadlocks.
-    const skus = [...new Set(Array.from({ length: 1 + random(4) }, () => skuOf(random(PRODUCTS))))].sort();
+    const skus = [
+      ...new Set(Array.from({ length: 1 + random(4) }, () => skuOf(random(this.#options.stock.products)))),
+    ].sort();
     const lines = skus.map((sku, i) => [id, i + 1, sku, 1 + random(3), money(100 + random(20_000))] as const);
     const total = lines.reduce((sum, [, , , quantity, price]) => sum + quantity * Number(price) * 100, 0);
     await connection.beginTransaction();
@@ -140,6 +137,18 @@ export class ShopLoad {
     await connection.query('UPDATE order_lines SET line = line + 100 WHERE order_id = ? AND line < 100', [id]);
   }
 
+  /** Moves an order and its lines to any free number: across the whole tables, forwards and backwards. */
+  async #renumberOrder(connection: Connection): Promise<void> {
+    const at = random(this.#orders.length);
+    const id = this.#orders[at] ?? 0;
+    const target = this.#freeNumber();
+    await connection.beginTransaction();
+    await connection.query('UPDATE orders SET id = ? WHERE id = ?', [target, id]);
+    await connection.query('UPDATE order_lines SET order_id = ? WHERE order_id = ?', [target, id]);
+    await connection.commit();
+    this.#orders[at] = target;
+  }
+
   async #cancelOrder(connection: Connection): Promise<void> {
     const id = pick(this.#orders) ?? 0;
     await connection.beginTransaction();
@@ -149,32 +158,23 @@ export class ShopLoad {
   }
 
   async #restock(connection: Connection): Promise<void> {
-    const first = random(PRODUCTS - 10);
+    const first = random(this.#options.stock.products - 10);
     await connection.query('UPDATE products SET stock = stock + 50, price = price * 1.01 WHERE sku BETWEEN ? AND ?', [
       skuOf(first),
       skuOf(first + 9),
     ]);
   }
 
+  #freeNumber(): number {
+    let number: number;
+    do number = 1 + 2 * random(this.#nextOrder / 2);
+    while (this.#movedTo.has(number));
+    this.#movedTo.add(number);
+    return number;
+  }
+
   #newCustomer(): readonly (string | number | null)[] {
     this.#customers++;
-    const joined = new Date(Date.now() - random(400 * 24 * 3600) * 1000).toISOString().replace('T', ' ').slice(0, 23);
-    return [this.#customers, `${pick(FIRST_NAMES)} ${pick(LAST_NAMES)}`, pick(NOTES) ?? null, joined];
+    return [this.#customers, ...someone()];
   }
-}
-
-function skuOf(number: number): string {
-  return `SKU-${String(1000 + number)}`;
-}
-
-function money(cents: number): string {
-  return (Math.round(cents) / 100).toFixed(2);
-}
-
-function random(below: number): number {
-  return Math.floor(Math.random() * below);
-}
-
-function pick<T>(from: readonly T[]): T | undefined {
-  return from[random(from.length)];
 }

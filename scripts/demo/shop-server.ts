@@ -53,20 +53,22 @@ export async function makeDatabase(server: TestServer, cleanup: AsyncDisposableS
   return database;
 }
 
-export async function endOfBinlog(server: TestServer): Promise<string> {
-  const [row] = await server.query<{ File: string; Position: number }>('SHOW MASTER STATUS');
-  if (row === undefined) throw new DemoError('The server writes no binlog.');
-  return `${row.File}:${row.Position}`;
-}
-
-/** The rows as the server shows them now, through an ordinary client, against those that the changes alone have led to. */
-export async function compareTables(connection: Connection, replica: Replica): Promise<readonly Comparison[]> {
+/**
+ * The rows as the server shows them now, through an ordinary client, against those that snapshot and changes alone have led to.
+ *
+ * @param snapshotEnd an SCN at or behind the last row of the snapshot
+ */
+export async function compareTables(
+  connection: Connection,
+  replica: Replica,
+  { snapshotEnd }: { readonly snapshotEnd: number },
+): Promise<readonly Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const table of SHOP_TABLE_NAMES) {
     const [rows] = await connection.query(`SELECT * FROM ${table}`);
     const [keys] = await connection.query(`SHOW KEYS FROM ${table} WHERE Key_name = 'PRIMARY'`);
     const key = (keys as { Column_name: string }[]).map(({ Column_name: column }) => column);
-    comparisons.push(compareTable(table, { replica: replica.table(table), selected: rows as Row[], key }));
+    comparisons.push(compareTable(table, { replica: replica.table(table), selected: rows as Row[], key, snapshotEnd }));
   }
   return comparisons;
 }

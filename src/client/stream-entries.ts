@@ -15,7 +15,8 @@ export function entriesOf<R>(parts: readonly LogTransactionPart[], partitions: n
     const { committedAtUs } = transaction;
     for (const entry of entries) {
       if (entry.type !== 'rows') result.push({ ...entry, committedAtUs });
-      else if (partitions === null && entry.moved === null && !entry.snapshot) pushChanges(result, entry, committedAtUs);
+      else if (partitions === null && entry.moved === null && !entry.snapshot)
+        pushChanges(result, entry, committedAtUs);
       else pushPlacedChanges(result, entry, { committedAtUs, partitions });
     }
   }

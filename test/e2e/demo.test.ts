@@ -64,36 +64,52 @@ describeServer('mariadb', 'npm run demo', () => {
     expect(await processes()).toEqual([]);
   }
 
-  test('relay and consumer are killed under load, the result is proved exact, and nothing is left behind', async () => {
+  test('relay and consumer are killed under load and snapshot, the result is proved exact, and nothing is left behind', async () => {
     const { exit, output } = start(LAUNCHER, ['--seconds', '3']);
     expect(await exit, `its output:\n${output()}`).toBe(0);
     const text = output();
     expect(text).not.toContain('\u001b');
     expect(text).toMatch(/^ +relay +http:\/\/127\.0\.0\.1:\d+, /m);
     expect(text).toMatch(/ a and b, each a process: 32 and 32 partitions$/m);
-    expect(text).toMatch(/^ +killed +the relay \(SIGKILL\)/m);
+    const count = (line: RegExp): number => Number(line.exec(text)?.[1]?.replaceAll(',', ''));
+    const stocked = count(/^ +rows +the shop has ([\d,]+) rows already, /m);
+    expect(stocked).toBeGreaterThan(50_000);
+    const killedAt = count(
+      /^ +killed +the relay \(SIGKILL\) in the middle of load and snapshot, of which ([\d,]+) rows/m,
+    );
+    expect(killedAt).toBeGreaterThan(0.3 * stocked);
+    // It was not over: what is read later comes from the restarted relay.
+    const read = count(/^ +read +the snapshot is over: ([\d,]+) rows read in [\d.]+ s, /m);
+    expect(read).toBeGreaterThan(0.9 * stocked);
+    expect(killedAt).toBeLessThan(read);
+    expect(text).toMatch(/^ +The snapshot brought [\d,]+ rows in [\d.]+ s, beside the load; [\d,]+ rows were changed/m);
+    expect(text).toMatch(/^ +[\d,]+ were read again after the kill\.$/m);
+    expect(text.indexOf('the snapshot is over')).toBeGreaterThan(text.indexOf('changes flow again'));
     const meanwhile =
       /^ +back +changes flow again [\d.]+ s after the kill; ([\d,]+) transactions were committed meanwhile$/m;
     expect(Number(meanwhile.exec(text)?.[1]?.replaceAll(',', ''))).toBeGreaterThan(0);
     const unacknowledged =
       /^ +killed +consumer b \(SIGKILL\) in the middle of a batch: ([\d,]+) of its [\d,]+ changes applied, none committed$/m;
-    const again = /([\d,]+) changes? came again after the kills and changed nothing\.$/m;
+    const again = /([\d,]+) rows and changes came again after the kills and changed nothing\.$/m;
     const [atLeast, came] = [unacknowledged, again].map((line) => Number(line.exec(text)?.[1]?.replaceAll(',', '')));
     expect(atLeast).toBeGreaterThan(0);
     expect(came).toBeGreaterThanOrEqual(atLeast ?? Number.NaN);
     expect(text).toMatch(/^ +back +its \d+ partitions flow to a [\d.]+ s after the kill; b is started again$/m);
     expect(text).toMatch(/^ +back +b has a share again [\d.]+ s after its start$/m);
     for (const name of ['customers', 'products', 'orders', 'order_lines']) {
-      expect(text).toMatch(new RegExp(`^ +${name} +[\\d,]+ +[\\d,]+ +[\\d,]+ +yes$`, 'm'));
+      expect(text).toMatch(new RegExp(`^ +${name} +[\\d,]+ +[\\d,]+ +[\\d,]+ +[\\d,]+ +yes$`, 'm'));
     }
     expect(text).toMatch(/^ +Proved: .* all [\d,]+ rows, equal in every value\.$/m);
-    expect(text.match(/ s +[\d,]+ changes\/s +[\d,]+ tx\/s +lag .* a \d+, b \d+$/gm)?.length).toBeGreaterThanOrEqual(2);
+    expect(
+      text.match(/ s +[\d,]+ rows, +[\d,]+ changes\/s +[\d,]+ tx\/s +lag .* a \d+, b \d+$/gm)?.length,
+    ).toBeGreaterThanOrEqual(2);
     await expectNothingLeft();
   });
 
   test.each([
     { when: 'at its beginning', marker: 'Tidings demo' },
-    { when: 'while relay and consumers start', marker: 'server   ' },
+    { when: 'while the rows are written', marker: 'server   ' },
+    { when: 'while relay and consumers start', marker: 'rows     ' },
     { when: 'in the middle of the load', marker: 'changes/s' },
     { when: 'while the relay is down', marker: 'killed   the relay' },
   ])('Ctrl-C $when leaves no process and no folder, and exits with 130', async ({ marker }) => {
@@ -137,7 +153,8 @@ describeServer('mariadb', 'npm run demo', () => {
 describe("the demo's proof", () => {
   const change = (scn: number, before: Row | null, after: Row | null, moved = false): HandedChange => {
     const id = (after ?? before)?.['id'] ?? null;
-    return { type: 'change', scn, table: 'orders', key: { id }, before, after, moved, partition: 0 };
+    const place = { scn, table: 'orders', key: { id }, partition: 0 };
+    return { type: 'change', ...place, before, after, moved, snapshot: false };
   };
   const insert = (scn: number, id: number, total: string) => change(scn, null, { id, total });
   const update = change(13, { id: 1, total: '1.00' }, { id: 1, total: '1.50' });
@@ -163,13 +180,15 @@ describe("the demo's proof", () => {
     const replica = new Replica();
     return { replica, arrivals: entries.map((entry): Arrival => replica.apply(entry)) };
   };
-  const proof = (entries: readonly HandedEntry[], rows: readonly Row[] = selected) => {
+  /** Without a snapshot nothing may be missing from the first change on. */
+  const proof = (entries: readonly HandedEntry[], rows: readonly Row[] = selected, snapshotEnd = 0) => {
     const { replica } = replay(entries);
-    return compareTable('orders', { replica: replica.table('orders'), selected: rows, key: ['id'] });
+    return compareTable('orders', { replica: replica.table('orders'), selected: rows, key: ['id'], snapshotEnd });
   };
 
   test('holds when nothing is missing', () => {
-    expect(proof(all)).toEqual({ table: 'orders', rows: 2, changes: 7, again: 0, identical: true, differences: [] });
+    const counts = { rows: 2, snapshotRows: 0, changes: 7, again: 0 };
+    expect(proof(all)).toEqual({ table: 'orders', ...counts, identical: true, differences: [] });
   });
 
   test('holds in whatever order the changes of different keys come', () => {
@@ -238,10 +257,77 @@ describe("the demo's proof", () => {
   test('names the rows and columns that differ, and no values', () => {
     const { differences } = proof([insert(11, 1, '9.99'), insert(12, 5, '1.00')]);
     expect(differences).toEqual([
-      '1 row SELECT shows, the changes do not yield: [4]',
-      '1 row the changes yield, SELECT does not show: [5]',
+      '1 row SELECT shows, what came does not yield: [4]',
+      '1 row what came yields, SELECT does not show: [5]',
       '1 row have other values: [1] in total',
     ]);
+  });
+});
+
+describe("the demo's proof of a snapshot", () => {
+  const change = (scn: number, id: number, before: string | null, after: string | null): HandedChange => {
+    const row = (total: string | null): Row | null => (total === null ? null : { id, total });
+    const place = { scn, table: 'orders', key: { id }, partition: 0 };
+    return { type: 'change', ...place, before: row(before), after: row(after), moved: false, snapshot: false };
+  };
+  const read = (scn: number, id: number, total: string): HandedChange => ({
+    ...change(scn, id, null, total),
+    snapshot: true,
+  });
+  const rows = [
+    { id: 1, total: '1.50' },
+    { id: 2, total: '2.00' },
+    { id: 4, total: '4.50' },
+    { id: 6, total: '6.00' },
+  ];
+  /** The snapshot ends with 18. */
+  const all = [
+    read(11, 1, '1.00'),
+    read(12, 2, '2.00'),
+    read(13, 3, '3.00'),
+    change(14, 1, '1.00', '1.50'),
+    // The snapshot has not come to these two.
+    change(15, 4, '4.00', '4.50'),
+    change(16, 5, '5.00', null),
+    change(17, 6, null, '6.00'),
+    read(18, 6, '6.00'),
+    change(19, 3, '3.00', null),
+  ];
+  const proof = (entries: readonly HandedEntry[], snapshotEnd = 18) => {
+    const replica = new Replica();
+    for (const entry of entries) replica.apply(entry);
+    return compareTable('orders', { replica: replica.table('orders'), selected: rows, key: ['id'], snapshotEnd });
+  };
+
+  test('holds for rows that were read, changed afterwards, changed before, or deleted', () => {
+    const counts = { rows: 4, snapshotRows: 4, changes: 5, again: 0 };
+    expect(proof(all)).toEqual({ table: 'orders', ...counts, identical: true, differences: [] });
+  });
+
+  test('holds when rows are read again as they stand, and counts them', () => {
+    const again = [...all.slice(0, 4), read(14.1, 1, '1.50'), read(14.2, 2, '2.00'), ...all.slice(4)];
+    expect(proof(again)).toMatchObject({ snapshotRows: 4, changes: 5, again: 2, identical: true });
+  });
+
+  test.each([
+    { what: 'a row that was read is missing', entries: all.filter(({ scn }) => scn !== 12) },
+    { what: 'a row is older than a change before it', entries: [...all, read(20, 1, '1.00')] },
+    {
+      what: 'a row is newer than the changes before it',
+      entries: [...all, read(20, 1, '1.75'), change(21, 1, '1.75', '1.50')],
+    },
+    { what: 'a row that was deleted comes back', entries: [...all, read(20, 3, '3.00'), change(21, 3, '3.00', null)] },
+    { what: 'a row overtakes a change that comes behind it', entries: [read(17.5, 6, '6.00'), ...all] },
+  ])('fails when $what', ({ entries }) => {
+    const { identical, differences } = proof(entries);
+    expect(identical).toBe(false);
+    expect(differences).not.toEqual([]);
+  });
+
+  test('fails when a row that the snapshot should have brought is first heard of behind its end', () => {
+    const { identical, differences } = proof(all, 15);
+    expect(identical).toBe(false);
+    expect(differences).toEqual(['1 changes of rows that the snapshot should have brought, and had not']);
   });
 });
 

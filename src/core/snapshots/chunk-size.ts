@@ -3,7 +3,7 @@ const TARGET_MS = 150;
 const FIRST_ROWS = 1000;
 const ROWS_MAX = 50_000;
 /** On the wire. Two chunks of a table and their copies are in memory at a time. */
-export const CHUNK_BYTES: number = 4 * 1024 * 1024;
+export const CHUNK_BYTES: number = 8 * 1024 * 1024;
 
 /** How many rows a table's next chunk has: found by trying, as tables and servers differ. */
 export class ChunkSize {

@@ -65,14 +65,18 @@ export class TableRun {
     // is nothing to care about.
     const moves = await merger.window(database, table, { key, onlyMoves: true });
     let cursor = after;
+    // Until it is known what rows are like.
+    let ahead = 0;
     let coming: Coming[] = [];
     try {
       for (;;) {
-        while (coming.length <= AHEAD) coming.push(this.#come(cursor, coming.at(-1)));
+        while (coming.length <= ahead) coming.push(this.#come(cursor, coming.at(-1)));
         const first = coming.shift() as Coming;
         // oxlint-disable-next-line no-await-in-loop -- chunks follow one another
         const { window, chunk } = await first.read;
         const { next, columns } = chunk;
+        // Rows that are larger than a chunk shall be: one at a time, then.
+        ahead = chunk.bytes > CHUNK_BYTES ? 0 : AHEAD;
         // oxlint-disable-next-line no-await-in-loop
         const rows = await this.#merge({ window, chunk });
         // oxlint-disable-next-line no-await-in-loop -- it was told before the chunk came

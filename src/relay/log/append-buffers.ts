@@ -11,6 +11,8 @@ const LONG_TRANSACTION_BYTES = 4 * BUFFER_BYTES;
 /** … so no more than this is kept of it. */
 const LONG_TRANSACTION_TAIL_BYTES = BUFFER_BYTES;
 const SPARE_BUFFERS = 10;
+/** One that a large batch had for itself is kept for the next, unless it is larger. */
+const LARGE_SPARE_BYTES = 32 * 1024 * 1024;
 /** So many buffers that are no longer in the tail may be held up by readers that are slow to send; others get copies. */
 const HELD_BUFFERS_MAX = 8;
 /** No more is added to a group that has so many bytes: while it is on its way to the disk, there is room for what the source brings. */
@@ -69,6 +71,7 @@ export interface GroupPiece {
 export class AppendBuffers {
   readonly #buffers: AppendBuffer[] = [];
   readonly #spare: Buffer[] = [];
+  #largeSpare: Buffer | null = null;
   #cuts = 0;
   /** Buffers that only readers still hold. */
   #held = 0;
@@ -104,7 +107,7 @@ export class AppendBuffers {
       return last;
     }
     const bytes =
-      size > BUFFER_BYTES ? Buffer.allocUnsafeSlow(size) : (this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES));
+      size > BUFFER_BYTES ? this.#takeLarge(size) : (this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES));
     const buffer = new AppendBuffer(bytes, { segment, base: this.end });
     this.#buffers.push(buffer);
     return buffer;
@@ -222,7 +225,22 @@ export class AppendBuffers {
   }
 
   #recycle({ bytes, closed }: AppendBuffer): void {
-    if (bytes.length === BUFFER_BYTES && !closed && this.#spare.length < SPARE_BUFFERS) this.#spare.push(bytes);
+    if (closed) return;
+    if (bytes.length === BUFFER_BYTES) {
+      if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(bytes);
+      // No large batch has come for so long that this is all that the tail has.
+      if (this.#spare.length === SPARE_BUFFERS) this.#largeSpare = null;
+    } else if (bytes.length <= LARGE_SPARE_BYTES) {
+      this.#largeSpare = bytes;
+    }
+  }
+
+  /** Batches of that size mostly come together, and memory that is thrown away stays for a while. */
+  #takeLarge(size: number): Buffer {
+    const spare = this.#largeSpare;
+    if (spare === null || spare.length < size) return Buffer.allocUnsafeSlow(size);
+    this.#largeSpare = null;
+    return spare;
   }
 }
 

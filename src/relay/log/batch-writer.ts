@@ -80,6 +80,10 @@ export class BatchWriter implements RowTarget {
   readonly #options: BatchWriterOptions;
   /** What bodies are made in, unless a row is too large for it. */
   readonly #usual: Buffer;
+  /** What the last large batch was made in, for the next one. */
+  #large: Buffer | null = null;
+  /** Batches since then that needed no such memory. */
+  #usualBatches = 0;
   #position: Position | string | null;
   #positionBytes: Buffer;
   #positionOf: Position | string | null = null;
@@ -421,7 +425,9 @@ export class BatchWriter implements RowTarget {
   /** Makes room for `size` bytes behind `keep`, whatever it takes. */
   #enlarge(size: number, keep: number): void {
     checkEntryBytes(size);
-    const bytes = Buffer.allocUnsafeSlow(keep + size);
+    const large = this.#large;
+    const bytes = large !== null && large.length >= keep + size ? large : Buffer.allocUnsafeSlow(keep + size);
+    this.#large = null;
     this.bytes.copy(bytes, 0, 0, keep);
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer);
@@ -489,7 +495,12 @@ export class BatchWriter implements RowTarget {
   #clear(): void {
     this.#resetBatch();
     this.at = 0;
-    if (this.bytes !== this.#usual) {
+    if (this.bytes === this.#usual) {
+      if (this.#large !== null && ++this.#usualBatches > LARGE_KEPT_BATCHES) this.#large = null;
+    } else {
+      // Rows of that size mostly come together, and memory that is thrown away stays for a while.
+      this.#large = this.bytes.length <= LARGE_KEPT_BYTES ? this.bytes : null;
+      this.#usualBatches = 0;
       this.bytes = this.#usual;
       this.view = new DataView(this.#usual.buffer);
     }
@@ -512,5 +523,7 @@ export class BatchWriter implements RowTarget {
 const NOTHING: Buffer = Buffer.alloc(0);
 /** In one batch. Fewer than its header could name beside the longest position. */
 const SHAPES_MAX: number = shapesMax(POSITION_BYTES_MAX);
+const LARGE_KEPT_BYTES = 32 * 1024 * 1024;
+const LARGE_KEPT_BATCHES = 64;
 /** Very large rows get memory in steps of this size at most. */
 const BIG_STEP_BYTES = 64 * 1024 * 1024;

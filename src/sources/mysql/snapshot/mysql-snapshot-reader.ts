@@ -53,7 +53,8 @@ const ANSWER_TIMEOUT_MS = 60_000;
 /** How much more than its budget a chunk may ask for: what is not kept has to be read away. */
 const EXCESS_BYTES_MAX = 1024 * 1024;
 const BUFFERS_MAX = 6;
-const BUFFER_BYTES_MAX = 16 * 1024 * 1024;
+/** Of all that wait for their next chunk. */
+const BUFFER_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * Reads the rows of MySQL and MariaDB tables as they stand: see `SnapshotReader`.
@@ -184,6 +185,8 @@ export class MysqlSnapshotReader implements SnapshotReader {
       const upTo = isBounded ? await lastKey(connection, known, { ...statement, limit: request.rows }) : null;
       const sql = chunkStatement({ ...statement, upTo });
       const { reader } = connection;
+      // Exactly what it will need, mostly: growing would double it.
+      buffer.reserve(Math.ceil(Math.min(request.bytes, limit * known.rowBytes) * 1.05));
       await reader.select(sql, buffer);
       const ended = await reader.rows({ count: Number.POSITIVE_INFINITY, bytes: request.bytes });
       const readAtUs = Date.now() * 1000;

@@ -72,9 +72,10 @@ function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Buffers that wait for their next chunk: few, and none that a large row has blown up. */
+/** Buffers that wait for their next chunk: few, and of limited size together. Large ones, too: what is thrown away instead stays for a while. */
 export class RowBuffers {
   readonly #free: RowBuffer[] = [];
+  #bytes = 0;
   readonly #buffersMax: number;
   readonly #bytesMax: number;
 
@@ -84,16 +85,21 @@ export class RowBuffers {
   }
 
   take(): RowBuffer {
-    return this.#free.pop() ?? new RowBuffer();
+    const buffer = this.#free.pop();
+    if (buffer === undefined) return new RowBuffer();
+    this.#bytes -= buffer.capacity;
+    return buffer;
   }
 
   give(buffer: RowBuffer): void {
-    if (this.#free.length >= this.#buffersMax || buffer.capacity > this.#bytesMax) return;
+    if (this.#free.length >= this.#buffersMax || this.#bytes + buffer.capacity > this.#bytesMax) return;
+    this.#bytes += buffer.capacity;
     buffer.clear();
     this.#free.push(buffer);
   }
 
   clear(): void {
     this.#free.length = 0;
+    this.#bytes = 0;
   }
 }
