@@ -251,7 +251,7 @@ class SnapshotBench {
     const timer = setInterval(() => (peak = Math.max(peak, residentMegabytes(relay.child.pid))), 20);
     const { rows } = await this.#snapshot(relay.url, 'bench.large');
     clearInterval(timer);
-    const [[counted] = []] = await connection.query<RowDataPacket[]>('SELECT COUNT(*) AS n FROM bench.large');
+    const [[counted]] = await connection.query<RowDataPacket[]>('SELECT COUNT(*) AS n FROM bench.large');
     if (rows !== Number(counted?.['n'])) throw new Error(`the snapshot has ${rows} rows of 16 MB`);
     this.#add(`peak memory, ${largeRows} rows of 16 MB`, '≤ 256 MB', peak, (value) => `${Math.round(value)} MB`);
     await connection.query('DROP TABLE bench.large');

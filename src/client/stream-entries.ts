@@ -14,9 +14,12 @@ export function entriesOf<R>(parts: readonly LogTransactionPart[], partitions: n
   for (const { transaction, entries } of parts) {
     const { committedAtUs } = transaction;
     for (const entry of entries) {
-      if (entry.type !== 'rows') result.push({ ...entry, committedAtUs });
-      else if (partitions === null && entry.moved === null && !entry.snapshot)
-        pushChanges(result, entry, committedAtUs);
+      if (entry.type !== 'rows') {
+        result.push({ ...entry, committedAtUs });
+        continue;
+      }
+      const isPlain = partitions === null && entry.moved === null && !entry.snapshot;
+      if (isPlain) pushChanges(result, entry, committedAtUs);
       else pushPlacedChanges(result, entry, { committedAtUs, partitions });
     }
   }

@@ -343,7 +343,7 @@ test('whoever stops taking batches inside a chunk fails it, and nobody waits for
   const chunk = await reader.readChunk({ ...request, since: window.since, signal: new AbortController().signal });
   const merging = merger.merge(window, chunk, { reader });
   for await (const { parts } of merger.batches()) {
-    expect(parts[0]?.end).toBeNull();
+    expect(parts).toHaveLength(1);
     break;
   }
   await expect(merging).rejects.toMatchObject({ code: 'CONNECTION_LOST' });

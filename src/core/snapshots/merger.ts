@@ -179,24 +179,25 @@ export class SnapshotMerger {
     return due;
   }
 
-  /** One transaction, a batch for each of its entries: others have their turn in between. */
+  /**
+   * A transaction for each of its entries, with a turn of the event loop in between. Nothing of the stream comes between them, but they need not
+   * be seen together: a large transaction would keep readers waiting until its end is durable.
+   */
   async *#batchesOf(due: Waiting): AsyncGenerator<ChangeBatch, void, undefined> {
     const made = due.make();
     const position = this.#position;
-    if (made === null || position === null || made.entries.length === 0) return;
+    if (made === null || position === null) return;
     const { entries, atUs } = made;
     const to = due.audience === null ? {} : { audience: due.audience };
     const transaction = { id: null, committedAtUs: atUs, serverId: 0, start: position, ...to };
     for (const [index, entry] of entries.entries()) {
-      const begins = index === 0;
-      const isLast = index === entries.length - 1;
       // oxlint-disable-next-line no-await-in-loop -- one batch after the other
-      if (!begins) await new Promise((resolve) => setImmediate(resolve));
-      const end = isLast ? position : null;
+      if (index > 0) await new Promise((resolve) => setImmediate(resolve));
+      const bytes = index === 0 ? made.bytes : 0;
       yield {
-        parts: [{ transaction, begins, restarted: false, entries: [entry], end }],
+        parts: [{ transaction, begins: true, restarted: false, entries: [entry], end: position }],
         position,
-        bytes: isLast ? made.bytes : 0,
+        bytes,
       };
     }
   }

@@ -129,11 +129,8 @@ async function* chunks(
       if (!ended) reader.continueIn(buffer);
       const parts = { views: known.views, buffer: full, buffers, bytes: taken, next: null, readAtUs };
       // oxlint-disable-next-line no-await-in-loop -- as above
-      yield new MysqlSnapshotChunk({
-        key: null,
-        ...parts,
-        mark: mark ?? (await pool.with(signal, binlogEnd)),
-      });
+      const end = mark ?? (await pool.with(signal, binlogEnd));
+      yield new MysqlSnapshotChunk({ key: null, ...parts, mark: end });
     }
     await connection.commit();
   } finally {
