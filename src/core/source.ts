@@ -67,6 +67,11 @@ export interface ChangeBatch {
   readonly position: Position;
   /** Bytes of the source's log that this batch covers. */
   readonly bytes: number;
+  /**
+   * Set where the batch came from elsewhere than the source's log (rows that a snapshot has read): told what cannot be written of it. The
+   * stream goes on without it then.
+   */
+  readonly refused?: (error: unknown) => void;
 }
 
 export interface TransactionPart {

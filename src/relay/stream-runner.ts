@@ -5,7 +5,7 @@ import type { Logger } from '../core/logger.ts';
 import type { Position } from '../core/position.ts';
 import { isTransient } from '../core/retry.ts';
 import { SnapshotMerger } from '../core/snapshots/merger.ts';
-import type { Source, TransactionPart } from '../core/source.ts';
+import type { ChangeBatch, Source, TransactionPart } from '../core/source.ts';
 import type { ChangeLog } from './log/change-log.ts';
 import type { SnapshotService } from './snapshots/stream-snapshots.ts';
 import type { StreamDefinition, StreamFailure, StreamStatus } from './relay-api.ts';
@@ -23,6 +23,9 @@ export interface StreamRunnerOptions {
 
 /** The source no longer has what comes behind the log's end. */
 const GAPS: readonly string[] = ['BINLOG_PURGED', 'BINLOG_RESET', 'SERVER_CHANGED'];
+
+/** What they say is no fault of the batch that was to be written. */
+const OF_THE_LOG: readonly string[] = ['DISK_ERROR', 'DISK_FULL', 'LOG_DAMAGED', 'RELAY_CLOSING'];
 
 const REOPEN = { delayMinMs: 250, delayMaxMs: 30_000 };
 
@@ -183,7 +186,7 @@ export class StreamRunner {
         this.#failure = null;
         this.#count(batch.parts, batch.bytes);
         begun = true;
-        const full = log.append(batch);
+        const full = this.#append(batch);
         if (full !== null) await full;
         this.#noteSchemas(batch.parts);
         works();
@@ -193,6 +196,17 @@ export class StreamRunner {
       this.#source = null;
       await snapshots.detach();
       await source.close();
+    }
+  }
+
+  /** @throws TidingsError what of the source's batch cannot be written: it stops the stream */
+  #append(batch: ChangeBatch): Promise<void> | null {
+    try {
+      return this.#options.log.append(batch);
+    } catch (error) {
+      if (batch.refused === undefined || (isTidingsError(error) && OF_THE_LOG.includes(error.code))) throw error;
+      batch.refused(error);
+      return null;
     }
   }
 

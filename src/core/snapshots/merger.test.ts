@@ -348,3 +348,28 @@ test('whoever stops taking batches inside a chunk fails it, and nobody waits for
   }
   await expect(merging).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
 });
+
+test('a chunk that cannot be written fails alone: the stream goes on', async () => {
+  const database = new Database('full');
+  for (let key = 0; key < 5; key++) database.commit([{ do: 'insert', id: key }]);
+  const source = new FakeSource(database.store);
+  const start = database.store.end;
+  Object.assign(source, { ready: () => Promise.resolve(start) });
+  const merger = new SnapshotMerger(source);
+  const reader = new DatabaseReader(database, { random: () => 0, rows: 5 });
+  const window = await merger.window('shop', 'items', { key: ['id'] });
+  const request = { database: 'shop', table: 'items', after: (): null => null, rows: 5, bytes: 1, where: null };
+  const chunk = await reader.readChunk({ ...request, since: window.since, signal: new AbortController().signal });
+  const merging = merger.merge(window, chunk, { reader });
+  merging.catch(() => undefined);
+  const damaged = new Error('this row cannot be written');
+  let refused = 0;
+  for await (const batch of merger.batches()) {
+    if (batch.refused === undefined) break;
+    refused++;
+    batch.refused(damaged);
+    database.commit([{ do: 'a', id: 1 }]);
+  }
+  expect(refused).toBe(1);
+  await expect(merging).rejects.toBe(damaged);
+});

@@ -55,8 +55,8 @@ export class SnapshotMerger {
         for (let due = this.#takeDue(); due !== null; due = this.#takeDue()) {
           this.#inHand = due;
           yield* this.#batchesOf(due);
+          if (this.#inHand === due) due.done();
           this.#inHand = null;
-          due.done();
         }
         coming ??= stream.next();
         // oxlint-disable-next-line no-await-in-loop -- a stream is read in order
@@ -172,11 +172,19 @@ export class SnapshotMerger {
   #takeDue(): Waiting | null {
     const position = this.#position;
     if (position === null || !this.#isBetween) return null;
-    const index = this.#waiting.findIndex(({ isDue }) => isDue(position));
-    if (index === -1) return null;
-    const [due = null] = this.#waiting.splice(index, 1);
-    if (this.#waiting.length === 0) this.#source.hurry?.(false);
-    return due;
+    for (const [index, waiting] of this.#waiting.entries()) {
+      try {
+        if (!waiting.isDue(position)) continue;
+      } catch (error) {
+        waiting.fail(error);
+        this.#waiting.splice(index, 1);
+        return this.#takeDue();
+      }
+      this.#waiting.splice(index, 1);
+      if (this.#waiting.length === 0) this.#source.hurry?.(false);
+      return waiting;
+    }
+    return null;
   }
 
   /**
@@ -184,13 +192,20 @@ export class SnapshotMerger {
    * be seen together: a large transaction would keep readers waiting until its end is durable.
    */
   async *#batchesOf(due: Waiting): AsyncGenerator<ChangeBatch, void, undefined> {
-    const made = due.make();
+    let made: ReturnType<Waiting['make']>;
+    try {
+      made = due.make();
+    } catch (error) {
+      this.#refuse(due, error);
+      return;
+    }
     const position = this.#position;
     if (made === null || position === null) return;
     const { entries, atUs } = made;
     const to = due.audience === null ? {} : { audience: due.audience };
     const transaction = { id: null, committedAtUs: atUs, serverId: 0, start: position, ...to };
     for (const [index, entry] of entries.entries()) {
+      if (this.#inHand !== due) return;
       // oxlint-disable-next-line no-await-in-loop -- one batch after the other
       if (index > 0) await new Promise((resolve) => setImmediate(resolve));
       const bytes = index === 0 ? made.bytes : 0;
@@ -198,8 +213,15 @@ export class SnapshotMerger {
         parts: [{ transaction, begins: true, restarted: false, entries: [entry], end: position }],
         position,
         bytes,
+        refused: (error) => this.#refuse(due, error),
       };
     }
+  }
+
+  /** What is wrong with a chunk is no fault of the stream's. */
+  #refuse(due: Waiting, error: unknown): void {
+    if (this.#inHand === due) this.#inHand = null;
+    due.fail(error);
   }
 
   #note(batch: ChangeBatch): void {
