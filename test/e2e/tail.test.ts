@@ -66,6 +66,23 @@ describeServers(['mariadb', 'mysql'], 'tidings tail', (server) => {
     );
   });
 
+  test('with --snapshot prints the rows that exist, and with --until now ends when it has all of them', async () => {
+    await server().query(`CREATE DATABASE stock; CREATE TABLE stock.a (id INT PRIMARY KEY, v VARCHAR(20));
+      CREATE TABLE stock.b (k VARCHAR(10) PRIMARY KEY)`);
+    const values = Array.from({ length: 2500 }, (_, i) => `(${i}, 'v${i}')`);
+    await server().query(`INSERT INTO stock.a VALUES ${values.join()}; INSERT INTO stock.b VALUES ('x'), ('Y')`);
+    const cli = await runCommand(['tail', server().url, '--tables', 'stock.*', '--snapshot', '--until', 'now']);
+    expect(cli.code).toBe(0);
+    expect(cli.json).toHaveLength(2502);
+    expect(cli.json.every(({ op, snapshot }) => op === 'upsert' && snapshot === true)).toBe(true);
+    const ids = cli.json.filter(({ table }) => table === 'a').map(({ key }) => (key as { id: number }).id);
+    expect(ids).toEqual(values.map((_, i) => i));
+
+    const refused = await runCommand(['tail', server().url, '--snapshot', '--from', 'earliest']);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('--snapshot begins with the present rows');
+  });
+
   test.each(['debezium', 'maxwell'])('prints %s lines with the row in them', async (format) => {
     await server().query(
       `CREATE DATABASE IF NOT EXISTS f_${format}; CREATE TABLE f_${format}.t (id INT PRIMARY KEY); INSERT INTO f_${format}.t VALUES (7)`,

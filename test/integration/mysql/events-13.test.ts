@@ -326,4 +326,22 @@ describeServers(['mariadb', 'mysql'], 'Meepo’s promise', (server, flavour) => 
       expect(await linesOf(server(), database, { from: String(events.position) })).toEqual(EVENTS.slice(1));
     });
   });
+
+  test('with `snapshot` begins with a write for each row that exists, marked, and goes on with what changes', async () => {
+    const database = await run(server(), [TEST_TABLE, ...STATEMENTS.slice(0, 2)]);
+    const events = mysqlEvents(`${server().url}/${database}`, { snapshot: true });
+    const lines: string[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    events.on('*_raw', ({ name, key, snapshot }: RawEvent) => {
+      lines.push(`${name} ${JSON.stringify(key)}${snapshot === true ? ' snapshot' : ''}`);
+      if (lines.length === 4) void runIn(server(), database, ["UPDATE test SET data = 'x' WHERE id = 3"]);
+      if (lines.length === 5) resolve();
+    });
+    await promise;
+    await events.close();
+    expect(lines).toEqual([...[1, 2, 3, 4].map((id) => `test_write_raw ${id} snapshot`), 'test_update_raw 3']);
+    expect(() => mysqlEvents(`${server().url}/${database}`, { snapshot: true, from: 'earliest' })).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error,
+    );
+  });
 });

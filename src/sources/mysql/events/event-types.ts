@@ -19,6 +19,8 @@ export interface KeyEvent {
   readonly redelivered: boolean;
   /** The SQL statement behind the rows, when the server logs it. */
   readonly statement: string | null;
+  /** The rows were read as they stand (`snapshot: true` of `mysqlEvents`), and did not change now. */
+  readonly snapshot?: true;
 }
 
 /** One row. A column that the server did not log is absent from `before` and `after`, never null. */

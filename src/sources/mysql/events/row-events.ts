@@ -25,6 +25,7 @@ export function keyEventOf(
     transaction,
     redelivered,
     statement,
+    ...(rows.snapshot === true ? { snapshot: true } : {}),
   };
 }
 
@@ -32,6 +33,7 @@ export function keyEventOf(
 export function rawEventMaker(rows: RowBatch, event: KeyEvent): (change: Change) => RawEvent {
   const names = keyNames(rows.table);
   const name = `${event.name}_raw`;
+  const mark = event.snapshot === true ? { snapshot: true as const } : {};
   return ({ key: keyRow, before, after }) => {
     const key = keyRow === null ? null : keyIn(keyRow, names);
     return {
@@ -46,6 +48,7 @@ export function rawEventMaker(rows: RowBatch, event: KeyEvent): (change: Change)
       keyBefore: before === null || key === null ? null : keyBefore(before, names, key),
       before,
       after,
+      ...mark,
     };
   };
 }
