@@ -330,26 +330,8 @@ describe('SnapshotMerger', () => {
   );
 });
 
-test('whoever stops taking batches inside a chunk fails it, and nobody waits for ever', async () => {
-  const database = new Database('full');
-  for (let key = 0; key < 5; key++) database.commit([{ do: 'insert', id: key }]);
-  const source = new FakeSource(database.store);
-  const start = database.store.end;
-  Object.assign(source, { ready: () => Promise.resolve(start) });
-  const merger = new SnapshotMerger(source);
-  const reader = new DatabaseReader(database, { random: () => 0, rows: 5 });
-  const window = await merger.window('shop', 'items', { key: ['id'] });
-  const request = { database: 'shop', table: 'items', after: () => null, rows: 5, bytes: 1, where: null };
-  const chunk = await reader.readChunk({ ...request, since: window.since, signal: new AbortController().signal });
-  const merging = merger.merge(window, chunk, { reader });
-  for await (const { parts } of merger.batches()) {
-    expect(parts).toHaveLength(1);
-    break;
-  }
-  await expect(merging).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
-});
-
-test('a chunk that cannot be written fails alone: the stream goes on', async () => {
+/** A chunk of five rows on its way into a stream. */
+async function mergeOne(): Promise<{ database: Database; merger: SnapshotMerger; merging: Promise<unknown> }> {
   const database = new Database('full');
   for (let key = 0; key < 5; key++) database.commit([{ do: 'insert', id: key }]);
   const source = new FakeSource(database.store);
@@ -362,6 +344,20 @@ test('a chunk that cannot be written fails alone: the stream goes on', async () 
   const chunk = await reader.readChunk({ ...request, since: window.since, signal: new AbortController().signal });
   const merging = merger.merge(window, chunk, { reader });
   merging.catch(() => undefined);
+  return { database, merger, merging };
+}
+
+test('whoever stops taking batches inside a chunk fails it, and nobody waits for ever', async () => {
+  const { merger, merging } = await mergeOne();
+  for await (const { parts } of merger.batches()) {
+    expect(parts).toHaveLength(1);
+    break;
+  }
+  await expect(merging).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+});
+
+test('a chunk that cannot be written fails alone: the stream goes on', async () => {
+  const { database, merger, merging } = await mergeOne();
   const damaged = new Error('this row cannot be written');
   let refused = 0;
   for await (const batch of merger.batches()) {

@@ -23,6 +23,7 @@ import type { ChangeLog } from '../log/change-log.ts';
 import type { SnapshotOptions, SnapshotRequest, SnapshotStatus, StreamGroups, StreamSnapshots } from '../relay-api.ts';
 import { orAborted } from './or-aborted.ts';
 import { SnapshotRate } from './snapshot-rate.ts';
+import { statusOf } from './snapshot-status.ts';
 
 export interface SnapshotServiceOptions {
   readonly stream: string;
@@ -407,37 +408,8 @@ export class SnapshotService implements StreamSnapshots {
   }
 
   #status(snapshot: Snapshot): SnapshotStatus {
-    const { id, state, spec, createdMs, endedMs, error: failure, parts } = snapshot;
-    const running = this.#running.get(id) ?? null;
-    const rows = (parts ?? []).reduce((sum, part) => sum + part.rows, 0);
-    const left = (parts ?? []).reduce(
-      (sum, part) =>
-        sum + (part.state === 'waiting' || part.state === 'reading' ? Math.max(part.estimate - part.rows, 0) : 0),
-      0,
-    );
-    const perSecond = running?.rate.perSecond(rows) ?? null;
-    return {
-      id,
-      state,
-      spec,
-      createdMs,
-      endedMs,
-      error: failure,
-      rows,
-      estimate: parts === null ? null : rows + left,
-      percent: isOver(snapshot) ? (state === 'done' ? 100 : null) : percentOf(parts === null ? null : { rows, left }),
-      rowsPerSecond: perSecond,
-      secondsLeft: perSecond === null || perSecond === 0 || parts === null ? null : left / perSecond,
-      waitsFor: state === 'running' ? (running === null ? 'source' : running.run.pause) : null,
-      tables: (parts ?? []).map(({ database, table, state: of, rows: read, estimate, error }) => ({
-        database,
-        table,
-        state: of,
-        rows: read,
-        estimate,
-        error,
-      })),
-    };
+    const running = this.#running.get(snapshot.id);
+    return statusOf(snapshot, running === undefined ? null : { rate: running.rate, pause: running.run.pause });
   }
 
   #unsupported(): TidingsError {
@@ -459,13 +431,6 @@ function withPartsOf(snapshot: Snapshot, noted: Snapshot | undefined): Snapshot 
 
 function stateOf({ state, endedMs, error }: Snapshot): Pick<Snapshot, 'state' | 'endedMs' | 'error'> {
   return { state, endedMs, error };
-}
-
-/** Estimates may be wrong: while there is a chunk to come, it is not 100. */
-function percentOf(sum: { readonly rows: number; readonly left: number } | null): number | null {
-  if (sum === null) return null;
-  const { rows, left } = sum;
-  return rows + left === 0 ? 0 : Math.min(99.9, Math.round((rows / (rows + left)) * 1000) / 10);
 }
 
 function quoted(name: string): string {
