@@ -31,6 +31,8 @@ export interface SnapshotReader {
   readWhole?(request: WholeRequest): AsyncIterable<SnapshotChunk>;
   /** Whether everything up to `mark` is at or before `position`, a place of the same server. */
   reached(position: Position, mark: Position): boolean;
+  /** Whether the source's selection has the table, be it there or not. */
+  watches(database: string, table: string): boolean;
   /** How busy the server is: connections that work at this moment. */
   threadsRunning(): Promise<number>;
   /** Ends what is being read, and the connections. Idempotent. */

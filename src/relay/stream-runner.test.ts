@@ -130,3 +130,32 @@ test('a paused stream lets go of its source, also after the relay was opened aga
   expect(await idsOf(second)).toEqual([1, 2, 3]);
   await second.close();
 });
+
+test('a stream that gave up a gap begins at the present end once: opened again, it goes on where it was', async () => {
+  order(1);
+  const first = await open((resume) => Promise.resolve(follow(resume)));
+  await until(shopOf(first), () => shopOf(first).log.position !== null);
+  await first.close();
+  opened = [];
+  order(2);
+  const openSource = (resume: SourceResume): Promise<Source> => {
+    if (resume.position === 'fake:1' && resume.anew !== true) {
+      opened.push(resume);
+      throw new TidingsError('BINLOG_PURGED', 'what comes behind fake:1 is gone');
+    }
+    return Promise.resolve(follow(resume.anew === true ? { ...resume, position: null } : resume));
+  };
+  const second = await Relay.open({ directory, streams: { shop: { openSource, snapshots: { onGap: 'snapshot' } } } });
+  const shop = shopOf(second);
+  await until(shop, () => String(shop.log.position) === 'fake:2');
+  const broken = order(3);
+  store.failAt(broken, new TidingsError('CONNECTION_FAILED', 'gone for a moment'));
+  await until(shop, () => shop.status().state === 'waiting');
+  order(4);
+  store.repair();
+  await until(shop, () => shop.status().changes === 2);
+  expect(await idsOf(second)).toEqual([3, 4]);
+  expect(opened.slice(1).map(({ anew }) => anew ?? false)).toEqual([true, ...opened.slice(2).map(() => false)]);
+  expect(shop.snapshots.list().map(({ spec }) => spec.reason)).toEqual(['gap']);
+  await second.close();
+});

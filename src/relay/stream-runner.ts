@@ -118,7 +118,12 @@ export class StreamRunner {
     while (!signal.aborted) {
       try {
         // oxlint-disable-next-line no-await-in-loop -- one source at a time
-        await this.#follow(signal, { anew, works: () => backoff.reset() });
+        await this.#follow(signal, {
+          anew,
+          // The log has a place behind the gap: whatever comes now goes on from there, and another gap is another one.
+          begun: () => (anew = false),
+          works: () => backoff.reset(),
+        });
         if (signal.aborted) return;
         // A source that ends by itself has nothing more to say.
         this.#state = 'closed';
@@ -160,7 +165,10 @@ export class StreamRunner {
     }
   }
 
-  async #follow(signal: AbortSignal, { anew, works }: { anew: boolean; works: () => void }): Promise<void> {
+  async #follow(
+    signal: AbortSignal,
+    { anew, begun: hasBegun, works }: { anew: boolean; begun: () => void; works: () => void },
+  ): Promise<void> {
     const { log, openSource, clock, snapshots } = this.#options;
     this.#state = 'starting';
     // What is still on its way to the disk belongs to the position that the source resumes at.
@@ -175,8 +183,10 @@ export class StreamRunner {
       let begun = log.position !== null && !anew;
       // A new stream that dies before its first change must begin at the same place again, not at another "now" (I4).
       const begin = (position: Position): void => {
-        if (!begun && !signal.aborted) void log.append({ parts: [], position, bytes: 0 });
+        if (begun || signal.aborted) return;
+        void log.append({ parts: [], position, bytes: 0 });
         begun = true;
+        hasBegun();
       };
       if (!begun) source.ready?.().then(begin, () => undefined);
       const merger = new SnapshotMerger(source);
@@ -185,8 +195,9 @@ export class StreamRunner {
         this.#heardMs = clock.nowMs();
         this.#failure = null;
         this.#count(batch.parts, batch.bytes);
-        begun = true;
         const full = this.#append(batch);
+        begun = true;
+        hasBegun();
         if (full !== null) await full;
         this.#noteSchemas(batch.parts);
         works();

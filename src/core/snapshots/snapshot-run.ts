@@ -95,7 +95,9 @@ export class SnapshotRun {
     const parts = wanted.map((table) => newPart(table));
     if (spec.truncate) {
       for (const { database, name } of formerTables?.() ?? []) {
-        if (!isWanted(database, name) || this.#keys.has(nameOf(database, name))) continue;
+        // What is watched no more is nobody's business here: its rows stay where they are.
+        if (!isWanted(database, name) || !reader.watches(database, name)) continue;
+        if (this.#keys.has(nameOf(database, name))) continue;
         parts.push(newPart({ database, name, rows: 0 }));
       }
     }
@@ -120,6 +122,11 @@ export class SnapshotRun {
   async #table(part: SnapshotPart): Promise<void> {
     const { database, table } = part;
     let present = part;
+    if (!this.#options.reader.watches(database, table)) {
+      // The selection was narrowed since the snapshot was planned.
+      await this.#savePart({ ...part, state: 'gone' });
+      return;
+    }
     if (present.state === 'waiting') {
       if (this.#snapshot.spec.truncate) await this.#tellToTruncate(database, table);
       present = await this.#savePart({ ...present, state: 'reading' });
@@ -208,7 +215,7 @@ export class SnapshotRun {
         if (!isTransient(error)) throw error;
         const delayMs = backoff.nextDelayMs();
         log.info({ error, delayMs }, 'the snapshot waits for the server');
-        // oxlint-disable-next-line no-await-in-loop
+        // oxlint-disable-next-line no-await-in-loop -- the pause between two of them
         await clock.sleep(delayMs, signal);
       }
     }

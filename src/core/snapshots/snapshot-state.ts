@@ -5,7 +5,7 @@ import type { ErrorCode } from '../error-catalog.ts';
  */
 export type SnapshotState = 'running' | 'paused' | 'done' | 'failed' | 'cancelled';
 
-/** `gone`: the table was dropped. */
+/** `gone`: the table was dropped, or is watched no more. */
 export type PartState = 'waiting' | 'reading' | 'done' | 'gone' | 'failed';
 
 /** How much of the source's time a snapshot may take. */

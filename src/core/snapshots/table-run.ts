@@ -77,13 +77,13 @@ export class TableRun {
         const { next, columns } = chunk;
         // Rows that are larger than a chunk shall be: one at a time, then.
         ahead = chunk.bytes > CHUNK_BYTES ? 0 : AHEAD;
-        // oxlint-disable-next-line no-await-in-loop
+        // oxlint-disable-next-line no-await-in-loop -- each goes into the stream before the next
         const rows = await this.#merge({ window, chunk });
         // oxlint-disable-next-line no-await-in-loop -- it was told before the chunk came
         const isAsTold = (await first.next) === next;
         if (rows === null || !isAsTold) {
           // What was read behind it may be of another definition of the table, or of another place.
-          // oxlint-disable-next-line no-await-in-loop
+          // oxlint-disable-next-line no-await-in-loop -- before reading begins anew
           await drop(coming.splice(0), merger);
           if (rows === null) {
             this.#size.halve();
@@ -199,7 +199,7 @@ export class TableRun {
       // oxlint-disable-next-line no-await-in-loop -- chunks follow one another
       const read = await this.#read({ after: () => Promise.resolve(place), keys: some });
       const { next } = read.chunk;
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- what is left is known only then
       const { merged, incomplete } = await this.#toStream(read);
       if (!merged) continue;
       // Their rows may be too large for one chunk.

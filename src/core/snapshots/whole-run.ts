@@ -16,7 +16,9 @@ const CHUNK_ROWS = 10_000;
  * @throws TidingsError SNAPSHOT_KEY_MISSING when it does not come to an end, or the source cannot read so; what reading throws
  */
 export async function readWithoutKey(options: Omit<TableRunOptions, 'key' | 'merged'>): Promise<number> {
-  const { database, table, merger, clock, audience, signal } = options;
+  const { database, table, where, merger, clock, audience, signal } = options;
+  // The entry in front would take the rows that were not asked for.
+  if (where !== null) throw keyMissing(options, 'to read some of its rows by');
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     signal.throwIfAborted();
     // oxlint-disable-next-line no-await-in-loop -- each attempt follows the one before

@@ -171,8 +171,9 @@ export class SnapshotService implements StreamSnapshots {
   /** The stream has brought it. A table whose creation it has seen needs no snapshot. */
   noteSchema({ database, table, sql }: SchemaChange): void {
     if (table === null || !CREATES_TABLE.test(sql)) return;
-    const initial = [...this.#snapshots.values()].findLast(({ spec }) => spec.reason === 'initial');
-    if (initial === undefined || initial.parts === null) return;
+    const kept = [...this.#snapshots.values()].findLast(({ spec }) => spec.reason === 'initial');
+    const initial = kept === undefined ? null : this.#get(kept.id);
+    if (initial === null || initial.parts === null) return;
     if (this.#isCovered(database, table)) return;
     const part: SnapshotPart = { database, table, state: 'done', after: null, rows: 0, estimate: 0, error: null };
     const { store, logger } = this.#options;

@@ -126,6 +126,10 @@ export class MysqlSnapshotReader implements SnapshotReader {
     return comparePlaces(mysqlPosition(position), mysqlPosition(mark)) >= 0;
   }
 
+  watches(database: string, table: string): boolean {
+    return this.#options.selection.watches(database, table);
+  }
+
   async threadsRunning(): Promise<number> {
     return await this.#pool.with(never(), async ({ reader }) => {
       const [row] = await reader.query("SHOW GLOBAL STATUS LIKE 'Threads_running'");
