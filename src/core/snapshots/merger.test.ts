@@ -301,8 +301,9 @@ async function run(plan: {
   })();
   for await (const { parts, position } of merger.batches()) {
     // A stream that is behind: reads see what it has not brought yet.
-    for (let turns = Math.floor(random() * 4); turns > 0; turns--)
+    for (let turns = Math.floor(random() * 4); turns > 0; turns--) {
       await new Promise((resolve) => setImmediate(resolve));
+    }
     for (const part of parts) {
       consumer.part(part);
       for (const entry of part.entries) {
