@@ -62,6 +62,15 @@ describe('the row header', () => {
     expect(headerOf({ before: { id: Buffer.from('a') }, after: { id: new Uint8Array([98]) } }, binary).moved).toBe(
       true,
     );
+    const vector = tableOf('crm.vector', { id: 'vector' }, ['id']);
+    const update = (before: number[], after: number[]): PlainUpdate => ({
+      before: { id: new Float32Array(before) },
+      after: { id: new Float32Array(after) },
+    });
+    expect(headerOf(update([], []), vector).moved).toBe(false);
+    expect(headerOf(update([1, -0.5], [1, -0.5]), vector).moved).toBe(false);
+    expect(headerOf(update([1, -0.5], [1, 0.5]), vector).moved).toBe(true);
+    expect(headerOf(update([1], [1, 0]), vector).moved).toBe(true);
   });
 });
 

@@ -312,8 +312,13 @@ function isJson(text: string): boolean {
 function isSame(a: Value, b: Value): boolean {
   if (a === b) return true;
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;
+  if (a instanceof Float32Array && b instanceof Float32Array) return Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
   // 7 and 7n are one value of a BIGINT column.
   return isInteger(a) && isInteger(b) && BigInt(a) === BigInt(b);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function isInteger(value: Value): value is number | bigint {

@@ -14,6 +14,7 @@ import { FOLDED_ASCII, foldText, isSilent } from './fold-text.ts';
  * - integers, YEAR, BIT: the 8 bytes of the number as a 64-bit integer, little-endian, in two steps of 32 bits;
  * - FLOAT, DOUBLE: the 8 bytes of the double, -0 as 0, in two steps;
  * - BINARY, VARBINARY, BLOB, GEOMETRY: the bytes, without the zero bytes at their end;
+ * - VECTOR: each number cut to a 32-bit integer, in a step of one byte, without the zeros at the end;
  * - NULL, which a key of a source without primary keys may hold: the byte 0xfe;
  * - all others: the UTF-8 bytes of the text, folded as below, then the byte 0xff, so that ('a', 'bc') and ('ab', 'c') differ.
  *
