@@ -1,0 +1,164 @@
+import type { Clock } from '../base/clock.ts';
+import type { ChangeKind, Row } from './change.ts';
+import type { StreamChange } from './consumer.ts';
+import type { TidingsError } from './errors.ts';
+import type { Logger } from './logger.ts';
+import type { TableSchema } from './table-schema.ts';
+
+/**
+ * A sink writes rows to another data store. It knows nothing of relays, groups and mappings: it is handed batches of rows that are
+ * made for it, and says when they are durable.
+ *
+ * Contract, checked by the conformance suite in `tidings/testing`:
+ * - `write` resolves when every row of the batch is durable in the store, and not before: accepted is not durable (I2).
+ * - Within a batch rows are in order, and their order per key is kept (I3). Batches of one lane are written one after the other; batches of
+ *   different lanes at the same time: no key is in two lanes.
+ * - Rows come again after a crash, a lost answer or a rejection (I4). Written again, they leave the store as it was; a `transactional` sink
+ *   does not even do the work again, as it is never handed what its checkpoint covers.
+ * - What cannot be written exactly is refused with an error that names target, column and remedy, never bent to fit (I1). Neither row values nor
+ *   secrets are in errors or logs (I10).
+ * - A row that is refused does no harm to others: see `RowsRefused`.
+ */
+export interface Sink {
+  /** What holds after a crash. */
+  readonly promise: SinkPromise;
+  /**
+   * Connects, and looks at everything that writing needs.
+   *
+   * @throws TidingsError with what is missing and the remedy
+   */
+  open(context: SinkContext): Promise<void>;
+  /**
+   * Told of each target before its first row, and again when the rows' definition has changed; awaited before the first such row is written. Creates
+   * or changes the target as far as the sink's schema policy lets it.
+   *
+   * @throws TidingsError SINK_SCHEMA_CONFLICT when the rows cannot go there
+   */
+  prepare(target: SinkTarget): Promise<TargetPlan>;
+  /**
+   * Writes a batch. Called for one batch of a lane at a time.
+   *
+   * @throws RowsRefused when rows can never be written as they are; TidingsError for everything else: `backoff` and `reconnect` are tried again with
+   *   the same batch, all others stop the sink
+   */
+  write(batch: SinkBatch): Promise<void>;
+  /**
+   * Empties a target, of which all rows went at once in the source. No batch is being written meanwhile. A sink with checkpoints stores the given ones
+   * with the effect.
+   */
+  truncate(target: SinkTarget, checkpoints: readonly SinkCheckpoint[]): Promise<void>;
+  /**
+   * The checkpoints that are kept with the data. Required of `transactional` sinks, and of them alone.
+   *
+   * From then on a `write` moves a checkpoint only from where it was when it was loaded or last moved: found elsewhere, another process has
+   * taken over, nothing of the batch is written, and SINK_FENCED is thrown.
+   */
+  loadCheckpoints?(): Promise<readonly SinkCheckpoint[]>;
+  /** The rows that the store has under these keys, in their order; null where it has none. For comparing. */
+  read?(target: SinkTarget, keys: readonly Row[]): Promise<readonly (Row | null)[]>;
+  /** Ends what is open. What was not durable is not written. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * - `transactional`: the checkpoint lies in the store and moves in the same transaction as the data: each effect once (I5).
+ * - `versioned`: a row carries its SCN, and the store refuses older ones: whatever comes again changes nothing (I5).
+ * - `at-least-once`: after a crash rows may be written again.
+ */
+export type SinkPromise = 'transactional' | 'versioned' | 'at-least-once';
+
+export interface SinkContext {
+  /** The sink's name in the configuration. Checkpoints in the store carry it. */
+  readonly name: string;
+  /** The stream that it follows. */
+  readonly stream: string;
+  /**
+   * How changes come: `key`: lanes in parallel, in order per key; `transaction`: whole transactions of the source in commit order, in one lane.
+   */
+  readonly order: 'key' | 'transaction';
+  /** Lanes that write at the same time, besides the serial one. */
+  readonly lanes: number;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Aborted when the sink is to stop: what waits ends then. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Where rows go, and what they look like there. The same object as long as nothing of it changes, so that a sink can keep what it has made of it
+ * under the object itself.
+ */
+export interface SinkTarget {
+  /** Its name and columns as the mapping leaves them. Rows may lack columns, never have others. Nested values are of type `json`. */
+  readonly table: TableSchema;
+  /** What the configuration says of this target, in the words of the sink's own schema (`index`, `topic`, …). */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface TargetPlan {
+  /**
+   * True when rows of this target must be written in commit order across its keys, as the store compares more than the key (a secondary unique key):
+   * they all go through the serial lane.
+   */
+  readonly serial: boolean;
+}
+
+/** A row for a target, as the mapping has made it of a change. */
+export interface SinkRow {
+  readonly target: SinkTarget;
+  /** `upsert`: whether the row is there already is not known. An `update` may have moved the key: `before` then has the old one. */
+  readonly kind: ChangeKind;
+  /** The target's key: after the change; before it, for a delete. Null for a target without one. */
+  readonly key: Row | null;
+  /** As far as it was logged; null for an insert or upsert. */
+  readonly before: Row | null;
+  /** As far as it was logged: a column that is absent is left as it is. Null for a delete. */
+  readonly after: Row | null;
+  /** A row has a higher SCN than all earlier states of its key. Two rows share one only if they came of one change. */
+  readonly scn: number;
+  /** The change that it was made of, for sinks that pass on more than the row. */
+  readonly change: StreamChange;
+}
+
+export interface SinkBatch {
+  /** 0 to `lanes` − 1, or `serial`. */
+  readonly lane: number | 'serial';
+  readonly rows: readonly SinkRow[];
+  /** To be stored with the rows by a sink that keeps checkpoints: one per partition at most. */
+  readonly checkpoints: readonly SinkCheckpoint[];
+  /**
+   * False: the source's transaction goes on in the next batch of this lane, and what is written now must not be seen before its end. Such a batch has no
+   * checkpoints. Always true with `order: key`.
+   */
+  readonly endsTransaction: boolean;
+}
+
+/**
+ * Everything of this partition up to the SCN is in the store: of the partition's rows that go through the serial lane, or of its others. Each such pair moves
+ * on its own, so that the number of lanes may change.
+ */
+export interface SinkCheckpoint {
+  readonly partition: number;
+  readonly serial: boolean;
+  readonly scn: number;
+}
+
+/** Rows that the store can never take as they are. */
+export class RowsRefused extends Error {
+  override readonly name: string = 'RowsRefused';
+  readonly rows: readonly RefusedRow[];
+  /** Whether the batch's other rows are durable. When they are not, they come again, without the refused ones. */
+  readonly areOthersDurable: boolean;
+
+  constructor(rows: readonly RefusedRow[], { areOthersDurable }: { readonly areOthersDurable: boolean }) {
+    super(`${rows.length} rows were refused`);
+    this.rows = rows;
+    this.areOthersDurable = areOthersDurable;
+  }
+}
+
+export interface RefusedRow {
+  /** Its index in `SinkBatch.rows`. */
+  readonly index: number;
+  readonly error: TidingsError;
+}
