@@ -48,12 +48,14 @@ export interface Sink {
    */
   truncate(target: SinkTarget, checkpoints: readonly SinkCheckpoint[]): Promise<void>;
   /**
-   * The checkpoints that are kept with the data. Required of `transactional` sinks, and of them alone.
+   * Takes these partitions over, and returns their checkpoints, which are kept with the data: from then on whoever had them before, perhaps
+   * another process, writes nothing of theirs any more. Called before their first row, each time they are assigned. Required of `transactional` sinks, and
+   * of them alone.
    *
-   * From then on a `write` moves a checkpoint only from where it was when it was loaded or last moved: found elsewhere, another process has
-   * taken over, nothing of the batch is written, and SINK_FENCED is thrown.
+   * A `write` moves a checkpoint only if the partition is still this sink's, and only from where it left it. Otherwise nothing of the batch is written, and
+   * SINK_FENCED is thrown. A write whose answer was lost finds its own checkpoint there already, and is done.
    */
-  loadCheckpoints?(): Promise<readonly SinkCheckpoint[]>;
+  claim?(partitions: readonly number[]): Promise<readonly SinkCheckpoint[]>;
   /** The rows that the store has under these keys, in their order; null where it has none. For comparing. */
   read?(target: SinkTarget, keys: readonly Row[]): Promise<readonly (Row | null)[]>;
   /** Ends what is open. What was not durable is not written. Idempotent. */
