@@ -30,7 +30,15 @@ function batch(...scns: number[]): ConsumerBatch {
     end: position,
   };
   const scn = (scns.at(-1) ?? 0) + 5;
-  return { parts: [part], changes: [], entries: [], scn, count: scns.length, commit: async () => ({ fenced: [] }) };
+  return {
+    parts: [part],
+    changes: [],
+    entries: [],
+    transactions: [],
+    scn,
+    count: scns.length,
+    commit: async () => ({ fenced: [] }),
+  };
 }
 
 interface Run {

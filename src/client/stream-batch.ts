@@ -1,4 +1,4 @@
-import type { CommitOutcome, ConsumerBatch, StreamChange, StreamEntry } from '../core/consumer.ts';
+import type { CommitOutcome, ConsumerBatch, StreamChange, StreamEntry, StreamTransaction } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogTransactionPart } from '../formats/log/batch-reader.ts';
 import { entriesOf } from './stream-entries.ts';
@@ -50,6 +50,18 @@ export class StreamBatch<R> implements ConsumerBatch<R> {
         entries.length === this.count ? (entries as readonly StreamChange<R>[]) : entries.filter(isChange);
     }
     return this.#changes;
+  }
+
+  get transactions(): readonly StreamTransaction<R>[] {
+    const partitions = this.#partitions;
+    return this.parts
+      .filter(({ entries, begins }) => entries.length > 0 || !begins)
+      .map((part) => ({
+        id: part.transaction.id,
+        committedAtUs: part.transaction.committedAtUs,
+        ends: part.end !== null,
+        entries: entriesOf<R>([part], partitions),
+      }));
   }
 
   commit(): Promise<CommitOutcome> {

@@ -53,19 +53,31 @@ function pushPlacedChanges<R>(
   rows: LogRowBatch,
   { committedAtUs, partitions }: { readonly committedAtUs: number; readonly partitions: number | null },
 ): void {
-  const changes: StreamEntry<R>[] = [];
-  pushChanges(changes, rows, committedAtUs);
+  const { before, after, count } = rows.rows();
+  const { kind, table, statement, scn, moved, snapshot } = rows;
+  const keyOf = keyFunction(rows.shape);
   const hashes = partitions === null ? null : rows.hashes();
-  const { moved, snapshot } = rows;
-  for (const [i, change] of changes.entries()) {
-    const place = {
-      ...(snapshot ? { snapshot } : {}),
-      ...(moved === null ? {} : { moved }),
-      ...(hashes === null ? {} : { partition: (hashes[i] ?? 0) % (partitions ?? 1) }),
+  for (let i = 0; i < count; i++) {
+    const old = before?.[i] ?? null;
+    const now = after?.[i] ?? null;
+    const change: Mutable<StreamChange<R>> = {
+      kind,
+      table,
+      scn: scn + i,
+      key: keyOf === null ? null : keyOf(old, now),
+      before: old as R | null,
+      after: now as R | null,
+      statement,
+      committedAtUs,
     };
-    result.push({ ...(change as StreamChange<R>), ...place });
+    if (snapshot) change.snapshot = true;
+    if (moved !== null) change.moved = moved;
+    if (hashes !== null) change.partition = (hashes[i] ?? 0) % (partitions ?? 1);
+    result.push(change);
   }
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const keyFunctions = new WeakMap<RowShape, KeyRowFunction | null>();
 

@@ -71,12 +71,24 @@ export type StreamEntry<R = Row> =
   | StreamChange<R>
   | ((SchemaChange | Truncation) & { readonly scn: number; readonly committedAtUs: number });
 
+/** A transaction, or the part of one that is in a batch. */
+export interface StreamTransaction<R = Row> {
+  /** The source's own identifier (a GTID), or null where it has none. */
+  readonly id: string | null;
+  readonly committedAtUs: number;
+  /** False: more of it comes with the next batch. */
+  readonly ends: boolean;
+  readonly entries: readonly StreamEntry<R>[];
+}
+
 /** What one read yielded: many small transactions, or a part of a large one. */
 export interface ConsumerBatch<R = Row> {
   /** The row changes in order. Made when first asked for. */
   readonly changes: readonly StreamChange<R>[];
   /** The same with the schema changes and truncations between them. */
   readonly entries: readonly StreamEntry<R>[];
+  /** The same by transaction: those without an entry for this reader are left out, unless they end what an earlier batch began. */
+  readonly transactions: readonly StreamTransaction<R>[];
   /** The fast form, without an object per change: see `RowBatch`. Valid until the next batch is asked for. */
   readonly parts: readonly TransactionPart[];
   /** The SCN of the last change the batch covers. */

@@ -34,6 +34,8 @@ export type ErrorCode =
   | 'CONNECTION_FAILED'
   | 'CONNECTION_LOST'
   | 'DATABASE_UNKNOWN'
+  | 'DEAD_LETTERS_FULL'
+  | 'DEAD_LETTER_UNKNOWN'
   | 'DIRECTORY_IN_USE'
   | 'DIRECTORY_UNUSABLE'
   | 'DISK_ERROR'
@@ -57,6 +59,7 @@ export type ErrorCode =
   | 'LOG_DAMAGED'
   | 'LOG_VERSION_UNKNOWN'
   | 'LOG_WRITE_FAILED'
+  | 'MAPPING_FAILED'
   | 'POSITION_INVALID'
   | 'POSITION_UNKNOWN'
   | 'PREFLIGHT_FAILED'
@@ -75,6 +78,13 @@ export type ErrorCode =
   | 'SERVER_ERROR'
   | 'SERVER_ID_IN_USE'
   | 'SERVER_UNSUPPORTED'
+  | 'SINK_EMPTY'
+  | 'SINK_FENCED'
+  | 'SINK_NOT_RUNNING'
+  | 'SINK_ORDER_UNSUPPORTED'
+  | 'SINK_ROW_REFUSED'
+  | 'SINK_SCHEMA_CONFLICT'
+  | 'SINK_UNKNOWN'
   | 'SNAPSHOT_CONDITION_INVALID'
   | 'SNAPSHOT_CURSOR_INVALID'
   | 'SNAPSHOT_INVALID'
@@ -212,6 +222,17 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'The database that the URL names does not exist.',
     remedy: "Correct the URL's path, or leave it away.",
   },
+  DEAD_LETTERS_FULL: {
+    retry: 'operator',
+    cause: 'As many changes of a sink are set aside as its `parkedMax` allows, and there is another one.',
+    remedy:
+      'Look at them with `tidings dead-letters list`, cure the reason and redrive them, or drop them; then resume the sink.',
+  },
+  DEAD_LETTER_UNKNOWN: {
+    retry: 'operator',
+    cause: 'The sink has no dead letter of that number.',
+    remedy: '`tidings dead-letters list` prints those that there are.',
+  },
   DIRECTORY_IN_USE: {
     retry: 'operator',
     cause: 'Another relay works on this data directory.',
@@ -337,6 +358,11 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     remedy:
       "Check the disk and the system's log, then restart the relay: it verifies the end of the log, and the source hands over again what is not in it.",
   },
+  MAPPING_FAILED: {
+    retry: 'operator',
+    cause: 'No row can be made of a change: a value cannot be cast, or a rule or hook fails on it.',
+    remedy: 'Change the rule that the message names, then redrive the dead letter; or edit or drop it.',
+  },
   POSITION_INVALID: {
     retry: 'operator',
     cause: 'A text is no position of this source.',
@@ -434,6 +460,45 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'operator',
     cause: 'The server is of a kind or version that is not supported.',
     remedy: 'Supported are MySQL 5.7 to 9 and MariaDB 10.5 to 12.',
+  },
+  SINK_EMPTY: {
+    retry: 'operator',
+    cause:
+      'The store of a sink has none of the checkpoints that the sink keeps there, though its group has read on: it is another store, or was emptied.',
+    remedy:
+      'Let the sink begin with the rows that exist (`bootstrap: auto`), or remove its group so that it begins at `from`.',
+  },
+  SINK_FENCED: {
+    retry: 'backoff',
+    cause: 'Another process has taken over partitions of the sink: what this one had not written comes to that one.',
+    remedy: 'Nothing, if that was meant. Two processes that run one sink take it from each other: stop one of them.',
+  },
+  SINK_NOT_RUNNING: {
+    retry: 'operator',
+    cause: 'The sink is paused, has failed or is being started: nothing can be written by it now.',
+    remedy: '`tidings sinks` says why. Resume it first.',
+  },
+  SINK_ORDER_UNSUPPORTED: {
+    retry: 'operator',
+    cause:
+      'The sink has no transactions that it could keep together with a checkpoint, and so cannot apply those of the source whole.',
+    remedy: 'Leave out `order: transaction`.',
+  },
+  SINK_ROW_REFUSED: {
+    retry: 'operator',
+    cause: 'The store refuses a row as it is: a value does not fit the target, or a constraint is against it.',
+    remedy: 'Change the target, the mapping or the row, then redrive the dead letter; or drop it.',
+  },
+  SINK_SCHEMA_CONFLICT: {
+    retry: 'operator',
+    cause:
+      'The rows of a table cannot go to their target: it lacks columns, or has others, and the sink may not change it.',
+    remedy: 'Change the target, or let the sink do it (`schema: evolve`), or leave columns out by the mapping.',
+  },
+  SINK_UNKNOWN: {
+    retry: 'operator',
+    cause: 'There is no sink of that name.',
+    remedy: '`tidings sinks` prints those that there are.',
   },
   SNAPSHOT_CONDITION_INVALID: {
     retry: 'operator',

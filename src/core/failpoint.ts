@@ -13,6 +13,8 @@ export type FailpointName =
   | 'snapshot-read' // a chunk is about to be read, the stream's changes are noted
   | 'snapshot-merge' // a chunk was read and waits for the stream to come to its place
   | 'snapshot-merged' // a chunk is in the stream, and that is not yet noted
+  | 'sink-write' // a batch is about to be handed to a sink
+  | 'sink-written' // a sink has said that a batch is durable, and that is not yet noted
   | 'snapshot-noted' // inside the transaction that stores where the next chunk begins
   | 'response-half-sent'; // a part of a response is on its way
 
@@ -27,6 +29,8 @@ export const FAILPOINT_NAMES: readonly FailpointName[] = [
   'snapshot-read',
   'snapshot-merge',
   'snapshot-merged',
+  'sink-write',
+  'sink-written',
   'snapshot-noted',
   'response-half-sent',
 ];

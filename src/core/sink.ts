@@ -48,9 +48,10 @@ export interface Sink {
    */
   truncate(target: SinkTarget, checkpoints: readonly SinkCheckpoint[]): Promise<void>;
   /**
-   * Takes these partitions over, and returns their checkpoints, which are kept with the data: from then on whoever had them before, perhaps
-   * another process, writes nothing of theirs any more. Called before their first row, each time they are assigned. Required of `transactional` sinks, and
-   * of them alone.
+   * Takes these partitions over: from then on whoever had them before, perhaps another process, writes nothing of theirs any more. Returns all
+   * checkpoints of this sink that the store has, which are kept with the data. A partition that was claimed once has some, with the SCN 0 as long as nothing of it
+   * was written. Called before the first row of a partition, each time it is assigned, and with none to ask for the checkpoints alone. Required of `transactional` sinks,
+   * and of them alone.
    *
    * A `write` moves a checkpoint only if the partition is still this sink's, and only from where it left it. Otherwise nothing of the batch is written, and
    * SINK_FENCED is thrown. A write whose answer was lost finds its own checkpoint there already, and is done.
@@ -130,7 +131,8 @@ export interface SinkBatch {
   readonly checkpoints: readonly SinkCheckpoint[];
   /**
    * False: the source's transaction goes on in the next batch of this lane, and what is written now must not be seen before its end. Such a batch has no
-   * checkpoints. Always true with `order: key`.
+   * checkpoints. Rows that are refused in a later piece leave the earlier ones as they are; all other failures lose them, and the whole comes again to
+   * another sink object. Always true with `order: key`.
    */
   readonly endsTransaction: boolean;
 }
@@ -140,6 +142,7 @@ export interface SinkBatch {
  * on its own, so that the number of lanes may change.
  */
 export interface SinkCheckpoint {
+  /** −1: of the whole stream, with `order: transaction`. */
   readonly partition: number;
   readonly serial: boolean;
   readonly scn: number;

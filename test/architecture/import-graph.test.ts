@@ -13,15 +13,15 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   base: [],
   core: ['base'],
   formats: ['base', 'core'],
-  // What connectors to the same system share, a source and a sink: connecting, and what its errors mean.
+  // What several parts share of a system that they speak to: connecting, and what its errors mean.
   drivers: ['base', 'core'],
   sources: ['base', 'core', 'drivers'],
   sinks: ['base', 'core', 'formats', 'drivers'],
   mapping: ['base', 'core', 'formats'],
   // The relay's own consumers are clients that need no network.
   client: ['base', 'core', 'formats'],
-  relay: ['base', 'core', 'formats', 'client'],
-  delivery: ['base', 'core', 'formats', 'mapping', 'client'],
+  relay: ['base', 'core', 'formats', 'drivers', 'client'],
+  delivery: ['base', 'core', 'formats', 'drivers', 'mapping', 'client'],
   testing: ['base', 'core'],
   config: ['base', 'core', ...MIDDLE, 'registry'],
   registry: ['base', 'core', ...MIDDLE],

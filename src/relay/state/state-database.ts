@@ -5,7 +5,7 @@ import { TidingsError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoint.ts';
 import type { StoredCheckpoint, StoredGroup } from '../groups/group-store.ts';
 import { directoryInUse, removeLockInfo, writeLockInfo } from './directory-lock.ts';
-import { explainSqliteError, isSqliteBusy } from './sqlite-errors.ts';
+import { explainSqliteError, isSqliteBusy } from '../../drivers/sqlite/sqlite-errors.ts';
 import type { GroupOf, StateOperation } from './state-operations.ts';
 import { StatementCache } from './statement-cache.ts';
 import { SnapshotRows } from './snapshot-rows.ts';
@@ -47,7 +47,7 @@ export class StateDatabase {
     } catch (error) {
       if (locked) removeLockInfo(directory);
       database?.close();
-      throw isSqliteBusy(error) ? directoryInUse(directory, error) : explainSqliteError(error, this.#path);
+      throw isSqliteBusy(error) ? directoryInUse(directory, error) : explainSqliteError(error, { path: this.#path });
     }
     this.#database = database;
     this.#statements = new StatementCache(database);
@@ -62,7 +62,7 @@ export class StateDatabase {
     try {
       return this.#transaction(operations);
     } catch (error) {
-      const explained = explainSqliteError(error, this.#path);
+      const explained = explainSqliteError(error, { path: this.#path });
       const [only] = operations;
       // What the disk refused together it would refuse one by one.
       if (only === undefined || operations.length === 1 || isOfTheDisk(explained)) {

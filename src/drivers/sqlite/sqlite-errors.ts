@@ -17,19 +17,26 @@ const CODES: ReadonlyMap<number, readonly [code: ErrorCode, what: string]> = new
   [FULL, ['DISK_FULL', 'there is no room to write']],
   [IOERR, ['DISK_ERROR', 'the disk failed to read or write']],
   [CORRUPT, ['STATE_DAMAGED', 'the file is damaged:']],
-  [NOTADB, ['STATE_DAMAGED', 'the file is no state of a relay:']],
+  [NOTADB, ['STATE_DAMAGED', 'the file is no such database:']],
   [READONLY, ['DIRECTORY_UNUSABLE', 'it may not write']],
   [CANTOPEN, ['DIRECTORY_UNUSABLE', 'it cannot open']],
   [PERM, ['DIRECTORY_UNUSABLE', 'it may not open']],
 ]);
 
-/** What an error of node:sqlite means for the relay. One that has no meaning of its own comes back as it is. */
-export function explainSqliteError(error: unknown, path: string): unknown {
+/**
+ * What an error of node:sqlite means. One that has no meaning of its own comes back as it is.
+ *
+ * @param what the file is: `the relay's state`
+ */
+export function explainSqliteError(
+  error: unknown,
+  { path, what = "the relay's state" }: { readonly path: string; readonly what?: string },
+): unknown {
   if (isTidingsError(error) || !(error instanceof Error)) return error;
   const known = CODES.get(primaryCode(error));
   if (known === undefined) return error;
-  const [code, what] = known;
-  return new TidingsError(code, `the relay's state: ${what} ${path}`, { cause: error, details: { path } });
+  const [code, happened] = known;
+  return new TidingsError(code, `${what}: ${happened} ${path}`, { cause: error, details: { path } });
 }
 
 /** Another connection, of this or of another process, holds the file. */

@@ -1,0 +1,81 @@
+import type { BackoffLimits } from '../base/backoff.ts';
+import type { BootstrapMode, ChangeStream, StartAt, StreamOptions } from '../core/consumer.ts';
+import type { RetryDirective } from '../core/errors.ts';
+import type { Mapper } from '../core/mapper.ts';
+import type { Sink, SinkPromise } from '../core/sink.ts';
+
+/** What is to be known of a sink to run it. */
+export interface SinkDefinition {
+  readonly name: string;
+  /** Of its configuration: `mysql`. */
+  readonly type: string;
+  /** The stream's name. */
+  readonly stream: string;
+  /** Called each time the sink is started, and again after a failure. */
+  readonly makeSink: () => Sink | Promise<Sink>;
+  readonly makeMapper: () => Mapper | Promise<Mapper>;
+  readonly order: 'key' | 'transaction';
+  /** Lanes that write at the same time, with `order: key`. */
+  readonly lanes: number;
+  readonly batch: BatchLimits;
+  /** A row that the store refuses: set aside with all later changes of its key, or a reason to stop. */
+  readonly onRowError: 'park' | 'stop';
+  /** Changes that may be set aside; with more the sink stops. */
+  readonly parkedMax: number;
+  readonly bootstrap: BootstrapMode;
+  readonly from?: StartAt;
+  readonly backoff: BackoffLimits;
+}
+
+export interface BatchLimits {
+  readonly rowsMax: number;
+  /** Of the values, roughly. */
+  readonly bytesMax: number;
+  /** How long rows may wait for more to come, when a lane is free, in ms. */
+  readonly delayMs: number;
+}
+
+/** A stream as a sink reaches it, in this process or over HTTP. */
+export interface DeliveryStream {
+  open(options: StreamOptions): ChangeStream;
+  /** Whether the group is there already. */
+  hasGroup(group: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/**
+ * `waiting`: for the store or the relay to be reachable, or to take rows again; `failed`: for a person. `stopped`: closed.
+ */
+export type SinkState = 'starting' | 'running' | 'waiting' | 'paused' | 'failed' | 'stopped';
+
+export interface SinkStatus {
+  readonly name: string;
+  readonly type: string;
+  readonly stream: string;
+  readonly order: 'key' | 'transaction';
+  /** Null until the sink was made. */
+  readonly promise: SinkPromise | null;
+  readonly state: SinkState;
+  /** Why it waits or has failed. */
+  readonly error: SinkFailure | null;
+  /** Since the process started. */
+  readonly rows: number;
+  readonly batches: number;
+  /** Rows that are on their way to the store. */
+  readonly pending: number;
+  /** How long ago the oldest of those was committed in the source; 0 when there is none. ms */
+  readonly lagMs: number;
+  /** The commit time of the last row that was written, µs since 1970 UTC; null: none yet. */
+  readonly writtenUs: number | null;
+  /** Changes that are set aside, and keys that they block. */
+  readonly parked: number;
+  readonly parkedKeys: number;
+}
+
+export interface SinkFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+  readonly retry: RetryDirective;
+  readonly sinceMs: number;
+}

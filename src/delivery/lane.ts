@@ -1,0 +1,265 @@
+import type { Clock } from '../base/clock.ts';
+import { isTidingsError, TidingsError } from '../core/errors.ts';
+import { failpoint } from '../core/failpoint.ts';
+import {
+  type RefusedRow,
+  RowsRefused,
+  type Sink,
+  type SinkBatch,
+  type SinkCheckpoint,
+  type SinkRow,
+} from '../core/sink.ts';
+import type { CommitOrder, Unit } from './commit-order.ts';
+import type { BatchLimits } from './delivery-types.ts';
+import { rowSize } from './row-size.ts';
+import type { WriteGate } from './write-gate.ts';
+
+export interface LaneOptions {
+  readonly lane: number | 'serial';
+  /** `transaction`: batches end where transactions do, unless one is too large for a batch. */
+  readonly order: 'key' | 'transaction';
+  readonly sink: Sink;
+  readonly gate: WriteGate;
+  readonly commits: CommitOrder;
+  readonly limits: BatchLimits;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly parking: Parking;
+  readonly written: (rows: readonly SinkRow[]) => void;
+  /** Told what stops the lane for good. */
+  readonly failed: (error: unknown) => void;
+  /** Told when rows have left the lane: there is room again. */
+  readonly drained: () => void;
+}
+
+/** Where rows go that the store refuses, and those behind them. */
+export interface Parking {
+  /** Whether the row's key is blocked by an earlier row that was refused. */
+  blocks(row: SinkRow): boolean;
+  /** Sets rows aside: durable when it resolves. Null for those that are only blocked. @throws TidingsError when they must not be */
+  park(rows: readonly ParkedRow[]): Promise<void>;
+}
+
+export interface ParkedRow {
+  readonly row: SinkRow;
+  /** Why it was refused; null: an earlier row of its key was. */
+  readonly error: TidingsError | null;
+}
+
+interface Item {
+  /** Null: the source's transaction ends here. */
+  readonly row: SinkRow | null;
+  readonly partition: number;
+  readonly scn: number;
+  readonly bytes: number;
+  /** Null: it belongs to no batch of the stream. */
+  readonly unit: Unit | null;
+}
+
+interface Taken {
+  readonly items: readonly Item[];
+  readonly checkpoints: readonly SinkCheckpoint[];
+  readonly endsTransaction: boolean;
+}
+
+/** Items are taken from the front of an array; what was taken is cut off from time to time. */
+const CUT_AT = 4096;
+
+/**
+ * One writer of a sink: rows wait here in order, and go to the store batch by batch, each when the one before it is durable. What comes while
+ * the store is at work makes the next batch, so that batches are as large as the store is slow.
+ *
+ * What leads to a refused row never overtakes it: rows of its key are looked for when a batch is made, right before it is written (I3).
+ */
+export class Lane {
+  readonly #options: LaneOptions;
+  #items: Item[] = [];
+  #head = 0;
+  #bytes = 0;
+  #rows = 0;
+  #isOpen = false;
+  #lastScn = 0;
+  #work: Promise<void> | null = null;
+  /** Something was pushed since the last look. */
+  #isTold = false;
+  #stopped = false;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
+
+  /** Rows that are not durable yet. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** What they take up, roughly. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Pieces of a transaction are in the store, or wait here for the others. */
+  get isOpen(): boolean {
+    return this.#isOpen || (this.#options.order === 'transaction' && this.#items.length > this.#head);
+  }
+
+  /** Commit time of the oldest of them, µs; null: there is none. */
+  get oldestUs(): number | null {
+    return this.#items[this.#head]?.row?.change.committedAtUs ?? null;
+  }
+
+  /** Of what was pushed last. */
+  get lastScn(): number {
+    return this.#lastScn;
+  }
+
+  push(row: SinkRow, partition: number, unit: Unit): void {
+    const bytes = rowSize(row);
+    this.#items.push({ row, partition, scn: row.scn, bytes, unit });
+    unit.pending++;
+    this.#rows++;
+    this.#bytes += bytes;
+    this.#lastScn = row.scn;
+    this.#start();
+  }
+
+  /** The source's transaction, of which the last rows were pushed, is whole. */
+  endTransaction(scn: number, partition: number, unit: Unit | null): void {
+    this.#items.push({ row: null, partition, scn, bytes: 0, unit });
+    this.#lastScn = scn;
+    if (unit !== null) unit.pending++;
+    this.#start();
+  }
+
+  /** Resolves when everything that was pushed is durable or set aside, or the lane has stopped. */
+  async idle(): Promise<void> {
+    while (this.#work !== null) {
+      // oxlint-disable-next-line no-await-in-loop -- new rows may have come meanwhile
+      await this.#work;
+    }
+  }
+
+  #start(): void {
+    this.#isTold = true;
+    if (this.#work !== null || this.#stopped) return;
+    this.#work = this.#run()
+      .catch((error: unknown) => {
+        this.#stopped = true;
+        this.#options.failed(error);
+      })
+      .finally(() => {
+        this.#work = null;
+        // It came after the last look, and before this.
+        if (this.#isTold) this.#start();
+      });
+  }
+
+  async #run(): Promise<void> {
+    const { clock, limits, signal } = this.#options;
+    // So that what is pushed in the same turn of the event loop goes along.
+    if (limits.delayMs > 0) await clock.sleep(limits.delayMs, signal);
+    else await Promise.resolve();
+    for (;;) {
+      signal.throwIfAborted();
+      this.#isTold = false;
+      const next = this.#take();
+      if (next === null) return;
+      // oxlint-disable-next-line no-await-in-loop -- a lane writes one batch after the other
+      await this.#write(next);
+      this.#isOpen = !next.endsTransaction;
+      this.#remove(next.items);
+    }
+  }
+
+  #remove(items: readonly Item[]): void {
+    const { commits, drained } = this.#options;
+    this.#head += items.length;
+    if (this.#head >= CUT_AT || this.#head === this.#items.length) {
+      this.#items.splice(0, this.#head);
+      this.#head = 0;
+    }
+    for (const { row, bytes, unit } of items) {
+      if (row !== null) this.#rows--;
+      this.#bytes -= bytes;
+      if (unit !== null) commits.done(unit);
+    }
+    drained();
+  }
+
+  /** As many items as the limits allow, at least one; rows of one change are never parted. Null: there is nothing to write yet. */
+  #take(): Taken | null {
+    const { order, limits, lane } = this.#options;
+    let end = this.#head;
+    let bytes = 0;
+    let rows = 0;
+    for (; end < this.#items.length; end++) {
+      const item = this.#items[end] as Item;
+      const before = this.#items[end - 1];
+      const isApart = before?.scn !== item.scn || before.partition !== item.partition;
+      if (rows > 0 && isApart && (rows >= limits.rowsMax || bytes + item.bytes > limits.bytesMax)) break;
+      bytes += item.bytes;
+      if (item.row !== null) rows++;
+    }
+    if (end === this.#head) return null;
+    const isFull = end < this.#items.length || rows >= limits.rowsMax || bytes > limits.bytesMax;
+    if (order === 'key') {
+      const items = this.#items.slice(this.#head, end);
+      return { items, checkpoints: checkpointsOf(items, lane === 'serial'), endsTransaction: true };
+    }
+    const whole = this.#items.findLastIndex(({ row }, index) => row === null && index >= this.#head && index < end);
+    if (whole >= 0) {
+      const items = this.#items.slice(this.#head, whole + 1);
+      return { items, checkpoints: checkpointsOf(items.slice(-1), false), endsTransaction: true };
+    }
+    // The rest of the transaction is still to come; only when it is too large for one batch it goes over in pieces.
+    return isFull ? { items: this.#items.slice(this.#head, end), checkpoints: [], endsTransaction: false } : null;
+  }
+
+  async #write({ items, checkpoints, endsTransaction }: Taken): Promise<void> {
+    const { gate, sink, parking, written, lane } = this.#options;
+    let rows = items.flatMap(({ row }) => (row === null ? [] : [row]));
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- each attempt is made without the rows that the one before has shown to be refused
+      rows = await this.#withoutBlocked(rows);
+      const batch: SinkBatch = { lane, rows, checkpoints, endsTransaction };
+      try {
+        failpoint('sink-write');
+        // What was lost with the earlier pieces of a transaction cannot be made good with this one: all of it has to be read again.
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        await (this.#isOpen ? sink.write(batch) : gate.run(() => sink.write(batch)));
+        failpoint('sink-written');
+        written(rows);
+        return;
+      } catch (error) {
+        if (!(error instanceof RowsRefused)) throw error;
+        // oxlint-disable-next-line no-await-in-loop -- set aside before anything passes them
+        await parking.park(error.rows.map((refused) => parkedRow(rows, refused)));
+        const refused = new Set(error.rows.map(({ index }) => index));
+        rows = rows.filter((_, index) => !refused.has(index));
+        if (!error.areOthersDurable) continue;
+        written(rows);
+        return;
+      }
+    }
+  }
+
+  async #withoutBlocked(rows: SinkRow[]): Promise<SinkRow[]> {
+    const { parking } = this.#options;
+    const blocked = rows.filter((row) => parking.blocks(row));
+    if (blocked.length === 0) return rows;
+    await parking.park(blocked.map((row) => ({ row, error: null })));
+    return rows.filter((row) => !blocked.includes(row));
+  }
+}
+
+function parkedRow(rows: readonly SinkRow[], { index, error }: RefusedRow): ParkedRow {
+  const row = rows[index];
+  if (row !== undefined && isTidingsError(error)) return { row, error };
+  throw new TidingsError('INTERNAL_ERROR', `a sink has refused row ${index} of ${rows.length}`);
+}
+
+function checkpointsOf(items: readonly Item[], serial: boolean): readonly SinkCheckpoint[] {
+  const highest = new Map<number, number>();
+  for (const { partition, scn } of items) highest.set(partition, scn);
+  return [...highest].map(([partition, scn]) => ({ partition, serial, scn }));
+}
