@@ -6,6 +6,7 @@ import {
   numberOrNull,
   object,
   ref,
+  scn,
   scnOrNull,
   text,
   textOrNull,
@@ -24,7 +25,7 @@ const SNAPSHOT: Readonly<Record<string, JsonSchema>> = {
     type: 'string',
     enum: ['request', 'initial', 'gap', 'bootstrap'],
     description:
-      'Why it was made: somebody asked for it, a table is new to the stream, a gap is made good, a group begins.',
+      'Why it was made: somebody asked for it, a table is new to the stream, a gap is made good, a group or a reader begins.',
   },
   patterns: {
     type: ['array', 'null'],
@@ -32,7 +33,8 @@ const SNAPSHOT: Readonly<Record<string, JsonSchema>> = {
     description: 'The tables that were asked for; null: all of the stream.',
   },
   where: textOrNull('Only rows for which this is true; null: all.'),
-  group: textOrNull('Only this group gets its rows; null: everyone.'),
+  group: textOrNull('Only this group gets its rows; null: everyone, unless there is a reader.'),
+  reader: textOrNull('Only the reader of this name gets its rows.'),
   truncate: { type: 'boolean', description: 'Whether consumers empty each table before its first row.' },
   limits: ref('SnapshotLimits'),
   created: time('When it was asked for.'),
@@ -94,6 +96,27 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   }),
   SnapshotSummary: object(SNAPSHOT),
   Snapshot: object({ ...SNAPSHOT, tables: listOf('SnapshotTable') }),
+  ReaderRequest: object(
+    {
+      tables: {
+        type: 'array',
+        items: { type: 'string', minLength: 1, maxLength: SNAPSHOT_BOUNDS.pattern },
+        minItems: 1,
+        maxItems: SNAPSHOT_BOUNDS.tables,
+        description: 'Patterns: shop.orders, shop.*, /regular expression/. Without it: all tables of the stream.',
+      },
+      truncate: {
+        type: 'boolean',
+        description: 'The reader is told to empty each table before its first row: it may have rows that are gone.',
+      },
+    },
+    ['tables', 'truncate'],
+  ),
+  ReaderStart: object({
+    created: time('When the log was made. With the name of the stream it tells it from one that replaced it.'),
+    after: scn('All of the rows lie behind this SCN.'),
+    snapshot: count('The number of the snapshot that brings them.'),
+  }),
   SnapshotRequest: object(
     {
       tables: {
