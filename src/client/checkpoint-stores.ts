@@ -17,8 +17,8 @@ export function isBound(store: CheckpointStore): store is BoundCheckpointStore {
   return 'bind' in store && typeof store.bind === 'function';
 }
 
-export function isNamed(store: CheckpointStore): store is NamedCheckpointStore {
-  return 'loadName' in store && typeof store.loadName === 'function' && 'begin' in store;
+export function isNamed(store: CheckpointStore & Partial<NamedCheckpointStore>): store is NamedCheckpointStore {
+  return store.loadName !== undefined && store.begin !== undefined;
 }
 
 /** A checkpoint that ends with the process: after a restart reading begins at `from`. */

@@ -114,7 +114,7 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     this.#closed = true;
     this.#reading.close();
     await this.#checkpointer?.settled();
-    // Nobody has the name of a reader whose store goes with it.
+    // Its name goes with its store: nobody can go on under it.
     if (this.#options.checkpoints === undefined) await this.#bootstrap.dismiss();
   }
 

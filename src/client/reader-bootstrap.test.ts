@@ -72,6 +72,11 @@ describe('a reader that wants the rows that exist', () => {
     expect(more).toEqual([`DELETE ${nameIn(begun)}`]);
   });
 
+  test('that names no tables wants all of them', async () => {
+    await readThree({ tables: [] });
+    expect(relay.readerCalls[0]).toBe(`PUT ${nameIn(relay.readerCalls[0])} {"truncate":false}`);
+  });
+
   test('asks for nothing while `bootstrap` is never, and is told of a place that is gone', async () => {
     await readThree({ bootstrap: 'never', from: 'earliest' });
     expect(relay.readings[0]?.has('reader')).toBe(false);

@@ -73,15 +73,19 @@ export class ReaderBootstrap {
     const store = this.#store;
     if (due === null || !isNamed(store)) throw new Error('there is no beginning to be made');
     const { name, truncate } = due;
-    const { tables } = this.#options;
-    const request = { ...(tables === undefined ? {} : { tables }), truncate };
+    // As for the filter: none named are all.
+    const { tables = [] } = this.#options;
+    const request = { ...(tables.length === 0 ? {} : { tables }), truncate };
     const start = await this.#transport.bootstrap(name, request, signal);
     await this.#bind(start, name);
     await checkpointer.begin(start.after, () => store.begin(name, start.after));
     const former = this.#name;
     this.#name = name;
     this.#due = null;
-    this.#log.info({ ...start, reader: name, truncate }, 'the rows that exist are being read for this reader');
+    this.#log[truncate ? 'warn' : 'info'](
+      { ...start, reader: name, truncate },
+      'the rows that exist are being read for this reader',
+    );
     if (former !== null) void this.#dismiss(former);
     return start.after;
   }

@@ -37,6 +37,7 @@ describe('a reader that begins', () => {
       { tables: ['shop.orders', '/^crm[.]/'], truncate: false },
       { tables: ['shop.orders', '/^crm[.]/'], truncate: false },
     ],
+    [{ tables: ['shop.orders,shop.lines'] }, { tables: ['shop.orders', 'shop.lines'], truncate: false }],
   ])('has what it wants reach the stream, and is told where to begin: %j', async (body, expected) => {
     const answer = await server.send('PUT', `${PATH}/${NAME}`, body);
     expect([answer.status, await answer.json()]).toEqual([
@@ -49,6 +50,7 @@ describe('a reader that begins', () => {
   test.each([
     [{ tables: ['shop.orders', '/(/'] }, 'tables.1'],
     [{ tables: [''] }, 'tables.0'],
+    [{ tables: ['shop.orders,'] }, 'tables'],
     [{ tables: ['x'.repeat(1001)] }, 'tables.0'],
     [{ tables: [] }, 'tables'],
     [{ tables: Array.from({ length: 1001 }, () => 'shop.*') }, 'tables'],

@@ -1,3 +1,4 @@
+import { parseFilter } from './parameters.ts';
 import { checkPattern } from './snapshot-routes.ts';
 import { describe, isoMs, json, pathParameters, type ReaderParams, type RouteContext } from './routing.ts';
 import { ref } from './json-schema.ts';
@@ -29,8 +30,11 @@ export function addReaderRoutes({ app, relay }: RouteContext): void {
       answers: { 200: json('ReaderStart', 'Where to begin.') },
       problems: [409],
     }),
-    async ({ params, body: { tables, truncate = false } }) => {
+    async ({ params, body }) => {
       const { transport } = streamOf(relay, params.stream);
+      const { truncate = false } = body;
+      // The same texts mean the same tables here and in the readings.
+      const { tables } = parseFilter(body.tables === undefined ? {} : { tables: body.tables });
       for (const [index, text] of (tables ?? []).entries()) checkPattern(text, `tables.${index}`);
       const request = { ...(tables === undefined ? {} : { tables }), truncate };
       const { createdMs, after, snapshot } = await transport.bootstrap(params.reader, request);

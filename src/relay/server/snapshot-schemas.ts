@@ -6,7 +6,6 @@ import {
   numberOrNull,
   object,
   ref,
-  scn,
   scnOrNull,
   text,
   textOrNull,
@@ -96,27 +95,6 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   }),
   SnapshotSummary: object(SNAPSHOT),
   Snapshot: object({ ...SNAPSHOT, tables: listOf('SnapshotTable') }),
-  ReaderRequest: object(
-    {
-      tables: {
-        type: 'array',
-        items: { type: 'string', minLength: 1, maxLength: SNAPSHOT_BOUNDS.pattern },
-        minItems: 1,
-        maxItems: SNAPSHOT_BOUNDS.tables,
-        description: 'Patterns: shop.orders, shop.*, /regular expression/. Without it: all tables of the stream.',
-      },
-      truncate: {
-        type: 'boolean',
-        description: 'The reader is told to empty each table before its first row: it may have rows that are gone.',
-      },
-    },
-    ['tables', 'truncate'],
-  ),
-  ReaderStart: object({
-    created: time('When the log was made. With the name of the stream it tells it from one that replaced it.'),
-    after: scn('All of the rows lie behind this SCN.'),
-    snapshot: count('The number of the snapshot that brings them.'),
-  }),
   SnapshotRequest: object(
     {
       tables: {
