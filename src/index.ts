@@ -28,6 +28,7 @@ export type {
   CheckpointStore,
   CommitOutcome,
   ConsumerBatch,
+  NamedCheckpointStore,
   StartAt,
   StreamChange,
   StreamEntry,

@@ -9,6 +9,8 @@ export interface SnapshotSummary {
   readonly where: string | null;
   /** Only this group gets its rows; null: everyone. */
   readonly group: string | null;
+  /** Only this reader without a group does. Left out by a relay that has none. */
+  readonly reader?: string | null | undefined;
   readonly truncate: boolean;
   readonly created: string;
   readonly ended: string | null;
@@ -68,6 +70,7 @@ const shape = {
   patterns: z.array(z.string()).nullable(),
   where: z.string().nullable(),
   group: z.string().nullable(),
+  reader: z.string().nullable().optional(),
   truncate: z.boolean(),
   created: z.string(),
   ended: z.string().nullable(),

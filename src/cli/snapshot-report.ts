@@ -82,12 +82,13 @@ function stateText({ state, waitsFor }: SnapshotSummary): string {
 const WHAT_CHARS = 40;
 
 /** What of the stream it brings, in short. */
-function whatText({ patterns, reason, where, group, truncate }: SnapshotSummary): string {
+function whatText({ patterns, reason, where, group, reader = null, truncate }: SnapshotSummary): string {
   const tables = patterns === null ? 'all tables' : patterns.join(',');
   const short = tables.length > WHAT_CHARS ? `${tables.slice(0, WHAT_CHARS)}…` : tables;
   const notes = [
     ...(reason === 'request' ? [] : [reason]),
     ...(group === null ? [] : [`group ${group}`]),
+    ...(reader === null ? [] : [`reader ${reader}`]),
     ...(where === null ? [] : ['where']),
     ...(truncate ? ['truncate'] : []),
   ];

@@ -1,6 +1,7 @@
 import type { Row } from '../core/change.ts';
 import type { ChangeStream, ConsumerBatch, StreamOptions } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
+import { isNamed } from './checkpoint-stores.ts';
 import type { ConsumerEngine, ConsumerInternals } from './consumer-engine.ts';
 import { GroupConsumer } from './group-consumer.ts';
 import { PlainConsumer } from './plain-consumer.ts';
@@ -27,9 +28,9 @@ export function createChangeStream<R = Row>(
   if (group === undefined && (onAssigned !== undefined || onRevoked !== undefined || member !== undefined)) {
     throw new TidingsError('CONFIG_INVALID', '`member`, `onAssigned` and `onRevoked` are for a reader with a `group`');
   }
-  if (group === undefined && bootstrap !== 'never') {
-    throw new TidingsError('CONFIG_INVALID', '`bootstrap` is for a reader with a `group`', {
-      hint: 'The relay keeps what a group has had of the rows. Or begin the stream itself with them: `snapshot: initial`.',
+  if (bootstrap !== 'never' && checkpoints !== undefined && !isNamed(checkpoints)) {
+    throw new TidingsError('CONFIG_INVALID', '`bootstrap` needs `checkpoints` that keep the name of the reader, too', {
+      hint: 'After a restart nobody else can have the rest of its rows. `fileCheckpoints` keeps it; a store of your own needs `loadName` and `begin`: docs/concepts/consuming.md.',
     });
   }
   const engine =

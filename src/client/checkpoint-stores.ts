@@ -1,4 +1,4 @@
-import type { CheckpointStore } from '../core/consumer.ts';
+import type { CheckpointStore, NamedCheckpointStore } from '../core/consumer.ts';
 
 /** Which stream a store's checkpoint belongs to. */
 export interface StreamName {
@@ -17,12 +17,23 @@ export function isBound(store: CheckpointStore): store is BoundCheckpointStore {
   return 'bind' in store && typeof store.bind === 'function';
 }
 
+export function isNamed(store: CheckpointStore & Partial<NamedCheckpointStore>): store is NamedCheckpointStore {
+  return store.loadName !== undefined && store.begin !== undefined;
+}
+
 /** A checkpoint that ends with the process: after a restart reading begins at `from`. */
-export function memoryCheckpoints(): CheckpointStore {
+export function memoryCheckpoints(): NamedCheckpointStore {
   let checkpoint: number | null = null;
+  let reader: string | null = null;
   return {
     load: () => Promise.resolve(checkpoint),
+    loadName: () => Promise.resolve(reader),
     save(scn) {
+      checkpoint = scn;
+      return Promise.resolve();
+    },
+    begin(name, scn) {
+      reader = name;
       checkpoint = scn;
       return Promise.resolve();
     },

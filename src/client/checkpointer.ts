@@ -27,6 +27,21 @@ export class Checkpointer {
     return turn;
   }
 
+  /** Puts the checkpoint at `scn`, wherever it was, by a write that stores more than that. @throws what the write throws */
+  begin(scn: number, write: () => Promise<void>): Promise<void> {
+    const turn = this.#begin(scn, write, this.#tail);
+    this.#tail = turn.catch(() => {});
+    return turn;
+  }
+
+  // oxlint-disable-next-line max-params -- as `#save`, and its write
+  async #begin(scn: number, write: () => Promise<void>, before: Promise<void>): Promise<void> {
+    await before;
+    await write();
+    this.#saved = scn;
+    this.#wanted = scn;
+  }
+
   async #save(scn: number, before: Promise<void>): Promise<void> {
     await before;
     if (scn <= this.#saved) return;

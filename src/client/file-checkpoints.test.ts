@@ -28,6 +28,19 @@ test('what was saved is loaded by the next process, and no other file is left be
   expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ stream: 'shop', scn: 1_763_000_000_000_123 });
 });
 
+test('a name is stored with the place that it begins at, and stays when the checkpoint moves', async () => {
+  const store = fileCheckpoints(path);
+  expect(await store.loadName()).toBeNull();
+  store.bind(SHOP);
+  await store.begin('one', 5);
+  await store.save(6);
+  const next = fileCheckpoints(path);
+  expect([await next.load(), await next.loadName()]).toEqual([6, 'one']);
+  await next.save(7);
+  await next.begin('two', 3);
+  expect([await fileCheckpoints(path).load(), await fileCheckpoints(path).loadName()]).toEqual([3, 'two']);
+});
+
 test('half a write that a crash left behind is not looked at', async () => {
   const store = fileCheckpoints(path);
   store.bind(SHOP);
@@ -37,7 +50,8 @@ test('half a write that a crash left behind is not looked at', async () => {
 });
 
 test('a file that is damaged, or no checkpoint, is refused by name', async () => {
-  for (const text of ['', '{"scn":', '[]', 'null', '{"tidings":"checkpoint","stream":"shop","created":1,"scn":"5"}']) {
+  const odd = '{"tidings":"checkpoint","stream":"shop","created":1,"scn":5,"reader":1}';
+  for (const text of ['', '{"scn":', '[]', 'null', odd, odd.replace('5,"reader":1', '"5"')]) {
     await writeFile(path, text);
     await expect(fileCheckpoints(path).load()).rejects.toMatchObject({
       code: 'CHECKPOINT_INVALID',

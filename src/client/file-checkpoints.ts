@@ -1,10 +1,12 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { NamedCheckpointStore } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { BoundCheckpointStore, StreamName } from './checkpoint-stores.ts';
 
 /**
- * A plain reader's checkpoint in a file, as one line of JSON: `{"tidings":"checkpoint","stream":…,"created":…,"scn":…}`.
+ * A plain reader's checkpoint in a file, as one line of JSON: `{"tidings":"checkpoint","stream":…,"created":…,"scn":…}`, and with a `reader` once it
+ * has a name.
  *
  * The file is replaced, never changed: written beside it (`path` and `.new`), synced, renamed, and the directory synced, so that there
  * is always a whole one, and a saved checkpoint outlives a power failure. One reader per file. The directory must exist.
@@ -12,13 +14,15 @@ import type { BoundCheckpointStore, StreamName } from './checkpoint-stores.ts';
  * `load` throws CHECKPOINT_INVALID for a file that is damaged or no checkpoint; reading throws it for the checkpoint of another stream,
  * and SCN_UNKNOWN for one of a stream that was replaced under the same name.
  */
-export function fileCheckpoints(path: string): BoundCheckpointStore {
+export function fileCheckpoints(path: string): BoundCheckpointStore & NamedCheckpointStore {
   return new FileCheckpoints(path);
 }
 
-class FileCheckpoints implements BoundCheckpointStore {
+class FileCheckpoints implements BoundCheckpointStore, NamedCheckpointStore {
   readonly #path: string;
   #name: StreamName | null = null;
+  /** The reader's own name. */
+  #reader: string | null = null;
 
   constructor(path: string) {
     this.#path = path;
@@ -32,9 +36,15 @@ class FileCheckpoints implements BoundCheckpointStore {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw unusable(this.#path, 'cannot be read', error);
     }
-    const { stream, createdMs, scn } = parseCheckpoint(text, this.#path);
+    const { stream, createdMs, scn, reader } = parseCheckpoint(text, this.#path);
     this.#name = { stream, createdMs };
+    this.#reader = reader;
     return scn;
+  }
+
+  async loadName(): Promise<string | null> {
+    await this.load();
+    return this.#reader;
   }
 
   bind(name: StreamName): void {
@@ -59,10 +69,20 @@ class FileCheckpoints implements BoundCheckpointStore {
     this.#name = name;
   }
 
-  async save(scn: number): Promise<void> {
+  async begin(name: string, scn: number): Promise<void> {
+    await this.#write(scn, name);
+    this.#reader = name;
+  }
+
+  save(scn: number): Promise<void> {
+    return this.#write(scn, this.#reader);
+  }
+
+  async #write(scn: number, reader: string | null): Promise<void> {
     if (this.#name === null) throw new Error('a checkpoint cannot be saved before it is known of which stream it is');
     const { stream, createdMs } = this.#name;
-    const text = `${JSON.stringify({ tidings: 'checkpoint', stream, created: createdMs, scn })}\n`;
+    const named = reader === null ? {} : { reader };
+    const text = `${JSON.stringify({ tidings: 'checkpoint', stream, created: createdMs, scn, ...named })}\n`;
     const fresh = `${this.#path}.new`;
     try {
       const file = await open(fresh, 'w', 0o644);
@@ -94,18 +114,25 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-function parseCheckpoint(text: string, path: string): StreamName & { readonly scn: number } {
+function parseCheckpoint(
+  text: string,
+  path: string,
+): StreamName & { readonly scn: number; readonly reader: string | null } {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
     throw unusable(path, 'is damaged', error);
   }
-  const { tidings, stream, created, scn } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const { tidings, stream, created, scn, reader = null } = (value ?? {}) as Readonly<Record<string, unknown>>;
   const wellFormed =
-    tidings === 'checkpoint' && typeof stream === 'string' && typeof created === 'number' && Number.isSafeInteger(scn);
+    tidings === 'checkpoint' &&
+    typeof stream === 'string' &&
+    typeof created === 'number' &&
+    Number.isSafeInteger(scn) &&
+    (reader === null || typeof reader === 'string');
   if (!wellFormed) throw unusable(path, 'holds what is no checkpoint', undefined);
-  return { stream, createdMs: created, scn: scn as number };
+  return { stream, createdMs: created, scn: scn as number, reader };
 }
 
 function unusable(path: string, what: string, cause: unknown): TidingsError {

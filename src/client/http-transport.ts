@@ -4,11 +4,13 @@ import type { Assignment, CommitRequest, CommitResult, Heartbeat } from '../core
 import { HttpFrameReader } from './http-frame-reader.ts';
 import type { HttpRequests } from './http-requests.ts';
 import type {
+  BootstrapRequest,
   FilterRequest,
   FrameChunk,
   FrameReader,
   JoinOptions,
   MemberName,
+  ReaderStart,
   ReadRequest,
   Transport,
 } from './transport.ts';
@@ -37,8 +39,24 @@ export class HttpTransport implements Transport {
     const query = filterQuery(request);
     query.append('from', startText(request.from));
     if (request.partitions !== undefined) query.append('partitions', request.partitions.join(','));
+    if (request.reader !== undefined) query.append('reader', request.reader);
     if (request.follow) query.append('follow', 'true');
     return this.#open(`${this.#path}/changes?${query.toString()}`, signal);
+  }
+
+  async bootstrap(reader: string, request: BootstrapRequest, signal?: AbortSignal): Promise<ReaderStart> {
+    const { requests, stream } = this.#options;
+    const answer = await requests.json('PUT', this.#readerPath(reader), request, signal);
+    const { created, after, snapshot } = (answer ?? {}) as Readonly<Record<string, unknown>>;
+    const createdMs = typeof created === 'string' ? Date.parse(created) : Number.NaN;
+    if (Number.isNaN(createdMs) || typeof after !== 'number' || typeof snapshot !== 'number') {
+      throw unexpected('place to begin at');
+    }
+    return { stream, createdMs, after, snapshot };
+  }
+
+  async dismiss(reader: string, signal?: AbortSignal): Promise<void> {
+    await this.#options.requests.json('DELETE', this.#readerPath(reader), undefined, signal);
   }
 
   readAsMember(member: MemberName, request: FilterRequest, signal: AbortSignal): Promise<FrameReader> {
@@ -78,6 +96,10 @@ export class HttpTransport implements Transport {
     const { requests, idleTimeoutMs, verify } = this.#options;
     const body = await requests.open(path, BATCHES, signal);
     return new HttpFrameReader({ body, name: requests.name, idleTimeoutMs, verify });
+  }
+
+  #readerPath(reader: string): string {
+    return `${this.#path}/readers/${encodeURIComponent(reader)}`;
   }
 
   #memberPath({ group, member }: MemberName): string {

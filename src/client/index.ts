@@ -3,6 +3,7 @@ export type {
   CheckpointStore,
   CommitOutcome,
   ConsumerBatch,
+  NamedCheckpointStore,
   StartAt,
   StreamChange,
   StreamEntry,

@@ -11,6 +11,7 @@ import { type ConsumerEngine, type ConsumerTiming, JOIN_BYTES } from './consumer
 import { isBound, memoryCheckpoints } from './checkpoint-stores.ts';
 import { filterOf } from './filter-options.ts';
 import { Gathering } from './gathering.ts';
+import { ReaderBootstrap } from './reader-bootstrap.ts';
 import { frameError, Reading } from './reading.ts';
 import { StreamBatch } from './stream-batch.ts';
 import { StreamIdentity } from './stream-identity.ts';
@@ -24,6 +25,7 @@ const NOTHING_FENCED: CommitOutcome = { fenced: [] };
  * - A lost connection is resumed behind the last change that was handed over, so that nothing comes twice while the process lives.
  * - The checkpoint moves to transaction ends only (I2), by `commit` only; or past what the filter left out, when all that was handed
  *   over has been committed.
+ * - With `bootstrap`, a beginning puts it behind what is there, and the rows come from there on.
  */
 export class PlainConsumer<R> implements ConsumerEngine<R> {
   readonly #transport: Transport;
@@ -31,6 +33,7 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
   readonly #store: CheckpointStore;
   readonly #log: Logger;
   readonly #reading: Reading;
+  readonly #bootstrap: ReaderBootstrap;
   readonly #shapes: ShapeRegistry;
   readonly #identity = new StreamIdentity();
   #checkpointer: Checkpointer | null = null;
@@ -62,9 +65,11 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     this.#options = options;
     this.#store = options.checkpoints ?? memoryCheckpoints();
     this.#log = options.log ?? silentLogger;
+    this.#bootstrap = new ReaderBootstrap({ transport, store: this.#store, options, log: this.#log });
     this.#shapes = new ShapeRegistry({ json: options.json ?? 'parsed' });
     this.#reading = new Reading({
       open: (signal) => this.#read(signal),
+      cures: (error) => this.#bootstrap.cures(error),
       follow: options.untilEnd !== true,
       log: options.log,
       ...timing,
@@ -109,10 +114,13 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     this.#closed = true;
     this.#reading.close();
     await this.#checkpointer?.settled();
+    // Its name goes with its store: nobody can go on under it.
+    if (this.#options.checkpoints === undefined) await this.#bootstrap.dismiss();
   }
 
   async #begin(): Promise<void> {
     const checkpoint = await this.#store.load();
+    await this.#bootstrap.load(checkpoint);
     this.#checkpointer = new Checkpointer(this.#store, checkpoint);
     this.#start = checkpoint ?? this.#options.from ?? 'latest';
     if (typeof this.#start === 'number') {
@@ -121,11 +129,33 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     }
   }
 
-  #read(signal: AbortSignal): Promise<FrameReader> {
-    return this.#transport.read(
-      { ...filterOf(this.#options), from: this.#position ?? this.#start, follow: this.#options.untilEnd !== true },
-      signal,
-    );
+  async #read(signal: AbortSignal): Promise<FrameReader> {
+    if (this.#bootstrap.isDue) await this.#beginAnew(signal);
+    const { name } = this.#bootstrap;
+    try {
+      return await this.#transport.read(
+        {
+          ...filterOf(this.#options),
+          from: this.#position ?? this.#start,
+          ...(name === null ? {} : { reader: name }),
+          follow: this.#options.untilEnd !== true,
+        },
+        signal,
+      );
+    } catch (error) {
+      // The next attempt begins with it.
+      if (this.#bootstrap.cures(error)) this.#bootstrap.plan({ truncate: true });
+      throw error;
+    }
+  }
+
+  /** Whatever was dealt with so far, and is perhaps not committed: each table begins anew behind this place. */
+  async #beginAnew(signal: AbortSignal): Promise<void> {
+    const after = await this.#bootstrap.begin(this.#checkpointer as Checkpointer, signal);
+    this.#position = after;
+    this.#safe = after;
+    this.#open = false;
+    this.#sourcePosition = undefined;
   }
 
   /** What of the chunk at hand is for the consumer; null when there is nothing more in it. */

@@ -11,6 +11,8 @@ import type { FrameChunk, FrameReader } from './transport.ts';
 export interface ReadingOptions {
   /** Opens a reading behind the last change that was handed over. */
   readonly open: (signal: AbortSignal) => Promise<FrameReader>;
+  /** Whether `open` is called again for a failure that waiting cannot cure. @default for none */
+  readonly cures?: (error: unknown) => boolean;
   /** False: the relay ends the answer when everything was read. */
   readonly follow: boolean;
   readonly log?: Logger | undefined;
@@ -191,7 +193,7 @@ export class Reading {
     if (isTidingsError(error) && DAMAGE.has(error.code)) {
       this.#damages++;
       if (this.#damages >= DAMAGES_MAX) throw error;
-    } else if (!isTransient(error)) throw error;
+    } else if (!isTransient(error) && this.#options.cures?.(error) !== true) throw error;
     const delayMs = this.#backoff.nextDelayMs();
     this.#log[this.#backoff.atCeiling ? 'warn' : 'info'](
       { error, failures: this.#backoff.failures, delayMs },

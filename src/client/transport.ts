@@ -13,6 +13,15 @@ export interface Transport {
    * @throws TidingsError SCN_PURGED, SCN_UNKNOWN, STREAM_UNKNOWN, CONFIG_INVALID (a filter that cannot be), CONNECTION_LOST, UNAUTHORIZED
    */
   read(request: ReadRequest, signal: AbortSignal): Promise<FrameReader>;
+  /**
+   * Has the rows that exist read for one reader alone: whoever reads under its name gets them. Asked again under the same name it answers the same and
+   * begins nothing anew. Durable when it resolves.
+   *
+   * @throws TidingsError SNAPSHOT_UNSUPPORTED, SNAPSHOT_INVALID, CONFIG_INVALID or REQUEST_INVALID for a pattern, and as `read`
+   */
+  bootstrap(reader: string, request: BootstrapRequest, signal?: AbortSignal): Promise<ReaderStart>;
+  /** Nobody will read under this name any more: what is still to be read for it is left. Does not fail when there is nothing. */
+  dismiss(reader: string, signal?: AbortSignal): Promise<void>;
   /** Changes of the partitions that the member has, as they come and go. @throws as `read`, and GROUP_MEMBER_UNKNOWN */
   readAsMember(member: MemberName, request: FilterRequest, signal: AbortSignal): Promise<FrameReader>;
   /** @throws TidingsError GROUP_INVALID when the group is paused for good or the request does not fit it */
@@ -50,8 +59,28 @@ export interface ReadRequest extends FilterRequest {
   readonly from: StartAt;
   /** Only these slices of the keys. */
   readonly partitions?: readonly number[];
+  /** The name under which rows may have been read for this reader alone. */
+  readonly reader?: string;
   /** Wait for more at the end, instead of ending there. */
   readonly follow: boolean;
+}
+
+export interface BootstrapRequest {
+  /** Patterns: rows of other tables are not read. Left out: all tables of the stream. */
+  readonly tables?: readonly string[];
+  /** Each table begins with a truncate entry: the reader may have rows that are gone. */
+  readonly truncate: boolean;
+}
+
+/** Where a reader begins whose rows are being read. */
+export interface ReaderStart {
+  readonly stream: string;
+  /** When the stream was made, ms since 1970 UTC. */
+  readonly createdMs: number;
+  /** All of its rows lie behind this SCN. */
+  readonly after: number;
+  /** The number of the snapshot that brings them. */
+  readonly snapshot: number;
 }
 
 /** Whole batches and control frames, in the layout of `formats/log/batch-layout.ts`. */

@@ -73,11 +73,16 @@ export interface TransactionInfo {
   readonly serverId: number;
   /** Resuming here yields this transaction again, whole. */
   readonly start: Position;
-  /** Only the consumers of this name get it (`groupAudience`). Left out: everyone does. Such a transaction has no identifier. */
+  /** Only consumers of this name get it (`groupAudience`, `readerAudience`). Left out: everyone does. Such a transaction has no identifier. */
   readonly audience?: string;
 }
 
 /** Rows that were read for a group. */
 export function groupAudience(group: string): string {
   return `group:${group}`;
+}
+
+/** Rows that were read for one reader without a group. */
+export function readerAudience(reader: string): string {
+  return `reader:${reader}`;
 }

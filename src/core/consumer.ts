@@ -9,9 +9,9 @@ import type { TransactionPart } from './source.ts';
 export type StartAt = 'earliest' | 'latest' | number | Date;
 
 /**
- * Whether a group gets the rows that exist already, as upserts with `snapshot` set among the changes. `never`: it begins at `from`. `auto`: when it is
- * new, and when what it would read next is no longer kept (each table then begins with a truncate entry, as rows may have gone meanwhile).
- * `always`: also each time a first member joins.
+ * Whether a group, or a reader without one, gets the rows that exist already, as upserts with `snapshot` set among the changes. `never`: it begins at
+ * `from`. `auto`: when it is new, which for a reader is to have no checkpoint, and when what it would read next is no longer kept (each table then
+ * begins with a truncate entry, as rows may have gone meanwhile). `always`: also each time a first member joins, or the reader starts.
  */
 export type BootstrapMode = 'never' | 'auto' | 'always';
 
@@ -21,6 +21,17 @@ export interface CheckpointStore {
   load(): Promise<number | null>;
   /** Resolves when it is durable. Called one at a time. */
   save(scn: number): Promise<void>;
+}
+
+/**
+ * A store that keeps the reader's name, too: what `bootstrap` needs. The client makes the name, and the relay keeps rows under it that no other reader
+ * gets. One that is lost in the middle of its snapshot leaves the rest of the rows to nobody.
+ */
+export interface NamedCheckpointStore extends CheckpointStore {
+  /** Null when there is none yet. */
+  loadName(): Promise<string | null>;
+  /** Replaces the name and the checkpoint, at once: durable when it resolves, and never one without the other. `save` leaves the name as it is. */
+  begin(name: string, scn: number): Promise<void>;
 }
 
 export interface StreamOptions {
@@ -39,7 +50,10 @@ export interface StreamOptions {
   readonly where?: Readonly<Record<string, string>>;
   /** Where to begin as long as there is no checkpoint; from then on it does nothing. @default latest */
   readonly from?: StartAt;
-  /** Of a group. Where it takes effect, `from` does nothing. @default never */
+  /**
+   * Where it takes effect, `from` does nothing. A reader without a group gets rows of its `tables` only, and its `checkpoints` must be able to keep its
+   * name (NamedCheckpointStore). `untilEnd` does not wait for them. @default never
+   */
   readonly bootstrap?: BootstrapMode;
   /** Of a reader without a group. @default one in memory */
   readonly checkpoints?: CheckpointStore;

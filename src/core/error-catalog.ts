@@ -429,7 +429,7 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'operator',
     cause: 'The changes that reading would begin with are no longer kept.',
     remedy:
-      'Begin at `earliest`, and take a new snapshot if the gap is not acceptable; raise the retention of the stream above the longest time a consumer is away.',
+      "Let the consumer have `bootstrap: 'auto'`, which then begins anew with the rows that exist; or begin at `earliest`, where the gap is acceptable. Raise the retention of the stream above the longest time a consumer is away.",
   },
   SCN_UNKNOWN: {
     retry: 'operator',

@@ -68,7 +68,9 @@ export class ChunkSieve {
     try {
       for (let start = chunk.start; start < chunk.end; start += batchLength(view, start)) {
         const isWhole = batchFirstScn(view, start) > lane.after;
-        if (!isWhole || batchLength(view, start) < SHARED_FROM_BYTES) {
+        // What one of the readers gets and the others do not is nothing to be shared.
+        const isOwn = lane.audience !== null && isAddressed(view, start);
+        if (!isWhole || isOwn || batchLength(view, start) < SHARED_FROM_BYTES) {
           this.#filter.filter(chunk.bytes, view, { start, lane, output });
           continue;
         }
@@ -169,7 +171,11 @@ export class ChunkSieve {
 /** Nothing in it is kept from some readers. */
 function isForEveryone({ start: from, end }: LogChunk, view: DataView): boolean {
   for (let start = from; start < end; start += batchLength(view, start)) {
-    if ((batchFlags(view, start) & FLAG.addressed) !== 0) return false;
+    if (isAddressed(view, start)) return false;
   }
   return true;
+}
+
+function isAddressed(view: DataView, start: number): boolean {
+  return (batchFlags(view, start) & FLAG.addressed) !== 0;
 }

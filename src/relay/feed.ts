@@ -16,6 +16,8 @@ export interface FeedOptions {
   readonly filter: BatchFilter;
   /** Only these slices of the keys; null: all. */
   readonly partitions: readonly number[] | null;
+  /** Of what not everyone gets, what is for consumers of this name. @default none of it */
+  readonly audience?: string | null;
   /** Wait for more at the end, instead of ending there. */
   readonly follow: boolean;
   readonly signal: AbortSignal;
@@ -45,9 +47,9 @@ export class Feed implements FrameReader {
   readonly #shared: SharedReading | null;
   #ended = false;
 
-  constructor({ log, after, filter, partitions, follow, signal, shared = null }: FeedOptions) {
+  constructor({ log, after, filter, partitions, audience = null, follow, signal, shared = null }: FeedOptions) {
     this.#log = log;
-    this.#lane = filter.lane({ after, partitions });
+    this.#lane = filter.lane({ after, partitions, audience });
     this.#shared = shared;
     this.#sieve = new ChunkSieve(log, filter, shared?.outputs);
     this.#reader = log.openReader(after);

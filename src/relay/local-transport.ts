@@ -1,11 +1,14 @@
 import type {
+  BootstrapRequest,
   FilterRequest,
   FrameReader,
   JoinOptions,
   MemberName,
+  ReaderStart,
   ReadRequest,
   Transport,
 } from '../client/transport.ts';
+import { readerAudience } from '../core/change.ts';
 import type { StartAt } from '../core/consumer.ts';
 import type { Assignment, CommitRequest, CommitResult, Heartbeat } from '../core/group.ts';
 import { BatchFilter } from '../formats/log/batch-filter.ts';
@@ -14,6 +17,7 @@ import type { StreamGroupsService } from './groups/stream-groups.ts';
 import type { ChangeLog } from './log/change-log.ts';
 import { MemberFeed } from './member-feed.ts';
 import type { GroupBootstrap } from './snapshots/group-bootstrap.ts';
+import type { ReaderSnapshots } from './snapshots/reader-snapshots.ts';
 import { SharedFilters } from './shared-outputs.ts';
 
 export interface LocalTransportOptions {
@@ -21,6 +25,7 @@ export interface LocalTransportOptions {
   readonly groups: StreamGroupsService;
   readonly seek: (start: StartAt) => Promise<number>;
   readonly bootstrap: GroupBootstrap;
+  readonly readers: ReaderSnapshots;
 }
 
 /** A stream as consumers in the relay's own process reach it, and as the server reaches it for all others. */
@@ -36,14 +41,23 @@ export class LocalTransport implements Transport {
     const { log, seek } = this.#options;
     const filter = this.#filter(request);
     const after = await seek(request.from);
-    const { partitions = null, follow } = request;
+    const { partitions = null, reader, follow } = request;
+    const audience = reader === undefined ? null : readerAudience(reader);
     const shared = filter.passesAll || partitions !== null ? null : this.#shared.join(wishOf(request));
     try {
-      return new Feed({ log, after, filter, partitions, follow, signal, shared });
+      return new Feed({ log, after, filter, partitions, audience, follow, signal, shared });
     } catch (error) {
       shared?.leave();
       throw error;
     }
+  }
+
+  bootstrap(reader: string, request: BootstrapRequest): Promise<ReaderStart> {
+    return this.#options.readers.begin(reader, request);
+  }
+
+  dismiss(reader: string): Promise<void> {
+    return this.#options.readers.dismiss(reader);
   }
 
   readAsMember(member: MemberName, request: FilterRequest, signal: AbortSignal): Promise<FrameReader> {

@@ -11,6 +11,7 @@ import { FileLog } from './log/file-log.ts';
 import type { RelayStream, RetentionOptions, StreamDefinition, StreamStatus } from './relay-api.ts';
 import type { RelayState } from './state/relay-state.ts';
 import { GroupBootstrap } from './snapshots/group-bootstrap.ts';
+import { ReaderSnapshots } from './snapshots/reader-snapshots.ts';
 import { SnapshotService } from './snapshots/stream-snapshots.ts';
 import { StreamRunner } from './stream-runner.ts';
 
@@ -64,6 +65,7 @@ export class RunningStream implements RelayStream {
       groups,
       seek,
       bootstrap: new GroupBootstrap({ log, groups, snapshots }),
+      readers: new ReaderSnapshots(log, snapshots),
     });
     this.#runner = new StreamRunner({
       log,

@@ -22,11 +22,14 @@ class Receiver {
   readonly #shapes = new ShapeRegistry();
   ended = false;
 
-  constructor(harness: LogHarness, { after, shared }: { after: number; shared: SharedReading | null }) {
+  constructor(
+    harness: LogHarness,
+    { after, audience, shared }: { after: number; audience: string | null; shared: SharedReading | null },
+  ) {
     const { log } = harness;
     const filter = new BatchFilter({ ...WISH, partitionCount: log.partitions, shapes: log });
     const signal = new AbortController().signal;
-    this.#feed = new Feed({ log, after, filter, partitions: null, follow: false, signal, shared });
+    this.#feed = new Feed({ log, after, filter, partitions: null, audience, follow: false, signal, shared });
   }
 
   async step(): Promise<void> {
@@ -60,6 +63,13 @@ class Receiver {
   }
 }
 
+/** A transaction that only consumers of this name get; null: everyone. */
+async function handTo(harness: LogHarness, audience: string | null, entries: readonly ScriptedEntry[]): Promise<void> {
+  const part = harness.part(entries, { begins: true, ends: true });
+  const addressed = audience === null ? {} : { id: null, audience };
+  await harness.hand([{ ...part, transaction: { ...part.transaction, ...addressed } }]);
+}
+
 describe('readers with the same filter', () => {
   test('get what each would get alone, wherever they begin and however they take turns', async () => {
     const entry = fc.oneof(
@@ -72,24 +82,32 @@ describe('readers with the same filter', () => {
       }),
       fc.record({ type: fc.constantFrom('schema' as const, 'truncate' as const), table: fc.nat(2) }),
     );
-    const transactions = fc.array(fc.array(entry, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 12 });
-    const starts = fc.array(fc.double({ min: 0, max: 0.99, noNaN: true }), { minLength: 2, maxLength: 4 });
+    const audience = fc.option(fc.constantFrom('reader:a', 'reader:b'), { freq: 2 });
+    const transaction = fc.record({ entries: fc.array(entry, { minLength: 1, maxLength: 4 }), audience });
+    const transactions = fc.array(transaction, { minLength: 1, maxLength: 12 });
+    const start = fc.record({ share: fc.double({ min: 0, max: 0.99, noNaN: true }), audience });
+    const starts = fc.array(start, { minLength: 2, maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(transactions, starts, fc.array(fc.nat(3), { maxLength: 60 }), async (written, places, turns) => {
         await using harness = await LogHarness.open();
-        for (const entries of written) await harness.append(...(entries as ScriptedEntry[]));
+        for (const { entries, audience: of } of written) {
+          await handTo(harness, of, entries);
+        }
         await harness.log.flush();
         const { after, last } = harness.log.visible;
         const filters = new SharedFilters();
-        const begins = places.map((share) => (share < 0.5 ? after : after + Math.floor((last - after) * share)));
-        const together = begins.map((begin) => new Receiver(harness, { after: begin, shared: filters.join('wish') }));
+        const wishes = places.map(({ share, audience: of }) => ({
+          after: share < 0.5 ? after : after + Math.floor((last - after) * share),
+          audience: of,
+        }));
+        const together = wishes.map((wish) => new Receiver(harness, { ...wish, shared: filters.join('wish') }));
         for (const turn of turns) {
           const receiver = together[turn % together.length];
           if (receiver?.ended === false) await receiver.step();
         }
         for (const [i, receiver] of together.entries()) {
           while (!receiver.ended) await receiver.step();
-          const alone = new Receiver(harness, { after: begins[i] ?? 0, shared: null });
+          const alone = new Receiver(harness, { after, audience: null, ...wishes[i], shared: null });
           while (!alone.ended) await alone.step();
           expect(receiver.lines).toEqual(alone.lines);
         }
@@ -97,6 +115,30 @@ describe('readers with the same filter', () => {
       { numRuns: 150 },
     );
   });
+});
+
+test('a reader gets what is for everyone and what is for it, and nothing that is for another', async () => {
+  await using harness = await LogHarness.open();
+  const row = { type: 'rows', table: 0, kind: 'insert', texts: [20_000] } as const;
+  for (const audience of [null, 'reader:a', 'reader:b', 'group:a', 'reader:', 'reader:a', null]) {
+    await handTo(harness, audience, [row, { type: 'truncate', table: 0 }]);
+  }
+  await harness.log.flush();
+  const { after } = harness.log.visible;
+  const filters = new SharedFilters();
+  const receivers = [null, 'reader:a', 'reader:b', 'reader:c'].flatMap((audience) => [
+    { audience, receiver: new Receiver(harness, { after, audience, shared: filters.join('wish') }) },
+    { audience, receiver: new Receiver(harness, { after, audience, shared: null }) },
+  ]);
+  const seen: string[] = [];
+  for (const { audience, receiver } of receivers) {
+    while (!receiver.ended) await receiver.step();
+    const ids = receiver.lines.map((line) => /"id":"?(\d+)/.exec(line)?.[1]).filter((id) => id !== undefined);
+    const truncates = receiver.lines.filter((line) => line.startsWith('truncate')).length;
+    seen.push(`${audience}: ${ids.join()}, ${truncates}`);
+  }
+  const expected = ['null: 1,7, 2', 'reader:a: 1,2,6,7, 4', 'reader:b: 1,3,7, 3', 'reader:c: 1,7, 2'];
+  expect(seen).toEqual(expected.flatMap((line) => [line, line]));
 });
 
 describe('shared outputs', () => {

@@ -1,9 +1,11 @@
 import type {
+  BootstrapRequest,
   FilterRequest,
   FrameChunk,
   FrameReader,
   JoinOptions,
   MemberName,
+  ReaderStart,
   ReadRequest,
   Transport,
 } from '../../src/client/transport.ts';
@@ -298,6 +300,17 @@ export class MemoryStream implements RelayStream, Transport, StreamGroups {
     const reader = new MemoryReader(this, request, { after, signal });
     this.readers.push(reader);
     return reader;
+  }
+
+  bootstrap(reader: string, request: BootstrapRequest): Promise<ReaderStart> {
+    this.#called('bootstrap', reader, request);
+    const { name: stream, createdMs, visible } = this.log;
+    return Promise.resolve({ stream, createdMs, after: visible.last, snapshot: 4 });
+  }
+
+  dismiss(reader: string): Promise<void> {
+    this.#called('dismiss', reader);
+    return Promise.resolve();
   }
 
   readAsMember(member: MemberName, request: FilterRequest, signal: AbortSignal): Promise<FrameReader> {

@@ -1,6 +1,6 @@
 import { Backoff } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
-import { groupAudience } from '../change.ts';
+import { groupAudience, readerAudience } from '../change.ts';
 import { isTidingsError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { isTransient } from '../retry.ts';
@@ -73,7 +73,8 @@ export class SnapshotRun {
   readonly #taken = new Set<string>();
 
   get #audience(): string | null {
-    const { group } = this.#snapshot.spec;
+    const { group, reader } = this.#snapshot.spec;
+    if (reader !== undefined) return readerAudience(reader.name);
     return group === null ? null : groupAudience(group);
   }
 

@@ -26,13 +26,23 @@ export interface SnapshotSpec {
   readonly tables: readonly string[] | null;
   /** Only rows for which this SQL expression is true; null: all. */
   readonly where: string | null;
-  /** Only this group gets its rows; null: everyone. */
+  /** Only this group gets its rows; null: everyone, unless there is a `reader`. */
   readonly group: string | null;
+  /** Only this reader without a group gets its rows. */
+  readonly reader?: SnapshotAddressee;
   /** Consumers are told to empty each table before its first row: rows that vanished while nobody watched go with it. */
   readonly truncate: boolean;
   /** Why it was made. */
   readonly reason: 'request' | 'initial' | 'gap' | 'bootstrap';
   readonly limits: SnapshotLimits;
+}
+
+/** A reader without a group that rows are read for. */
+export interface SnapshotAddressee {
+  /** As it names itself when it reads. */
+  readonly name: string;
+  /** The SCN that it has to read behind: all of the rows lie there. */
+  readonly after: number;
 }
 
 export interface SnapshotFailure {

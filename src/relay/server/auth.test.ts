@@ -48,6 +48,8 @@ describe('roles', () => {
     ['POST', `${MEMBER}/heartbeat`, { epoch: 1, released: [] }, 0, 200],
     ['POST', `${MEMBER}/commit`, commit, 0, 200],
     ['DELETE', MEMBER, undefined, 0, 204],
+    ['PUT', '/v1/streams/shop/readers/r', {}, 0, 200],
+    ['DELETE', '/v1/streams/shop/readers/r', undefined, 0, 204],
     ['POST', '/v1/streams/shop/pause', undefined, 1, 200],
     ['POST', '/v1/streams/shop/resume', undefined, 1, 200],
     ['POST', '/v1/streams/shop/groups/g/pause', undefined, 1, 200],

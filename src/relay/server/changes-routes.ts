@@ -16,7 +16,14 @@ import {
   type RequestedStart,
 } from './parameters.ts';
 import { badRequest } from './problem.ts';
-import { describe, type MemberParams, pathParameters, type RouteContext, type StreamParams } from './routing.ts';
+import {
+  describe,
+  type MemberParams,
+  pathParameters,
+  readerName,
+  type RouteContext,
+  type StreamParams,
+} from './routing.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { streamOf } from './served-relay.ts';
 import { WaitingReader } from './waiting-reader.ts';
@@ -48,6 +55,7 @@ const STREAM_QUERY: JsonSchema = {
     ),
     ...FILTER_PARAMETERS,
     partitions: many('Only these slices of the keys: 0-15,20.'),
+    reader: readerName('The name under which rows are read for this reader alone: 1 to 64 of A-Z, a-z, 0-9, _ and -.'),
     limit: one(`Of lines: the most changes in the response. Default: ${LIMIT_DEFAULT}; with follow, no limit.`),
     wait: one('How long to wait for a first change when there is none, at most 300 s: 30, 30s or 500ms.'),
     follow: one('true: do not end at the end, but wait for more. Events always follow.'),
@@ -156,7 +164,11 @@ async function streamReading(stream: RelayStream, { query, headers }: StreamRequ
   const json = jsonOf(query, format);
   const lastEventId = format === 'sse' ? headers['last-event-id'] : undefined;
   const after = await stream.seek(startOf(query.from, lastEventId));
-  const request = { ...filter, ...(partitions === undefined ? {} : { partitions }) };
+  const request = {
+    ...filter,
+    ...(partitions === undefined ? {} : { partitions }),
+    ...(query.reader === undefined ? {} : { reader: query.reader }),
+  };
   const open = (signal: AbortSignal, from: number, following: boolean): Promise<FrameReader> =>
     stream.transport.read({ ...request, from, follow: following }, signal);
   return {

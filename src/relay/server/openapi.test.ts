@@ -47,6 +47,7 @@ test('the document is OpenAPI 3.1 and has every route of the API', () => {
   expect(operations.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual([
     'delete /v1/streams/{stream}/groups/{group}',
     'delete /v1/streams/{stream}/groups/{group}/members/{member}',
+    'delete /v1/streams/{stream}/readers/{reader}',
     'get /livez',
     'get /metrics',
     'get /readyz',
@@ -72,6 +73,7 @@ test('the document is OpenAPI 3.1 and has every route of the API', () => {
     'post /v1/streams/{stream}/snapshots/{id}/resume',
     'put /v1/streams/{stream}/groups/{group}/checkpoint',
     'put /v1/streams/{stream}/groups/{group}/members/{member}',
+    'put /v1/streams/{stream}/readers/{reader}',
   ]);
 });
 

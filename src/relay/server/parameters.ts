@@ -8,6 +8,7 @@ export interface ChangesQuery {
   readonly from?: string;
   readonly tables?: readonly string[];
   readonly partitions?: readonly string[];
+  readonly reader?: string;
   readonly ops?: readonly string[];
   readonly columns?: readonly string[];
   readonly where?: readonly string[];

@@ -219,7 +219,7 @@ describe('what is refused', () => {
 
   test('the names that are allowed are told', async () => {
     const { hint } = await problem(server.get('/v1/streams/shop/changes?form=1'));
-    expect(hint).toContain('from, tables, ops, columns, where, partitions, limit, wait, follow, json');
+    expect(hint).toContain('from, tables, ops, columns, where, partitions, reader, limit, wait, follow, json');
   });
 
   test('what there is not is 404, what is no longer kept 410, what is not there yet 409', async () => {

@@ -16,6 +16,7 @@ import { ServerMetrics } from './metrics.ts';
 import { openApiOptions } from './openapi.ts';
 import { OpenResponses } from './open-responses.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
+import { addReaderRoutes } from './reader-routes.ts';
 import { SCHEMAS } from './schemas.ts';
 import type { ServedRelay } from './served-relay.ts';
 import { addSnapshotRoutes } from './snapshot-routes.ts';
@@ -96,6 +97,7 @@ class HttpRelayServer implements RelayServer {
     addGroupRoutes(this.#context);
     addMemberRoutes(this.#context);
     addSnapshotRoutes(this.#context);
+    addReaderRoutes(this.#context);
     addChangesRoutes(this.#context, { stuckAfterMs, heartbeatMs, responses: this.#responses });
     await app.ready();
   }

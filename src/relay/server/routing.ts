@@ -128,14 +128,20 @@ function name(description: string): JsonSchema {
   return { type: 'string', minLength: 1, maxLength: NAME_MAX, description };
 }
 
+/** Names are made at random: 64 characters are more than enough. */
+export function readerName(description: string): JsonSchema {
+  return { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$', description };
+}
+
 const PATH_NAMES: Readonly<Record<string, JsonSchema>> = {
   stream: name('Name of the stream.'),
   group: name('Name of the group.'),
   member: name('Name of the member, unique within its group.'),
+  reader: readerName('Name of the reader, unique within the stream: 1 to 64 of A-Z, a-z, 0-9, _ and -.'),
   id: { type: 'string', pattern: String.raw`^[1-9]\d{0,14}$`, description: 'Number of the snapshot.' },
 };
 
-export function pathParameters(...names: readonly ('stream' | 'group' | 'member' | 'id')[]): JsonSchema {
+export function pathParameters(...names: readonly ('stream' | 'group' | 'member' | 'reader' | 'id')[]): JsonSchema {
   return {
     type: 'object',
     properties: Object.fromEntries(names.map((each) => [each, PATH_NAMES[each] ?? {}])),
@@ -148,6 +154,9 @@ export interface StreamParams {
 }
 export interface GroupParams extends StreamParams {
   readonly group: string;
+}
+export interface ReaderParams extends StreamParams {
+  readonly reader: string;
 }
 export interface SnapshotParams extends StreamParams {
   /** Digits, as many as a number holds exactly. */

@@ -12,6 +12,7 @@ import {
   time,
   timeOrNull,
 } from './json-schema.ts';
+import { READER_SCHEMAS } from './reader-schemas.ts';
 import { SNAPSHOT_SCHEMAS } from './snapshot-schemas.ts';
 
 const SCN_MAX = Number.MAX_SAFE_INTEGER;
@@ -200,6 +201,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     fenced: partitions("Partitions whose checkpoint was not moved, as they are not this member's any more."),
   }),
   ...SNAPSHOT_SCHEMAS,
+  ...READER_SCHEMAS,
   Liveness: object({ version: text('The version of the relay.') }),
   Readiness: object({
     ready: { type: 'boolean' },

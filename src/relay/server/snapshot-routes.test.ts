@@ -68,6 +68,7 @@ describe('reading', () => {
         patterns: ['shop.*'],
         where: 'id > 5',
         group: null,
+        reader: null,
         truncate: false,
         limits: { parallel: 4, rowsPerSecond: null, threadsRunning: null, hours: '22:00-05:30' },
         created: '2026-11-20T09:00:00.000Z',

@@ -127,7 +127,8 @@ function checkStart({ tables = [], where, truncate = false, limits = {} }: Start
   }
 }
 
-function checkPattern(text: string, field: string): void {
+/** @throws TidingsError REQUEST_INVALID naming the field */
+export function checkPattern(text: string, field: string): void {
   try {
     parseTablePattern(text, { database: null });
   } catch (error) {
@@ -157,6 +158,7 @@ function snapshotSummary(status: SnapshotStatus): object {
     patterns: spec.tables,
     where: spec.where,
     group: spec.group,
+    reader: spec.reader?.name ?? null,
     truncate: spec.truncate,
     limits: { parallel, rowsPerSecond: rate, threadsRunning, hours },
     created: isoMs(createdMs),

@@ -24,7 +24,7 @@ const SNAPSHOT: Readonly<Record<string, JsonSchema>> = {
     type: 'string',
     enum: ['request', 'initial', 'gap', 'bootstrap'],
     description:
-      'Why it was made: somebody asked for it, a table is new to the stream, a gap is made good, a group begins.',
+      'Why it was made: somebody asked for it, a table is new to the stream, a gap is made good, a group or a reader begins.',
   },
   patterns: {
     type: ['array', 'null'],
@@ -32,7 +32,8 @@ const SNAPSHOT: Readonly<Record<string, JsonSchema>> = {
     description: 'The tables that were asked for; null: all of the stream.',
   },
   where: textOrNull('Only rows for which this is true; null: all.'),
-  group: textOrNull('Only this group gets its rows; null: everyone.'),
+  group: textOrNull('Only this group gets its rows; null: everyone, unless there is a reader.'),
+  reader: textOrNull('Only the reader of this name gets its rows.'),
   truncate: { type: 'boolean', description: 'Whether consumers empty each table before its first row.' },
   limits: ref('SnapshotLimits'),
   created: time('When it was asked for.'),

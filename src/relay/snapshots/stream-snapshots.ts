@@ -146,6 +146,41 @@ export class SnapshotService implements StreamSnapshots {
     await this.resume(id);
   }
 
+  /**
+   * All rows for one reader without a group, or those of its tables. It is to read behind `after`, which is before the first of them. Asked again under
+   * the same name it is the same snapshot.
+   */
+  async bootstrapReader(
+    name: string,
+    { tables = null, truncate }: { tables?: readonly string[] | null; truncate: boolean },
+  ): Promise<{ readonly id: number; readonly after: number }> {
+    const found = this.#ofReader(name);
+    if (found?.state === 'cancelled') {
+      const { stream } = this.#options;
+      throw new TidingsError('SNAPSHOT_INVALID', `the snapshot for reader ${name} was cancelled`, {
+        hint: 'Begin under another name.',
+        details: { stream, snapshot: found.id },
+      });
+    }
+    if (found?.spec.reader !== undefined) return { id: found.id, after: found.spec.reader.after };
+    for (const text of tables ?? []) parseTablePattern(text, { database: null });
+    if (this.#canRead === false) throw this.#unsupported();
+    this.#checkRoom();
+    const { last: after } = this.#options.log.visible;
+    const { id } = await this.#add({ ...this.#specOf('bootstrap'), tables, truncate, reader: { name, after } });
+    return { id, after };
+  }
+
+  /** Ends what is read for it, if that is not over. */
+  async cancelOfReader(name: string): Promise<void> {
+    const found = this.#ofReader(name);
+    if (found !== undefined && !isOver(found)) await this.cancel(found.id);
+  }
+
+  #ofReader(name: string): Snapshot | undefined {
+    return [...this.#snapshots.values()].find(({ spec }) => spec.reader?.name === name);
+  }
+
   #planned(group: string): Snapshot | undefined {
     return [...this.#snapshots.values()].find(
       ({ state, spec, parts }) =>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { RunningRelayOptions } from '../../support/relay/running-relay.ts';
 import { RunningRelay } from '../../support/relay/running-relay.ts';
+import { insert, makeShop, over, selected, shop } from '../../support/relay/shop.ts';
 import { TableCopy } from '../../support/relay/table-copy.ts';
 import { TemporaryDirectory } from '../../support/relay/temporary-directory.ts';
 import { describeServers } from '../../support/servers/describe-server.ts';
@@ -8,42 +8,6 @@ import type { TestServer } from '../../support/servers/test-server.ts';
 
 const PATIENTLY = { timeout: 20_000 };
 const MINUTE = { timeout: 60_000 };
-
-function shop(server: TestServer, directory: string, changes: object = {}): RunningRelayOptions {
-  const stream = { source: { url: server.url, tables: ['shop.*'] }, log: { segmentBytes: 256 * 1024 }, ...changes };
-  return { directory, streams: { shop: stream } };
-}
-
-async function makeShop(server: TestServer, rows: number): Promise<void> {
-  await server.query(`DROP DATABASE IF EXISTS shop; CREATE DATABASE shop;
-    CREATE TABLE shop.orders (id INT PRIMARY KEY, v INT NOT NULL, pad VARCHAR(100) NOT NULL);
-    CREATE TABLE shop.lines (id VARCHAR(20) PRIMARY KEY, v INT NOT NULL)`);
-  await insert(
-    server,
-    'orders',
-    Array.from({ length: rows }, (_, i) => `(${i}, ${i}, REPEAT('x', 50))`),
-  );
-  await insert(
-    server,
-    'lines',
-    Array.from({ length: rows }, (_, i) => `('line ${i}', ${i})`),
-  );
-}
-
-async function insert(server: TestServer, table: string, values: readonly string[]): Promise<void> {
-  await server.query(`INSERT INTO shop.${table} VALUES ${values.join()}`);
-}
-
-/** What SELECT shows, as `TableCopy` has it. */
-async function selected(server: TestServer, tables: readonly string[] = ['orders', 'lines']): Promise<string[]> {
-  const lines: string[] = [];
-  for (const table of tables) {
-    for (const { id, ...rest } of await server.query(`SELECT * FROM shop.${table}`)) {
-      lines.push(`${table} ${String(id)}: ${Object.values(rest).map(String).join(' ')}`);
-    }
-  }
-  return lines.toSorted();
-}
 
 /** Only the present binlog file is left. One that somebody still reads is not purged: the former connection may take a moment to end. */
 async function purge(server: TestServer): Promise<void> {
@@ -54,12 +18,6 @@ async function purge(server: TestServer): Promise<void> {
     return (await server.query('SHOW BINARY LOGS')).length;
   };
   await expect.poll(left, PATIENTLY).toBe(1);
-}
-
-async function over(relay: RunningRelay, id = 1): Promise<void> {
-  const state = (): string | undefined => relay.stream('shop').snapshots.get(id)?.state;
-  await expect.poll(state, PATIENTLY).toMatch(/^(done|failed)$/);
-  expect(relay.stream('shop').snapshots.get(id)).toMatchObject({ state: 'done', error: null });
 }
 
 describeServers(['mariadb', 'mysql'], 'a relay that reads the rows that exist', (server) => {

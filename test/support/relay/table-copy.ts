@@ -4,7 +4,7 @@ import type { StreamEntry, StreamOptions } from '../../../src/core/consumer.ts';
 /** What a consumer of a stream makes of it: the rows of each table by key, as `serial v<version>` or whatever `textOf` says. */
 export class TableCopy implements AsyncDisposable {
   /** By `table key`. */
-  readonly rows: Map<string, string> = new Map();
+  readonly rows: Map<string, string>;
   /** By table: rows that a snapshot brought, and truncate entries. */
   readonly snapshotRows: Map<string, number> = new Map();
   readonly truncated: string[] = [];
@@ -13,7 +13,9 @@ export class TableCopy implements AsyncDisposable {
   readonly finished: Promise<void>;
   readonly #client: ReturnType<typeof connect>;
 
-  constructor(url: string, stream: string, options: StreamOptions = {}) {
+  /** @param options with `former`, the copy is what that one is, and goes on from there */
+  constructor(url: string, stream: string, { former, ...options }: StreamOptions & { former?: TableCopy } = {}) {
+    this.rows = new Map(former?.rows);
     this.#client = connect(url, { reconnect: { delayMinMs: 1, delayMaxMs: 50 } });
     this.finished = this.#read(stream, { from: 'earliest', ...options });
     this.finished.catch(() => undefined);
@@ -39,7 +41,7 @@ export class TableCopy implements AsyncDisposable {
   async #read(stream: string, options: StreamOptions): Promise<void> {
     for await (const batch of this.#client.stream(stream, options)) {
       for (const entry of batch.entries) this.#take(entry);
-      if (options.group !== undefined) await batch.commit();
+      if (options.group !== undefined || options.checkpoints !== undefined) await batch.commit();
     }
   }
 

@@ -17,6 +17,8 @@ export type Fault =
   | { readonly kind: 'cut'; readonly afterBytes: number }
   | { readonly kind: 'stall'; readonly afterBytes: number }
   | { readonly kind: 'flip'; readonly atByte: number }
+  /** It begins, and ends with an error frame. */
+  | { readonly kind: 'fail'; readonly code: string }
   | { readonly kind: 'answer'; readonly status: number; readonly type: string; readonly body: string };
 
 /**
@@ -27,6 +29,10 @@ export class RawRelay {
   readonly batches: StoredStates[] = [];
   /** Taken from the front, one for each reading; without any more all goes well. */
   readonly faults: Fault[] = [];
+  /** As `faults`, one for each time that a reader begins or is dismissed. */
+  readonly readerFaults: (Fault & { readonly kind: 'answer' })[] = [];
+  /** Readers that begin, with what they want, and that are dismissed: `PUT name {"truncate":false}`. */
+  readonly readerCalls: string[] = [];
   /** The queries of the readings. */
   readonly readings: URLSearchParams[] = [];
   readonly headers: IncomingMessage['headers'][] = [];
@@ -104,6 +110,11 @@ export class RawRelay {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '', 'http://relay');
     this.headers.push(request.headers);
+    const [, reader] = /\/readers\/([^/]+)$/.exec(url.pathname) ?? [];
+    if (reader !== undefined) {
+      void this.#answerReader(reader, request, response);
+      return;
+    }
     if (!url.pathname.endsWith('/changes')) {
       response.writeHead(200, { 'content-type': 'application/json' }).end('[]');
       return;
@@ -116,7 +127,29 @@ export class RawRelay {
     }
     response.writeHead(200, { 'content-type': 'application/vnd.tidings.batches' });
     response.flushHeaders();
+    if (fault?.kind === 'fail') {
+      const failure = encodeControl({ kind: 'error', code: fault.code, message: 'the relay says so', hint: '' });
+      response.write(Buffer.concat([this.#hello(), failure]), () => response.destroy());
+      return;
+    }
     void this.#send(url.searchParams, new FaultyBody(response, fault, this.pieceBytes));
+  }
+
+  async #answerReader(reader: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = '';
+    for await (const piece of request.setEncoding('utf8')) body += String(piece);
+    this.readerCalls.push(`${request.method} ${reader} ${body}`.trim());
+    const fault = this.readerFaults.shift();
+    if (fault !== undefined) {
+      response.writeHead(fault.status, { 'content-type': fault.type }).end(fault.body);
+      return;
+    }
+    if (request.method === 'DELETE') {
+      response.writeHead(204).end();
+      return;
+    }
+    const start = { created: new Date(this.createdMs).toISOString(), after: this.last, snapshot: 1 };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(start));
   }
 
   async #send(query: URLSearchParams, body: FaultyBody): Promise<void> {

@@ -80,7 +80,9 @@ export class ScriptedGroup {
 
   transport(): Transport {
     return {
-      read: () => Promise.reject(new Error('there are only members here')),
+      read: onlyMembers,
+      bootstrap: onlyMembers,
+      dismiss: onlyMembers,
       readAsMember: (member, request, signal) => this.#request(() => this.#open(member, request, signal)),
       join: (member, options) => this.#request(() => this.#join(member, options)),
       heartbeat: (member, beat) => this.#request(() => this.#heartbeat(member, beat)),
@@ -388,6 +390,10 @@ class MemberReader implements FrameReader {
     this.#waiter?.();
     this.#waiter = null;
   }
+}
+
+function onlyMembers(): Promise<never> {
+  return Promise.reject(new Error('there are only members here'));
 }
 
 function lost(): TidingsError {
