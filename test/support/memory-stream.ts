@@ -329,8 +329,8 @@ export class MemoryStream implements RelayStream, Transport, StreamGroups {
     return Promise.resolve({ fenced: this.fenced });
   }
 
-  leave(member: MemberName): Promise<void> {
-    this.#called('leave', member);
+  leave(member: MemberName, epoch: number): Promise<void> {
+    this.#called('leave', member, epoch);
     return Promise.resolve();
   }
 

@@ -120,11 +120,11 @@ export class StreamGroupsService implements StreamGroups {
     return { fenced: verdict.fenced };
   }
 
-  /** Gives all partitions back. Does not fail when the member is out already. */
+  /** Gives all partitions back. Changes nothing when the member is out already, or another process has joined under its name. */
   // oxlint-disable-next-line require-await -- what it throws is the promise's
-  async leave({ group: name, member }: MemberName): Promise<void> {
+  async leave({ group: name, member }: MemberName, epoch: number): Promise<void> {
     const group = this.#groups.get(name);
-    if (group?.state.leave(member) === true) this.#rebalancer.settle(group);
+    if (group?.state.leave(member, epoch) === true) this.#rebalancer.settle(group);
   }
 
   /** Null when the member is out. */

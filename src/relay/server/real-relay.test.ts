@@ -189,6 +189,32 @@ test("a group's lag goes down to nothing when its member commits", async () => {
   expect(page).toMatch(/tidings_group_commits_total\{stream="shop",group="g"\} [1-9]/);
 });
 
+test('a member whose name another process has taken ends without taking anything from it', async () => {
+  insert(1, 2, 3);
+  await visible(3);
+  const options = { group: 'g', member: 'm', from: 'earliest' } as const;
+  interface Shown {
+    readonly epoch: number;
+    readonly members: readonly { readonly member: string; readonly partitions: readonly number[] }[];
+  }
+  const shown = async (): Promise<Shown> => {
+    const answer = (await (await fetch(`${url}/v1/streams/shop/groups/g`)).json()) as Shown;
+    const members = answer.members.map(({ member, partitions }) => ({ member, partitions }));
+    return { epoch: answer.epoch, members };
+  };
+  await using client = connect(url);
+  const former = client.stream('shop', options)[Symbol.asyncIterator]();
+  await former.next();
+  const successor = client.stream('shop', options)[Symbol.asyncIterator]();
+  await successor.next();
+  const before = await shown();
+  expect(before.members).toEqual([{ member: 'm', partitions: [0, 1, 2, 3, 4, 5, 6, 7] }]);
+  await former.return?.();
+  expect(await shown()).toEqual(before);
+  await successor.return?.();
+  expect((await shown()).members).toEqual([]);
+});
+
 test('events resume behind the last one that came', async () => {
   insert(1, 2);
   await visible(2);

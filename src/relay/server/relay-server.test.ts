@@ -146,7 +146,7 @@ describe('members', () => {
     await server.send('POST', `${MEMBER}/heartbeat`, { epoch: 3, released: [5] });
     const commit = { epoch: 3, checkpoints: [{ partitions: [2, 7], scn: 1003 }] };
     expect(await (await server.send('POST', `${MEMBER}/commit`, commit)).json()).toEqual({ fenced: [7] });
-    expect((await server.send('DELETE', MEMBER)).status).toBe(204);
+    expect((await server.send('DELETE', `${MEMBER}?epoch=3`)).status).toBe(204);
     const member = { group: 'search', member: 'm 1' };
     expect(shop.calls).toEqual([
       { name: 'join', args: [member, { from: 'earliest', sessionTimeoutMs: 5000 }] },
@@ -155,7 +155,7 @@ describe('members', () => {
       { name: 'join', args: [member, { from: 1000 }] },
       { name: 'heartbeat', args: [member, { epoch: 3, released: [5] }] },
       { name: 'commit', args: [member, commit] },
-      { name: 'leave', args: [member] },
+      { name: 'leave', args: [member, 3] },
     ]);
   });
 });
@@ -192,6 +192,7 @@ describe('what is refused', () => {
     ['a field that there is not', 'PUT', MEMBER, { form: 1 }, 'form'],
     ['a field of the wrong type', 'PUT', MEMBER, { sessionTimeoutMs: '5' }, 'sessionTimeoutMs'],
     ['a field that is missing', 'POST', `${MEMBER}/heartbeat`, { epoch: 1 }, 'released'],
+    ['nothing that says which process leaves', 'DELETE', MEMBER, undefined, 'epoch'],
     [
       'a wrong value inside',
       'POST',
