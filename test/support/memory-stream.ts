@@ -18,7 +18,14 @@ import { writeLong } from '../../src/formats/log/batch-header.ts';
 import { HEADER } from '../../src/formats/log/batch-layout.ts';
 import { type ControlFrame, encodeControl } from '../../src/formats/log/control-frame.ts';
 import type { ChangeLog, LogChunk, LogRange, LogReader } from '../../src/relay/log/change-log.ts';
-import type { GroupStatus, RelayStream, StreamGroups, StreamStatus } from '../../src/relay/relay-api.ts';
+import type {
+  GroupStatus,
+  Opening,
+  RelayStream,
+  ServedStream,
+  StreamGroups,
+  StreamStatus,
+} from '../../src/relay/relay-api.ts';
 import { type BatchOptions, type BuiltBatch, buildBatch } from './batch-bytes.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
 
@@ -240,8 +247,9 @@ class MemoryReader implements FrameReader {
 }
 
 /** One stream without a source and without a disk, for tests of what stands above the log. */
-export class MemoryStream implements RelayStream, Transport, StreamGroups {
+export class MemoryStream implements ServedStream, RelayStream, Transport, StreamGroups {
   readonly name: string;
+  readonly partitions: number;
   readonly log: MemoryLog;
   readonly calls: Call[] = [];
   readonly snapshots: MemorySnapshots = new MemorySnapshots(this.calls);
@@ -257,6 +265,11 @@ export class MemoryStream implements RelayStream, Transport, StreamGroups {
   constructor(name = 'shop', after = 1000) {
     this.name = name;
     this.log = new MemoryLog(name, after);
+    this.partitions = this.log.partitions;
+  }
+
+  get opening(): Opening {
+    return { kind: 'opened', stream: this };
   }
 
   get groups(): StreamGroups {

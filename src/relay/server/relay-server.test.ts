@@ -62,11 +62,19 @@ describe('streams', () => {
   });
 
   test('a failure of the source is told with its remedy', async () => {
-    const error = { code: 'BINLOG_PURGED', message: 'gone', hint: 'do it', retry: 'operator', sinceMs: 0 } as const;
+    const details = { file: 'binlog.000007' };
+    const error = {
+      code: 'BINLOG_PURGED',
+      message: 'gone',
+      hint: 'do it',
+      retry: 'operator',
+      details,
+      sinceMs: 0,
+    } as const;
     shop.state = { state: 'failed', error };
     expect(await (await server.get('/v1/streams/shop')).json()).toMatchObject({
       state: 'failed',
-      error: { code: 'BINLOG_PURGED', message: 'gone', hint: 'do it', since: '1970-01-01T00:00:00.000Z' },
+      error: { code: 'BINLOG_PURGED', message: 'gone', hint: 'do it', details, since: '1970-01-01T00:00:00.000Z' },
     });
   });
 
@@ -268,7 +276,14 @@ describe('health', () => {
     expect([answer.status, await answer.json()]).toEqual([200, { version: '1.2.3' }]);
   });
 
-  const failure = { code: 'ACCESS_DENIED', message: 'no', hint: '', retry: 'operator', sinceMs: 0 } as const;
+  const failure = {
+    code: 'ACCESS_DENIED',
+    message: 'no',
+    hint: '',
+    retry: 'operator',
+    details: {},
+    sinceMs: 0,
+  } as const;
   test.each([
     ['failed', { state: 'failed', error: failure }, 'ACCESS_DENIED'],
     ['waiting', { state: 'waiting', error: { ...failure, code: 'CONNECTION_FAILED' } }, 'CONNECTION_FAILED'],
