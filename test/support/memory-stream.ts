@@ -26,10 +26,10 @@ import type {
   StreamGroups,
   StreamStatus,
 } from '../../src/relay/relay-api.ts';
-import { type BatchOptions, type BuiltBatch, buildBatch } from './batch-bytes.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
+import { type StoredBatch, storedParts, type StoredPartsOptions } from './stored-batches.ts';
 
-interface Stored extends BuiltBatch {
+interface Stored extends StoredBatch {
   readonly last: number;
   readonly offset: number;
 }
@@ -65,13 +65,13 @@ export class MemoryLog implements ChangeLog {
     };
   }
 
-  put(parts: readonly TransactionPart[], options: Partial<BatchOptions> = {}): void {
-    this.#store(buildBatch(parts, { firstScn: this.visible.last + 1, ...options }), parts);
+  put(parts: readonly TransactionPart[], options: Partial<StoredPartsOptions> = {}): void {
+    this.#store(storedParts(parts, { firstScn: this.visible.last + 1, ...options }), parts);
   }
 
   /** The same changes again and again. */
   putTimes(times: number, parts: readonly TransactionPart[]): void {
-    const first = buildBatch(parts, { firstScn: this.visible.last + 1 });
+    const first = storedParts(parts, { firstScn: this.visible.last + 1 });
     for (let at = 0; at < times; at++) {
       const bytes = Buffer.from(first.bytes);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -81,7 +81,7 @@ export class MemoryLog implements ChangeLog {
     }
   }
 
-  #store(batch: BuiltBatch, parts: readonly TransactionPart[]): void {
+  #store(batch: StoredBatch, parts: readonly TransactionPart[]): void {
     const { last } = this.visible;
     this.stored.push({ ...batch, last: last + batch.count, offset: this.#bytes });
     this.#bytes += batch.bytes.length;
