@@ -70,7 +70,7 @@ function batches(): { bytes: Buffer; shape: RowShape } {
       const rows = Array.from({ length: ROWS_PER_RUN }, () => row(id++));
       const rowBatch = plainRowBatch({ kind: 'insert', table, rows });
       shape = rowBatch.shape;
-      return { type: 'rows' as const, batch: rowBatch };
+      return rowBatch;
     });
     pieces.push(
       storedBatch({ firstScn: 1 + batch * RUNS * ROWS_PER_RUN, transactions: [{ id: 'bench', entries }] }).bytes,

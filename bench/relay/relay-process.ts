@@ -13,6 +13,7 @@ import type { ChangeLog } from '../../src/relay/log/change-log.ts';
 import { Relay } from '../../src/relay/relay.ts';
 import type { StreamDefinition } from '../../src/relay/relay-api.ts';
 import { createRelayServer, type RelayServer } from '../../src/relay/server/relay-server.ts';
+import { streamOf } from '../../src/relay/server/served-relay.ts';
 import { MysqlSource } from '../../src/sources/mysql/mysql-source.ts';
 import { profiledBetween } from '../support/profiler.ts';
 
@@ -59,8 +60,7 @@ async function begin(name: string): Promise<Pass> {
     },
   };
   const relay = await Relay.open({ directory, streams: { [name]: definition }, log: silentLogger });
-  const log = relay.streams.get(name)?.log;
-  if (values.rows !== undefined && log !== undefined) sayWhenIngested(log, Number(values.rows));
+  if (values.rows !== undefined) sayWhenIngested(streamOf(relay, name).log, Number(values.rows));
   const server = await createRelayServer({ relay, http: { port }, log: silentLogger, version: 'bench' });
   const { url } = await server.listen();
   port = Number(new URL(url).port);

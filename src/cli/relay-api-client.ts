@@ -18,7 +18,8 @@ export interface StreamSummary {
   readonly last: number | null;
   readonly firstCommit: string | null;
   readonly lastCommit: string | null;
-  readonly bytes: number;
+  /** Null while the log cannot be opened. */
+  readonly bytes: number | null;
   readonly error: { readonly code: string; readonly message: string; readonly hint: string } | null;
 }
 
@@ -57,7 +58,7 @@ const summaryShape = {
   last: z.number().nullable(),
   firstCommit: z.string().nullable(),
   lastCommit: z.string().nullable(),
-  bytes: z.number(),
+  bytes: z.number().nullable(),
   error: z.looseObject({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
 };
 const streamSummary: z.ZodType<StreamSummary> = z.looseObject(summaryShape);

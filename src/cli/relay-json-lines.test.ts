@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { buildBatch } from '../../test/support/batch-bytes.ts';
+import { storedParts } from '../../test/support/stored-batches.ts';
 import { column, part, rowBatch, table } from '../../test/support/changes.ts';
 import { readBatch } from '../formats/log/batch-reader.ts';
 import { ShapeRegistry } from '../formats/log/shape-registry.ts';
@@ -11,7 +11,7 @@ test('each change is one line with its SCN, however many or long they are, and l
     id,
     note: `ä\n${'x'.repeat(id === 7 ? 600_000 : id % 300)}`,
   }));
-  const { bytes } = buildBatch([part([rowBatch(orders, 'insert', { after: rows })])], { firstScn: 1000 });
+  const { bytes } = storedParts([part([rowBatch(orders, 'insert', { after: rows })])], { firstScn: 1000 });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const { parts } = readBatch(bytes, view, 0, new ShapeRegistry({ json: 'text' }), { previousPosition: 'p' });
   const encoder = new RelayJsonLines(8);

@@ -83,8 +83,8 @@ export class HttpTransport implements Transport {
     return { fenced };
   }
 
-  async leave(member: MemberName): Promise<void> {
-    await this.#options.requests.json('DELETE', this.#memberPath(member));
+  async leave(member: MemberName, epoch: number): Promise<void> {
+    await this.#options.requests.json('DELETE', `${this.#memberPath(member)}?epoch=${epoch}`);
   }
 
   /** The connections belong to the client that made this, and are closed with it. */

@@ -39,8 +39,6 @@ export class MemberSession {
   #heardMs = Number.NEGATIVE_INFINITY;
   #joinedMs = Number.NEGATIVE_INFINITY;
   #joining: Promise<void> | null = null;
-  /** The relay may know the member. */
-  #asked = false;
   #beating: Promise<void> = Promise.resolve();
   /** Ends the pause before the next heartbeat. */
   #nudge: AbortController | null = null;
@@ -100,9 +98,10 @@ export class MemberSession {
     this.stop();
     // A join that is on its way would bring the member in again behind its leaving.
     await Promise.allSettled([this.#joining, this.#beating]);
-    if (!this.#asked || this.failure !== null) return;
+    // Without an answer to its join it cannot say which process of its name it is.
+    if (this.#assignment === null || this.failure !== null) return;
     try {
-      await this.#options.transport.leave(this.#options.member);
+      await this.#options.transport.leave(this.#options.member, this.#assignment.epoch);
     } catch (error) {
       this.#log.info({ error }, 'the group was left without the relay hearing of it');
     }
@@ -125,7 +124,6 @@ export class MemberSession {
     const assignment = await retry(
       () => {
         sentMs = performance.now();
-        this.#asked = true;
         return transport.join(member, this.incarnation === 0 ? join : rejoining(join));
       },
       {

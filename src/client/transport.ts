@@ -30,8 +30,13 @@ export interface Transport {
   heartbeat(member: MemberName, beat: Heartbeat): Promise<Assignment>;
   /** Resolves when the checkpoints are durable. @throws TidingsError GROUP_MEMBER_UNKNOWN */
   commit(member: MemberName, request: CommitRequest): Promise<CommitResult>;
-  /** Gives all partitions back. Does not fail when the member is out already. */
-  leave(member: MemberName): Promise<void>;
+  /**
+   * Gives all partitions back. Does not fail when the member is out already, and leaves another process alone that has joined under its
+   * name since.
+   *
+   * @param epoch of the assignment that the member knows
+   */
+  leave(member: MemberName, epoch: number): Promise<void>;
   close(): Promise<void>;
 }
 

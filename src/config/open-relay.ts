@@ -21,7 +21,8 @@ export interface OpenRelayOptions {
  * A relay within this process: sources are followed and their changes kept as `tidings run` does it, and consumed by
  * `relay.stream(name, options)`. It serves nobody else: the configuration's `http` is not looked at.
  *
- * @throws TidingsError CONFIG_INVALID with everything that is wrong, DIRECTORY_IN_USE, LOG_DAMAGED
+ * @throws TidingsError CONFIG_INVALID with everything that is wrong, DIRECTORY_IN_USE, DIRECTORY_UNUSABLE, STATE_DAMAGED. A stream whose
+ * log is damaged keeps no other from running: `relay.stream(name)` throws what is wrong with it.
  */
 export async function openRelay(config: RelayConfig, options: OpenRelayOptions = {}): Promise<Relay> {
   const { log = silentLogger, directory = '.', env = {} } = options;

@@ -240,7 +240,7 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   DIRECTORY_UNUSABLE: {
     retry: 'operator',
-    cause: 'The data directory cannot be made, read or written.',
+    cause: 'The data directory, or a directory or file in it, cannot be made, read or written.',
     remedy: 'Check that it is a directory on a local disk, and that the user whom the relay runs as may write there.',
   },
   DISK_ERROR: {
@@ -344,7 +344,7 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'never',
     cause: 'Bytes of a log, or of batches on their way from one, are not what was written.',
     remedy:
-      'Nothing behind the place that the message names is served. Check the disk; restore the file from a copy, or begin a new stream with a new snapshot.',
+      'Nothing behind the place that the message names is served. Check the disk; restore the file from a copy and resume the stream, or begin a new stream with a new snapshot.',
   },
   LOG_VERSION_UNKNOWN: {
     retry: 'operator',

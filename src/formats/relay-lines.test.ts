@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { buildBatch, type BatchOptions } from '../../test/support/batch-bytes.ts';
+import { storedParts, type StoredPartsOptions } from '../../test/support/stored-batches.ts';
 import { column, part, rowBatch, table } from '../../test/support/changes.ts';
 import type { Row, Value } from '../core/change.ts';
 import type { TransactionPart } from '../core/source.ts';
@@ -44,15 +44,15 @@ class TightOutput implements LineOutput {
   }
 }
 
-function decode(parts: readonly TransactionPart[], options: Partial<BatchOptions>): ReturnType<typeof readBatch> {
-  const { bytes } = buildBatch(parts, { firstScn: 1_700_000_000_000_998, ...options });
+function decode(parts: readonly TransactionPart[], options: Partial<StoredPartsOptions>): ReturnType<typeof readBatch> {
+  const { bytes } = storedParts(parts, { firstScn: 1_700_000_000_000_998, ...options });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return readBatch(bytes, view, 0, new ShapeRegistry({ json: 'text' }), { previousPosition: 'before' });
 }
 
 interface Options extends Partial<RelayLinesOptions> {
   readonly limit?: number;
-  readonly batch?: Partial<BatchOptions>;
+  readonly batch?: Partial<StoredPartsOptions>;
 }
 
 function written(
@@ -198,7 +198,7 @@ describe('what a relay knows', () => {
   });
 
   test('halves of an update and rows of a snapshot say so', () => {
-    const line = (rowFlags: number): string => written([part([insert(1)])], { batch: { rowFlags } });
+    const line = (op: number): string => written([part([insert(1)])], { batch: { op } });
     expect(line(ROW_OP.movedTo)).toMatch(/,"scn":1700000000000998,"moved":"to"}\n$/);
     expect(line(ROW_OP.snapshot)).toMatch(/,"scn":1700000000000998,"snapshot":true}\n$/);
     expect(line(0)).toMatch(/,"scn":1700000000000998}\n$/);
@@ -249,7 +249,7 @@ test('a number that JSON cannot write stops the lines and names the table, not t
 });
 
 test('a row whose bytes were changed is never written as if it were right, nor read beyond its run', () => {
-  const { bytes } = buildBatch([part([insert(1, 2, 3)])], { firstScn: 1 });
+  const { bytes } = storedParts([part([insert(1, 2, 3)])], { firstScn: 1 });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   // Behind the shape's text, where the run's rows are.
   const from = bytes.length - 90;

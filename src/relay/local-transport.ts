@@ -79,8 +79,8 @@ export class LocalTransport implements Transport {
     return this.#options.groups.commit(member, request);
   }
 
-  leave(member: MemberName): Promise<void> {
-    return this.#options.groups.leave(member);
+  leave(member: MemberName, epoch: number): Promise<void> {
+    return this.#options.groups.leave(member, epoch);
   }
 
   /** What it reads belongs to the relay and stays open. */

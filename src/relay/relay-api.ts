@@ -1,6 +1,6 @@
 import type { Transport } from '../client/transport.ts';
 import type { StartAt } from '../core/consumer.ts';
-import type { RetryDirective } from '../core/errors.ts';
+import type { RetryDirective, TidingsError } from '../core/errors.ts';
 import type {
   SnapshotFailure,
   SnapshotLimits,
@@ -78,7 +78,25 @@ export interface LogOptions {
   readonly fsync?: boolean;
 }
 
-/** One stream of a running relay, as the server, the in-process consumers and the command see it. */
+/** A stream that the relay was told of. It is there also while its log cannot be opened, and says why. */
+export interface ServedStream {
+  readonly name: string;
+  /** Into how many slices groups share it. */
+  readonly partitions: number;
+  readonly opening: Opening;
+  status(): StreamStatus;
+  /** As `RelayStream.pause`. @throws TidingsError why the log cannot be opened */
+  pause(): Promise<void>;
+  /** Also opens the log, if it could not be opened before. @throws TidingsError why it still cannot */
+  resume(): Promise<void>;
+}
+
+/** What became of opening a stream's log. */
+export type Opening =
+  | { readonly kind: 'opened'; readonly stream: RelayStream }
+  | { readonly kind: 'failed'; readonly error: TidingsError };
+
+/** One stream of a running relay, its log open, as the server, the in-process consumers and the command see it. */
 export interface RelayStream {
   readonly name: string;
   readonly log: ChangeLog;
@@ -115,6 +133,8 @@ export interface StreamFailure {
   readonly message: string;
   readonly hint: string;
   readonly retry: RetryDirective;
+  /** Identifiers and sizes, as the error has them: `segment` and `offset` of a damaged log. */
+  readonly details: TidingsError['details'];
   readonly sinceMs: number;
 }
 

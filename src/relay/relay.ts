@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { createChangeStream } from '../client/change-stream.ts';
@@ -6,9 +6,9 @@ import type { Row } from '../core/change.ts';
 import type { ChangeStream, StreamOptions } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
-import type { RelayStream, StreamDefinition } from './relay-api.ts';
-import { openRelayStream, type RunningStream } from './running-stream.ts';
+import type { ServedStream, StreamDefinition } from './relay-api.ts';
 import { RelayState } from './state/relay-state.ts';
+import { StreamKeeper } from './stream-keeper.ts';
 
 export interface RelayOptions {
   /** Where the logs and the small state live. Made when it is not there. One relay at a time. */
@@ -20,22 +20,28 @@ export interface RelayOptions {
   readonly failpoints?: string | undefined;
 }
 
+const DEFAULT_PARTITIONS = 64;
+
 /**
  * Runs sources, keeps their changes in durable logs, and serves those to consumers: in this process by `stream()`, to others by
  * a server over it (`server/relay-server.ts`).
  */
 export class Relay implements AsyncDisposable {
   readonly #state: RelayState;
-  readonly #streams: ReadonlyMap<string, RunningStream>;
+  readonly #streams: ReadonlyMap<string, StreamKeeper>;
   /** Being consumed in this process. */
   readonly #consumed = new Set<{ close(): Promise<void> }>();
 
-  private constructor(state: RelayState, streams: ReadonlyMap<string, RunningStream>) {
+  private constructor(state: RelayState, streams: ReadonlyMap<string, StreamKeeper>) {
     this.#state = state;
     this.#streams = streams;
   }
 
-  /** @throws TidingsError DIRECTORY_IN_USE, LOG_DAMAGED, and what the file system says */
+  /**
+   * What is wrong with one stream's log is told by that stream, and keeps none of the others from running.
+   *
+   * @throws TidingsError DIRECTORY_IN_USE, DIRECTORY_UNUSABLE, DISK_FULL, STATE_DAMAGED, STATE_NEWER
+   */
   static async open({
     directory,
     streams: definitions,
@@ -43,15 +49,18 @@ export class Relay implements AsyncDisposable {
     clock = systemClock,
     failpoints,
   }: RelayOptions): Promise<Relay> {
+    const logs = join(directory, 'streams');
     await makeDirectory(directory);
     // The state comes first: it holds the lock on the directory, and nobody may look at the logs without it.
     const state = await RelayState.open({ directory, log, ...(failpoints === undefined ? {} : { failpoints }) });
-    const streams = new Map<string, RunningStream>();
+    const streams = new Map<string, StreamKeeper>();
     try {
+      await makeDirectory(logs);
       for (const [name, definition] of Object.entries(definitions)) {
-        const options = { name, definition, directory: join(directory, 'streams', name), state, clock };
+        const { partitions = DEFAULT_PARTITIONS } = definition;
+        const options = { name, partitions, definition, directory: join(logs, name), state, clock };
         // oxlint-disable-next-line no-await-in-loop -- recovery reads the disk: one log after the other
-        streams.set(name, await openRelayStream({ ...options, log: log.child({ stream: name }) }));
+        streams.set(name, await StreamKeeper.open({ ...options, log: log.child({ stream: name }) }));
       }
     } catch (error) {
       await Promise.allSettled([...streams.values()].map((stream) => stream.close()));
@@ -61,14 +70,14 @@ export class Relay implements AsyncDisposable {
     return new Relay(state, streams);
   }
 
-  get streams(): ReadonlyMap<string, RelayStream> {
+  get streams(): ReadonlyMap<string, ServedStream> {
     return this.#streams;
   }
 
   /**
    * Consumes a stream within this process, as `tidings/client` does from another one.
    *
-   * @throws TidingsError STREAM_UNKNOWN
+   * @throws TidingsError STREAM_UNKNOWN, and what keeps the stream's log from being opened: LOG_DAMAGED, DIRECTORY_UNUSABLE, …
    */
   stream<R = Row>(name: string, options: StreamOptions = {}): ChangeStream<R> {
     const stream = this.#streams.get(name);
@@ -79,7 +88,9 @@ export class Relay implements AsyncDisposable {
         details: { stream: name },
       });
     }
-    const consumed: ChangeStream<R> = createChangeStream<R>(stream.transport, options, {
+    const { opening } = stream;
+    if (opening.kind === 'failed') throw opening.error;
+    const consumed: ChangeStream<R> = createChangeStream<R>(opening.stream.transport, options, {
       onClose: () => this.#consumed.delete(consumed),
     });
     this.#consumed.add(consumed);
@@ -102,8 +113,9 @@ export class Relay implements AsyncDisposable {
 async function makeDirectory(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });
+    await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new TidingsError('DIRECTORY_UNUSABLE', `the data directory ${directory} cannot be made`, {
+    throw new TidingsError('DIRECTORY_UNUSABLE', `the directory ${directory} cannot be made, read or written`, {
       cause: error,
       details: { directory },
     });

@@ -17,14 +17,13 @@ import { StreamRunner } from './stream-runner.ts';
 
 export interface RunningStreamOptions {
   readonly name: string;
+  readonly partitions: number;
   readonly directory: string;
   readonly definition: StreamDefinition;
   readonly state: RelayState;
   readonly clock: Clock;
   readonly log: Logger;
 }
-
-const DEFAULT_PARTITIONS = 64;
 
 const RETENTION_EVERY_MS = 10_000;
 const DAY_MS = 86_400_000;
@@ -136,17 +135,26 @@ function seekIn(log: ChangeLog, covers: StreamDefinition['covers'] | null): Seek
   };
 }
 
-/** @throws TidingsError LOG_DAMAGED, and what the file system says */
-export async function openRelayStream(options: RunningStreamOptions): Promise<RunningStream> {
-  const { name, directory, definition, state, clock, log: logger } = options;
-  const log = await FileLog.open({
+/** @throws TidingsError what `FileLog.open` throws: it is wrong with this stream's log, and with nothing else */
+export function openStreamLog(options: RunningStreamOptions): Promise<FileLog> {
+  const { name, partitions, directory, definition, clock, log } = options;
+  return FileLog.open({
     directory,
     name,
-    partitions: definition.partitions ?? DEFAULT_PARTITIONS,
+    partitions,
     options: definition.log ?? {},
     clock,
-    log: logger,
+    log,
   });
+}
+
+/**
+ * Takes over the log: it is closed when this fails.
+ *
+ * @throws TidingsError STATE_DAMAGED, DISK_ERROR: it is wrong with the relay's state
+ */
+export async function openRunningStream(options: RunningStreamOptions, log: FileLog): Promise<RunningStream> {
+  const { name, definition, state, clock, log: logger } = options;
   try {
     const seek = seekIn(log, definition.covers ?? null);
     const groups = await openStreamGroups({ stream: name, log, state, clock, logger });

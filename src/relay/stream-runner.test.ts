@@ -9,6 +9,7 @@ import { FakePosition, FakeStore } from '../testing/fake-store.ts';
 import { tableOf } from '../testing/tables.ts';
 import { Relay } from './relay.ts';
 import type { RelayStream, SourceResume, StreamDefinition } from './relay-api.ts';
+import { streamOf } from './server/served-relay.ts';
 
 const orders = tableOf('shop.orders', { id: 'int', state: 'varchar' });
 
@@ -40,9 +41,7 @@ function open(openSource: StreamDefinition['openSource']): Promise<Relay> {
 }
 
 function shopOf(relay: Relay): RelayStream {
-  const stream = relay.streams.get('shop');
-  if (stream === undefined) throw new Error('the relay has the stream it was opened with');
-  return stream;
+  return streamOf(relay, 'shop');
 }
 
 function order(id: number): FakePosition {

@@ -9,6 +9,7 @@ import type { ChangeBatch, Source, TransactionPart } from '../core/source.ts';
 import type { ChangeLog } from './log/change-log.ts';
 import type { SnapshotService } from './snapshots/stream-snapshots.ts';
 import type { StreamDefinition, StreamFailure, StreamStatus } from './relay-api.ts';
+import { failureOf } from './stream-failure.ts';
 
 export interface StreamRunnerOptions {
   readonly log: ChangeLog;
@@ -231,14 +232,6 @@ export class StreamRunner {
     for (const part of parts) if (part.begins) this.#transactions++;
     this.#sourceBytes += bytes;
   }
-}
-
-function failureOf(error: unknown, sinceMs: number): StreamFailure {
-  if (isTidingsError(error)) {
-    return { code: error.code, message: error.message, hint: error.hint, retry: error.retry, sinceMs };
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'INTERNAL', message, hint: 'Report it with the log around this moment.', retry: 'never', sinceMs };
 }
 
 function later(a: number | null, b: number | null): number | null {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { segmentNames } from '../support/log-harness.ts';
 import { contentsOf, LogWriter } from '../support/log-writer/log-writer.ts';
 import { scriptedItems } from '../support/log-writer/script.ts';
+import { mayMount, mountSmall, unmount } from '../support/small-disk.ts';
 
 const COUNT = 1200;
 const MIB = 1024 * 1024;
@@ -46,25 +47,12 @@ describe.skipIf(!hasPrlimit)('a limit on the size of files', () => {
   });
 });
 
-/** A file system of 2 MiB, where the user may make one. */
-function mountSmall(path: string): boolean {
-  return spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', path]).status === 0;
-}
-
-const mayMount = ((): boolean => {
-  const path = mkdtempSync(join(tmpdir(), 'tidings-mount-'));
-  const mounted = mountSmall(path);
-  if (mounted) execFileSync('umount', [path]);
-  rmSync(path, { recursive: true });
-  return mounted;
-})();
-
 describe.skipIf(!mayMount)('a full disk', () => {
   beforeEach(() => {
     mountSmall(directory);
   });
   afterEach(() => {
-    execFileSync('umount', [directory]);
+    unmount(directory);
   });
 
   test('stops the log, wherever in a segment or between two it happens, and there is no loss when there is room again', async () => {

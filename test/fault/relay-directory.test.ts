@@ -8,13 +8,13 @@ import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { connect } from '../../src/client/connect.ts';
 import { fileCheckpoints } from '../../src/client/file-checkpoints.ts';
 import type { CheckpointStore, StreamOptions } from '../../src/core/consumer.ts';
-import { isTidingsError, type TidingsError } from '../../src/core/errors.ts';
 import { runCommand } from '../support/cli-process.ts';
 import { SeededRandom, seedOfRun } from '../support/random.ts';
+import { refusal } from '../support/refusal.ts';
 import { canLimitFileSize, limitFileSize } from '../support/relay/file-size-limit.ts';
 import { RelayProcess } from '../support/relay/relay-process.ts';
 import { RunningRelay, type RunningRelayOptions } from '../support/relay/running-relay.ts';
-import { flipBit, type SegmentFile, segmentsOf } from '../support/relay/segments.ts';
+import { segmentsOf } from '../support/relay/segments.ts';
 import { StreamReader } from '../support/relay/stream-reader.ts';
 import { TemporaryDirectory } from '../support/relay/temporary-directory.ts';
 import { describeServer } from '../support/servers/describe-server.ts';
@@ -32,16 +32,6 @@ function shiftedClock(byMs: number): Clock {
   return { nowMs: () => systemClock.nowMs() + byMs, sleep: (delayMs, signal) => systemClock.sleep(delayMs, signal) };
 }
 
-/** What a reading or a start is refused with; fails when it is not. */
-async function refusal(attempt: Promise<unknown>): Promise<TidingsError> {
-  const error: unknown = await attempt.then(
-    () => new Error('it was not refused'),
-    (cause: unknown) => cause,
-  );
-  if (!isTidingsError(error)) throw error;
-  return error;
-}
-
 describeServer('mariadb', "a relay's directory", (server) => {
   const streams = (): RunningRelayOptions['streams'] => ({
     walk: { source: { url: server().url, tables: ['walk.*'] }, log: SMALL },
@@ -49,22 +39,6 @@ describeServer('mariadb', "a relay's directory", (server) => {
   const configured = (): Readonly<Record<string, object>> => ({
     walk: { source: { type: 'mysql', url: server().url, tables: ['walk.*'] } },
   });
-
-  /** A hundred transactions in a log of several segments, and the relay that has just been started again on it. */
-  const filled = async (directory: string): Promise<{ relay: RunningRelay; walk: Walk; segments: SegmentFile[] }> => {
-    const walk = await Walk.create(server(), new SeededRandom(seed), { padBytes: 2000 });
-    const relay = await RunningRelay.start({ directory, streams: streams() });
-    await relay.positioned();
-    await walk.run(100);
-    {
-      await using reader = new StreamReader(relay.url, 'walk');
-      await reader.untilAll(await walk.committed());
-    }
-    await relay.stop();
-    const segments = segmentsOf(directory, 'walk');
-    expect(segments.length).toBeGreaterThan(4);
-    return { relay, walk, segments };
-  };
 
   describe('that another relay works on', () => {
     test('is refused to the second by its name and the process id of the first, and the first goes on', async () => {
@@ -143,75 +117,6 @@ describeServer('mariadb', "a relay's directory", (server) => {
     expect(refused.stderr).toContain('DIRECTORY_UNUSABLE');
     expect(refused.stderr).toContain(relay.data);
     expect(readFileSync(relay.data, 'utf8')).toBe('important');
-  });
-
-  describe('whose log is damaged', () => {
-    test('by a segment that is gone from its middle is not opened, and the changes that are missing are named', async () => {
-      using directory = new TemporaryDirectory();
-      const { relay, walk, segments } = await filled(directory.path);
-      await walk.close();
-      const [, , gone, next] = segments as [SegmentFile, SegmentFile, SegmentFile, SegmentFile];
-      rmSync(gone.path);
-      const error = await refusal(relay.start());
-      expect(error.code).toBe('LOG_DAMAGED');
-      expect(error.message).toContain(`from SCN ${gone.firstScn} to ${next.firstScn - 1}`);
-      expect(error.hint).not.toBe('');
-      // It has let go of the directory.
-      expect((await refusal(relay.start())).code).toBe('LOG_DAMAGED');
-    });
-
-    test.for([
-      { what: 'a flipped bit in an old segment', harm: ({ path, bytes }: SegmentFile) => flipBit(path, bytes >> 1) },
-      { what: 'an old segment that vanishes while the relay runs', harm: ({ path }: SegmentFile) => rmSync(path) },
-    ])('by $what stops whoever reads there, with segment and offset, and nobody else', async ({ what, harm }) => {
-      using directory = new TemporaryDirectory();
-      const { relay, walk, segments } = await filled(directory.path);
-      await using running = relay;
-      await running.start();
-      const [, , damaged, next] = segments as [SegmentFile, SegmentFile, SegmentFile, SegmentFile];
-      harm(damaged);
-      const expected = (await walk.committed()).flat();
-
-      // One behind the damage, and one at the end: both before and after others have run into it.
-      await using behind = new StreamReader(running.url, 'walk', { from: next.firstScn - 1 });
-      await using tail = new StreamReader(running.url, 'walk', { from: 'latest' });
-      await using reader = new StreamReader(running.url, 'walk');
-      const error = await refusal(reader.finished);
-      expect(error.code).toBe('LOG_DAMAGED');
-      expect(error.hint).not.toBe('');
-      const place = /(\d{16}\.log) is damaged at byte (\d+): /.exec(error.message);
-      expect(place?.[1]).toBe(damaged.name);
-      const offset = Number(place?.[2]);
-      expect(offset).toBeLessThanOrEqual(damaged.bytes >> 1);
-      // Nothing from there on was handed over, all before it was: as far as the log was whole.
-      const got = reader.changes.length;
-      assert.deepEqual(reader.changes, expected.slice(0, got));
-      expect(reader.lastScn).toBeGreaterThanOrEqual(damaged.firstScn - 1);
-      expect(reader.lastScn).toBeLessThan(next.firstScn - 1);
-
-      // As lines, the last one says so, and the response is cut off rather than ended.
-      const response = await fetch(`${running.url}/v1/streams/walk/changes?from=earliest&limit=1000000`);
-      let text = '';
-      const cut = (async () => {
-        for await (const chunk of response.body ?? []) text += Buffer.from(chunk).toString();
-      })();
-      await expect(cut).rejects.toThrow('terminated');
-      const last = text.trimEnd().split('\n').at(-1) ?? '';
-      expect(JSON.parse(last)).toMatchObject({
-        error: { code: 'LOG_DAMAGED', message: expect.stringContaining(damaged.name) as string },
-      });
-
-      await walk.run(10);
-      await walk.close();
-      const all = (await walk.committed()).flat();
-      const fromNext = all.slice(next.firstScn - (segments[0]?.firstScn ?? 0));
-      await behind.until(({ changes }) => changes.length >= fromNext.length);
-      await tail.until(({ changes }) => changes.length >= all.length - expected.length);
-      assert.deepEqual(behind.changes, fromNext, what);
-      assert.deepEqual(tail.changes, all.slice(expected.length), what);
-      expect(running.stream('walk').status()).toMatchObject({ state: 'running', error: null });
-      expect(await running.readiness()).toMatchObject({ status: 200 });
-    });
   });
 
   test('with the clock an hour back, its own and the database’s, SCNs go on growing and a search by time misses nothing', async () => {

@@ -15,6 +15,8 @@ export interface CliProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Does not read stdout, so that its pipe fills up. */
   readonly stalled?: boolean;
+  /** Of the user whom it runs as, for whoever may say so. */
+  readonly uid?: number | undefined;
 }
 
 /** The real command, as its own process. Ends it when it is disposed of. */
@@ -26,10 +28,11 @@ export class CliProcess implements AsyncDisposable {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], { env = {}, stalled = false }: CliProcessOptions = {}) {
+  constructor(args: readonly string[], { env = {}, stalled = false, uid }: CliProcessOptions = {}) {
     this.#child = spawn(process.execPath, [MAIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
+      ...(uid === undefined ? {} : { uid, gid: uid }),
     });
     if (!stalled) this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#take('stdout', text));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#take('stderr', text));

@@ -20,11 +20,18 @@ import { writeLong } from '../../src/formats/log/batch-header.ts';
 import { HEADER } from '../../src/formats/log/batch-layout.ts';
 import { type ControlFrame, encodeControl } from '../../src/formats/log/control-frame.ts';
 import type { ChangeLog, LogChunk, LogRange, LogReader } from '../../src/relay/log/change-log.ts';
-import type { GroupStatus, RelayStream, StreamGroups, StreamStatus } from '../../src/relay/relay-api.ts';
-import { type BatchOptions, type BuiltBatch, buildBatch } from './batch-bytes.ts';
+import type {
+  GroupStatus,
+  Opening,
+  RelayStream,
+  ServedStream,
+  StreamGroups,
+  StreamStatus,
+} from '../../src/relay/relay-api.ts';
 import { MemorySnapshots } from './memory-snapshots.ts';
+import { type StoredBatch, storedParts, type StoredPartsOptions } from './stored-batches.ts';
 
-interface Stored extends BuiltBatch {
+interface Stored extends StoredBatch {
   readonly last: number;
   readonly offset: number;
 }
@@ -60,13 +67,13 @@ export class MemoryLog implements ChangeLog {
     };
   }
 
-  put(parts: readonly TransactionPart[], options: Partial<BatchOptions> = {}): void {
-    this.#store(buildBatch(parts, { firstScn: this.visible.last + 1, ...options }), parts);
+  put(parts: readonly TransactionPart[], options: Partial<StoredPartsOptions> = {}): void {
+    this.#store(storedParts(parts, { firstScn: this.visible.last + 1, ...options }), parts);
   }
 
   /** The same changes again and again. */
   putTimes(times: number, parts: readonly TransactionPart[]): void {
-    const first = buildBatch(parts, { firstScn: this.visible.last + 1 });
+    const first = storedParts(parts, { firstScn: this.visible.last + 1 });
     for (let at = 0; at < times; at++) {
       const bytes = Buffer.from(first.bytes);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -76,7 +83,7 @@ export class MemoryLog implements ChangeLog {
     }
   }
 
-  #store(batch: BuiltBatch, parts: readonly TransactionPart[]): void {
+  #store(batch: StoredBatch, parts: readonly TransactionPart[]): void {
     const { last } = this.visible;
     this.stored.push({ ...batch, last: last + batch.count, offset: this.#bytes });
     this.#bytes += batch.bytes.length;
@@ -242,8 +249,9 @@ class MemoryReader implements FrameReader {
 }
 
 /** One stream without a source and without a disk, for tests of what stands above the log. */
-export class MemoryStream implements RelayStream, Transport, StreamGroups {
+export class MemoryStream implements ServedStream, RelayStream, Transport, StreamGroups {
   readonly name: string;
+  readonly partitions: number;
   readonly log: MemoryLog;
   readonly calls: Call[] = [];
   readonly snapshots: MemorySnapshots = new MemorySnapshots(this.calls);
@@ -259,6 +267,11 @@ export class MemoryStream implements RelayStream, Transport, StreamGroups {
   constructor(name = 'shop', after = 1000) {
     this.name = name;
     this.log = new MemoryLog(name, after);
+    this.partitions = this.log.partitions;
+  }
+
+  get opening(): Opening {
+    return { kind: 'opened', stream: this };
   }
 
   get groups(): StreamGroups {
@@ -342,8 +355,8 @@ export class MemoryStream implements RelayStream, Transport, StreamGroups {
     return Promise.resolve({ fenced: this.fenced });
   }
 
-  leave(member: MemberName): Promise<void> {
-    this.#called('leave', member);
+  leave(member: MemberName, epoch: number): Promise<void> {
+    this.#called('leave', member, epoch);
     return Promise.resolve();
   }
 

@@ -1,5 +1,5 @@
 import type { Logger } from '../../src/core/logger.ts';
-import type { RelayStream } from '../../src/relay/relay-api.ts';
+import type { ServedStream } from '../../src/relay/relay-api.ts';
 import type { HttpOptions } from '../../src/relay/server/http-options.ts';
 import { createRelayServer, type RelayServer, type RelayServerOptions } from '../../src/relay/server/relay-server.ts';
 
@@ -40,7 +40,7 @@ export interface TestServer extends AsyncDisposable {
   readonly port: number;
   readonly log: MemoryLogger;
   /** What it serves: may be changed while it runs. */
-  readonly streams: Map<string, RelayStream>;
+  readonly streams: Map<string, ServedStream>;
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
   send(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
 }
@@ -51,7 +51,7 @@ export interface TestServerOptions extends Partial<Pick<RelayServerOptions, 'clo
 
 /** A server for these streams on a free port. */
 export async function startRelayServer(
-  streams: readonly RelayStream[],
+  streams: readonly ServedStream[],
   { http = {}, ...options }: TestServerOptions = {},
 ): Promise<TestServer> {
   const log = new MemoryLogger();

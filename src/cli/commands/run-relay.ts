@@ -80,7 +80,13 @@ async function serve(settings: RelaySettings, { context, log }: Serving): Promis
       await relay.close();
     };
     const { url } = await server.listen();
-    log.info({ url, streams: [...relay.streams.keys()], data: settings.directory }, 'ready');
+    const failed = [...relay.streams.values()]
+      .filter(({ opening }) => opening.kind === 'failed')
+      .map(({ name }) => name);
+    const serving = { url, streams: [...relay.streams.keys()], data: settings.directory };
+    if (failed.length === 0) log.info(serving, 'ready');
+    // What is wrong with them was told when they were opened.
+    else log.warn({ ...serving, failed }, 'ready');
     await aborted(context.stop);
   } catch (error) {
     await stopInTime(close, log);

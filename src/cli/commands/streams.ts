@@ -39,7 +39,7 @@ function streamsReport(streams: readonly StreamSummary[]): string {
       state,
       String(first ?? '-'),
       String(last ?? '-'),
-      bytesText(bytes),
+      bytes === null ? '-' : bytesText(bytes),
       shortTime(firstCommit),
       shortTime(lastCommit),
     ]),

@@ -2,17 +2,17 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { randomRows } from '../../../test/support/random-rows.ts';
 import { viewOf } from '../../../test/support/row-target.ts';
-import { type BatchSketch, type EntrySketch, storedBatch } from '../../../test/support/stored-batches.ts';
+import { type BatchSketch, storedBatch } from '../../../test/support/stored-batches.ts';
 import type { Change, Row, Value } from '../../core/change.ts';
 import { isTidingsError } from '../../core/errors.ts';
 import { plainRowBatch } from '../../core/plain-rows.ts';
 import { finish, mixValue, tableHash, tableSeed } from '../../core/rows/key-hash.ts';
 import type { RowShape } from '../../core/rows/row-shape.ts';
-import type { RowBatch } from '../../core/source.ts';
+import type { Entry, RowBatch } from '../../core/source.ts';
 import type { Column, TableSchema } from '../../core/table-schema.ts';
 import { BatchFilter, type FilterOptions } from './batch-filter.ts';
 import { batchLength } from './batch-header.ts';
-import { FLAG } from './batch-layout.ts';
+import { FLAG, ROW_OP } from './batch-layout.ts';
 import { type LogEntry, readBatch } from './batch-reader.ts';
 import { controlLength, decodeControl, isControl } from './control-frame.ts';
 import { FilterOutput } from './filter-output.ts';
@@ -74,7 +74,7 @@ interface Wish extends FilterOptions {
 function expected({ transactions, firstScn }: BatchSketch, wish: Wish): Seen[] {
   const result: Seen[] = [];
   let scn = firstScn - 1;
-  for (const { id, entries } of transactions) {
+  for (const { id = null, entries } of transactions) {
     for (const entry of entries) {
       if (entry.type !== 'rows') {
         scn += 1;
@@ -82,8 +82,8 @@ function expected({ transactions, firstScn }: BatchSketch, wish: Wish): Seen[] {
         if (isWanted) result.push({ transaction: id, ...entry, scn });
         continue;
       }
-      const { table } = entry.batch;
-      for (const change of entry.batch.changes()) {
+      const { table } = entry;
+      for (const change of entry.changes()) {
         scn += 1;
         if (scn <= wish.after || !wantsName(wish, table.database, table.name)) continue;
         if (wish.ops !== undefined && !wish.ops.includes(change.kind)) continue;
@@ -210,28 +210,25 @@ function pick(row: Row, names: readonly string[]): Row {
   return picked;
 }
 
-const rowsEntry: fc.Arbitrary<EntrySketch & { type: 'rows' }> = fc
+const rowsEntry: fc.Arbitrary<RowBatch> = fc
   .record({
     rows: randomRows,
     name: fc.constantFrom('orders', 'lines'),
     database: fc.constantFrom('shop', 'crm'),
     statement: fc.constantFrom(null, 'UPDATE …'),
-    snapshot: fc.boolean(),
   })
-  .map(({ rows: { plain }, name, database, statement, snapshot }) => ({
-    type: 'rows',
-    snapshot,
-    batch: plainRowBatch({ ...plain, statement, table: { ...plain.table, database, name } }),
-  }));
+  .map(({ rows: { plain }, name, database, statement }) =>
+    plainRowBatch({ ...plain, statement, table: { ...plain.table, database, name } }),
+  );
 
-const statementEntry: fc.Arbitrary<EntrySketch> = fc.record({
+const statementEntry: fc.Arbitrary<Entry> = fc.record({
   type: fc.constantFrom('schema' as const, 'truncate' as const),
   database: fc.constantFrom('shop', 'crm'),
   table: fc.constantFrom('orders', 'lines'),
   sql: fc.constantFrom('', 'TRUNCATE orders'),
 });
 
-const databaseEntry: fc.Arbitrary<EntrySketch> = fc
+const databaseEntry: fc.Arbitrary<Entry> = fc
   .constantFrom('shop', 'crm')
   .map((database) => ({ type: 'schema', database, table: null, sql: 'DROP DATABASE' }));
 
@@ -240,6 +237,7 @@ const sketches: fc.Arbitrary<BatchSketch> = fc.record({
   transactions: fc.array(
     fc.record({
       id: fc.constantFrom('0-1-2', 'x'),
+      op: fc.constantFrom(0, ROW_OP.snapshot),
       entries: fc.array(fc.oneof({ weight: 5, arbitrary: rowsEntry }, statementEntry, databaseEntry), { maxLength: 4 }),
     }),
     { minLength: 1, maxLength: 3 },
@@ -256,7 +254,7 @@ function quotedName(name: string): string {
 function wishes(sketch: BatchSketch): fc.Arbitrary<Wish> {
   const tables = sketch.transactions
     .flatMap(({ entries }) => entries)
-    .flatMap((entry) => (entry.type === 'rows' ? [entry.batch.table] : []));
+    .flatMap((entry) => (entry.type === 'rows' ? [entry.table] : []));
   const chosen = <T>(make: (table: TableSchema) => fc.Arbitrary<T>): fc.Arbitrary<Record<string, T> | undefined> =>
     fc.option(
       fc
@@ -300,7 +298,7 @@ const cases: fc.Arbitrary<{ sketch: BatchSketch; wish: Wish }> = sketches.chain(
 function shapesOf({ transactions }: BatchSketch): Map<string, RowShape> {
   const batches = transactions
     .flatMap(({ entries }) => entries)
-    .flatMap((entry): RowBatch[] => (entry.type === 'rows' ? [entry.batch] : []));
+    .flatMap((entry): RowBatch[] => (entry.type === 'rows' ? [entry] : []));
   return new Map(batches.map(({ shape }) => [shape.fingerprint, shape]));
 }
 

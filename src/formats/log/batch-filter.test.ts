@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { type BatchSketch, type EntrySketch, storedBatch } from '../../../test/support/stored-batches.ts';
+import { type BatchSketch, storedBatch } from '../../../test/support/stored-batches.ts';
 import { viewOf } from '../../../test/support/row-target.ts';
-import { plainRowBatch, type PlainRows } from '../../core/plain-rows.ts';
+import { plainRowBatch } from '../../core/plain-rows.ts';
 import { keyHash } from '../../core/rows/key-hash.ts';
 import type { RowShape } from '../../core/rows/row-shape.ts';
+import type { Entry, RowBatch } from '../../core/source.ts';
 import { tableOf } from '../../testing/tables.ts';
 import { BatchFilter, type FilterOptions } from './batch-filter.ts';
 import { batchFirstScn, batchFlags, batchLength } from './batch-header.ts';
@@ -20,15 +21,11 @@ const PARTITIONS = 16;
 const orders = tableOf('shop.orders', { id: 'int', status: 'varchar', note: 'text' }, ['id']);
 const users = tableOf('crm.users', { id: 'int', name: 'varchar' }, ['id']);
 
-function rows(plain: PlainRows): EntrySketch {
-  return { type: 'rows', batch: plainRowBatch(plain) };
+function order(id: number, status = 'new'): RowBatch {
+  return plainRowBatch({ kind: 'insert', table: orders, rows: [{ id, status, note: null }], statement: 'INSERT …' });
 }
 
-function order(id: number, status = 'new'): EntrySketch {
-  return rows({ kind: 'insert', table: orders, rows: [{ id, status, note: null }], statement: 'INSERT …' });
-}
-
-const user = rows({ kind: 'insert', table: users, rows: [{ id: 1, name: 'Ada' }] });
+const user = plainRowBatch({ kind: 'insert', table: users, rows: [{ id: 1, name: 'Ada' }] });
 
 /** A filter with one receiver, and what the receiver got. */
 class Rig {
@@ -51,7 +48,7 @@ class Rig {
 
   pass(sketch: BatchSketch, lane: FilterLane): boolean {
     for (const entry of sketch.transactions.flatMap(({ entries }) => entries)) {
-      if (entry.type === 'rows') this.#shapes.set(entry.batch.shape.fingerprint, entry.batch.shape);
+      if (entry.type === 'rows') this.#shapes.set(entry.shape.fingerprint, entry.shape);
     }
     const { bytes } = storedBatch(sketch);
     return this.filter.filter(bytes, viewOf(bytes), { start: 0, lane, output: this.output });
@@ -96,6 +93,7 @@ describe('a filtered batch', () => {
     const sketch = {
       firstScn: SCN,
       position: '0-1-77',
+      sourceBytes: 99,
       transactions: [
         { id: 'a', entries: [user] },
         { id: 'b', entries: [user, order(2)] },
@@ -127,7 +125,7 @@ describe('a filtered batch', () => {
   test('comes uncompressed from a compressed one, also from one that is larger than the output', () => {
     const rig = new Rig({ ops: ['insert'] });
     const many = Array.from({ length: 5000 }, (_, id) => ({ id, status: 'x'.repeat(50), note: 'n' }));
-    const entries = [rows({ kind: 'insert', table: orders, rows: many })];
+    const entries = [plainRowBatch({ kind: 'insert', table: orders, rows: many })];
     expect(rig.pass({ firstScn: SCN, flags: FLAG.zstd, transactions: [{ id: 'a', entries }] }, rig.lane())).toBe(true);
     const { batches } = rig.take();
     expect(batches[0]?.flags).toBe(FLAG.filtered);
@@ -153,7 +151,7 @@ describe('a filtered batch', () => {
   test('repeats a statement for every piece of its run without repeating its bytes', () => {
     const sql = `INSERT INTO orders VALUES ${'(…), '.repeat(20_000)}`;
     const many = Array.from({ length: 400 }, (_, id) => ({ id, status: 'x', note: null }));
-    const entries = [rows({ kind: 'insert', table: orders, rows: many, statement: sql }), order(1)];
+    const entries = [plainRowBatch({ kind: 'insert', table: orders, rows: many, statement: sql }), order(1)];
     const sketch = { firstScn: SCN, transactions: [{ id: 'a', entries }] };
     const rig = new Rig();
     expect(rig.pass(sketch, rig.lane([0, 2, 4, 6, 8, 10, 12, 14]))).toBe(true);
@@ -167,7 +165,7 @@ describe('a filtered batch', () => {
 });
 
 describe('schema changes and truncations', () => {
-  const entries: EntrySketch[] = [
+  const entries: Entry[] = [
     { type: 'schema', database: 'shop', table: 'orders', sql: 'ALTER …' },
     { type: 'truncate', database: 'crm', table: 'users', sql: 'TRUNCATE …' },
     { type: 'schema', database: 'shop', table: null, sql: 'DROP DATABASE …' },
@@ -198,10 +196,10 @@ describe('schema changes and truncations', () => {
 });
 
 describe('a transaction that lies in several batches', () => {
-  const piece = (n: number, flags: number, entry: EntrySketch): BatchSketch => ({
+  const piece = (n: number, flags: number, entry: Entry): BatchSketch => ({
     firstScn: SCN + n,
     flags,
-    transactions: [{ id: 'long', beganEarlier: (flags & FLAG.continues) !== 0, entries: [entry] }],
+    transactions: [{ id: 'long', continued: (flags & FLAG.continues) !== 0, entries: [entry] }],
   });
 
   test('begins for the receiver with the first piece of which something passes', () => {
@@ -268,7 +266,7 @@ describe('a transaction that lies in several batches', () => {
 });
 
 describe('an update that moved its key', () => {
-  const moving = rows({
+  const moving = plainRowBatch({
     kind: 'update',
     table: orders,
     rows: [{ before: { id: 1, status: 'a', note: null }, after: { id: 2, status: 'b', note: 'x' } }],
@@ -337,7 +335,7 @@ describe('an update that moved its key', () => {
 
   test('keeps the whole key in both halves when the image after holds only what changed', () => {
     const seats = tableOf('shop.seats', { hall: 'varchar', row: 'int', taken: 'tinyint' }, ['hall', 'row']);
-    const entry = rows({
+    const entry = plainRowBatch({
       kind: 'update',
       table: seats,
       rows: [{ before: { hall: 'A', row: 1 }, after: { row: 2, taken: 1 } }],
@@ -355,7 +353,11 @@ describe('an update that moved its key', () => {
 });
 
 describe('a damaged batch', () => {
-  const run = rows({ kind: 'insert', table: orders, rows: [1, 2, 3].map((id) => ({ id, status: 'new', note: null })) });
+  const run = plainRowBatch({
+    kind: 'insert',
+    table: orders,
+    rows: [1, 2, 3].map((id) => ({ id, status: 'new', note: null })),
+  });
   const { bytes: intact } = storedBatch({ firstScn: SCN, transactions: [{ id: 'a', entries: [run] }] });
   /** Of the run: behind the transaction's entry and that of the shape. */
   const runAt = intact.lastIndexOf(Buffer.from([2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]));
@@ -380,7 +382,7 @@ describe('a damaged batch', () => {
   });
 
   test('whose last entry reaches into what lies behind it is refused, also where rows are passed on unseen', () => {
-    const truncate: EntrySketch = { type: 'truncate', database: 'shop', table: 'orders', sql: 'TRUNCATE …' };
+    const truncate: Entry = { type: 'truncate', database: 'shop', table: 'orders', sql: 'TRUNCATE …' };
     const runAndMore = Buffer.concat([intact, Buffer.alloc(10_000)]);
     const other = storedBatch({ firstScn: SCN, transactions: [{ id: 'a', entries: [truncate] }] }).bytes;
     const truncateAt = other.indexOf(Buffer.from([4, 1, 4, 0]));
@@ -485,7 +487,11 @@ describe('a filter', () => {
   test('passes over columns that a version of the table does not have', () => {
     const older = tableOf('shop.orders', { id: 'int', state: 'varchar' }, ['id']);
     const rig = new Rig({ columns: { 'shop.orders': ['status'] }, where: { 'shop.orders': "status = 'paid'" } });
-    const entries = [rows({ kind: 'insert', table: older, rows: [{ id: 1, state: 'x' }] }), order(2), order(3, 'paid')];
+    const entries = [
+      plainRowBatch({ kind: 'insert', table: older, rows: [{ id: 1, state: 'x' }] }),
+      order(2),
+      order(3, 'paid'),
+    ];
     rig.pass({ firstScn: SCN, transactions: [{ id: 'a', entries }] }, rig.lane());
     const changes = rig
       .take()

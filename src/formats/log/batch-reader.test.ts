@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type BatchSketch, logBatch } from '../../../test/support/log-batch.ts';
+import { type BatchSketch, storedBatch } from '../../../test/support/stored-batches.ts';
 import { randomRows } from '../../../test/support/random-rows.ts';
 import { GrowingRowTarget, viewOf } from '../../../test/support/row-target.ts';
 import { isTidingsError } from '../../core/errors.ts';
@@ -38,11 +38,17 @@ const truncation = { type: 'truncate', database: 'crm', table: 'logs', sql: 'TRU
 const SKETCH: BatchSketch = {
   firstScn: 1_700_000_000_000_000,
   position: 'pos-2',
+  sourceBytes: 1234,
   transactions: [
     { id: '0-1-41', committedAtUs: 1_700_000_000_111_000, serverId: 7, entries: [inserted, schemaChange, updated] },
     { id: null, committedAtUs: 1_700_000_000_222_000, entries: [truncation, databaseChange, deleted] },
   ],
 };
+
+/** The bytes of a batch. */
+function bytesOf(sketch: BatchSketch): Buffer {
+  return storedBatch(sketch).bytes;
+}
 
 /** At an offset, with other bytes around, as it lies in a buffer of many. */
 function read(
@@ -62,7 +68,7 @@ test.each([
   ['as it is', 0],
   ['compressed', FLAG.zstd],
 ])('a batch, stored %s, yields its transactions, entries and rows with their SCNs', (_, flags) => {
-  const batch = read(logBatch({ ...SKETCH, flags }), { previousPosition: 'pos-1', shapes: { json: 'text' } });
+  const batch = read(bytesOf({ ...SKETCH, flags }), { previousPosition: 'pos-1', shapes: { json: 'text' } });
   expect(batch).toMatchObject({
     firstScn: SKETCH.firstScn,
     lastScn: SKETCH.firstScn + 7,
@@ -108,7 +114,7 @@ test.each([
 });
 
 test('the views of a row batch can be taken in any order and again, and rows taken out outlive the bytes', () => {
-  const bytes = logBatch(SKETCH);
+  const bytes = bytesOf(SKETCH);
   const batch = readBatch(bytes, viewOf(bytes), 0, new ShapeRegistry({ json: 'text' }));
   const [first, second, third] = rowBatches(batch);
   const taken = [third?.rows(), first?.rows(), second?.keys(), first?.rows(), first?.keys(), second?.rows()];
@@ -126,7 +132,7 @@ test('the views of a row batch can be taken in any order and again, and rows tak
 });
 
 test('writing the rows of a batch into another one gives the same bytes', () => {
-  for (const [i, rows] of rowBatches(read(logBatch(SKETCH))).entries()) {
+  for (const [i, rows] of rowBatches(read(bytesOf(SKETCH))).entries()) {
     const [copy, original] = [new GrowingRowTarget(), new GrowingRowTarget()];
     rows.writeTo(copy);
     [inserted, updated, deleted][i]?.writeTo(original);
@@ -136,7 +142,7 @@ test('writing the rows of a batch into another one gives the same bytes', () => 
 });
 
 test('every row has the hash of its key after the change, and changes say their partition when it is asked for', () => {
-  const batches = rowBatches(read(logBatch(SKETCH), { partitions: 64 }));
+  const batches = rowBatches(read(bytesOf(SKETCH), { partitions: 64 }));
   const hashes = [[1, 2], [1, 3], [1]].map((ids) => ids.map((id) => keyHash(users, [id])));
   expect(batches.map((rows) => [...rows.hashes()])).toEqual(hashes);
   expect(batches.map((rows) => rows.changes().map(({ partition }) => partition))).toEqual(
@@ -146,7 +152,7 @@ test('every row has the hash of its key after the change, and changes say their 
 
 test('a piece of a long transaction says where it begins and that it does not end', () => {
   const piece = (flags: number, continued: boolean): DecodedBatch =>
-    read(logBatch({ ...SKETCH, flags, transactions: [{ id: '0-1-41', continued, entries: [inserted] }] }));
+    read(bytesOf({ ...SKETCH, flags, transactions: [{ id: '0-1-41', continued, entries: [inserted] }] }));
   const first = piece(FLAG.open, false);
   expect(first).toMatchObject({ open: true, continues: false, parts: [{ begins: true, end: null }] });
   const middle = piece(FLAG.open | FLAG.continues, true);
@@ -158,7 +164,7 @@ test('a piece of a long transaction says where it begins and that it does not en
 
 test('halves of an update that moved its key say which half they are', () => {
   const half = (op: number): LogRowBatch | undefined =>
-    rowBatches(read(logBatch({ ...SKETCH, flags: FLAG.filtered, transactions: [{ entries: [deleted], op }] })))[0];
+    rowBatches(read(bytesOf({ ...SKETCH, flags: FLAG.filtered, transactions: [{ entries: [deleted], op }] })))[0];
   expect(half(ROW_OP.movedFrom)?.changes()).toMatchObject([{ kind: 'delete', moved: 'from' }]);
   expect(half(ROW_OP.movedTo)?.moved).toBe('to');
   expect(half(0)?.changes()[0]).not.toHaveProperty('moved');
@@ -167,7 +173,7 @@ test('halves of an update that moved its key say which half they are', () => {
 
 test('only the columns that are wanted are there, the key’s always, and JSON is parsed by default', () => {
   const columns = (): ReadonlySet<string> => new Set(['doc']);
-  const [rows] = rowBatches(read(logBatch(SKETCH), { shapes: { columns } }));
+  const [rows] = rowBatches(read(bytesOf(SKETCH), { shapes: { columns } }));
   expect(rows?.rows().after).toEqual([
     { id: 1, doc: { a: 1 } },
     { id: 2, doc: null },
@@ -178,8 +184,8 @@ test('only the columns that are wanted are there, the key’s always, and JSON i
 describe('shapes', () => {
   test('described in one batch serve the batches behind it', () => {
     const shapes = new ShapeRegistry();
-    const described = read(logBatch(SKETCH), { shapes });
-    const later = read(logBatch({ ...SKETCH, describeShapes: false }), { shapes });
+    const described = read(bytesOf(SKETCH), { shapes });
+    const later = read(bytesOf({ ...SKETCH, describeShapes: false }), { shapes });
     expect(rowBatches(later).map((rows) => rows.rows())).toEqual(rowBatches(described).map((rows) => rows.rows()));
     expect(rowBatches(later)[0]?.shape).toBe(rowBatches(described)[0]?.shape);
   });
@@ -187,12 +193,12 @@ describe('shapes', () => {
   test('learned from a control frame serve as well', () => {
     const shapes = new ShapeRegistry({ json: 'text' });
     for (const { shape } of [inserted, updated, deleted]) shapes.learn(shape.text);
-    const batch = read(logBatch({ ...SKETCH, describeShapes: false }), { shapes });
+    const batch = read(bytesOf({ ...SKETCH, describeShapes: false }), { shapes });
     expect(rowBatches(batch)[0]?.rows()).toEqual(inserted.rows());
   });
 
   test('that nothing describes are an error that names them', () => {
-    expect(() => read(logBatch({ ...SKETCH, describeShapes: false }))).toThrow(
+    expect(() => read(bytesOf({ ...SKETCH, describeShapes: false }))).toThrow(
       expect.objectContaining({
         code: 'LOG_DAMAGED',
         details: expect.objectContaining({ fingerprint: inserted.shape.fingerprint }),
@@ -235,7 +241,7 @@ describe('damage', () => {
   }
 
   test('a batch that is cut is refused, wherever', () => {
-    const bytes = logBatch(SKETCH);
+    const bytes = bytesOf(SKETCH);
     for (let end = 0; end < bytes.length; end++) {
       const cut = Buffer.from(bytes.subarray(0, end));
       expect(() => readBatch(cut, viewOf(cut), 0, new ShapeRegistry())).toThrow(damaged);
@@ -243,18 +249,18 @@ describe('damage', () => {
   });
 
   test('a batch must lie before the end that it is read up to', () => {
-    const bytes = logBatch(SKETCH);
+    const bytes = bytesOf(SKETCH);
     expect(() => readBatch(bytes, viewOf(bytes), 0, new ShapeRegistry(), { end: bytes.length - 1 })).toThrow(damaged);
   });
 
   test('of a version that is not known nothing is read', () => {
-    const bytes = logBatch(SKETCH);
+    const bytes = bytesOf(SKETCH);
     bytes[HEADER.version] = 2;
     expect(() => read(bytes)).toThrow(expect.objectContaining({ code: 'LOG_VERSION_UNKNOWN' }));
   });
 
   test('a compressed body that is longer than it says is refused before it is unpacked', () => {
-    const bytes = logBatch({ ...SKETCH, flags: FLAG.zstd });
+    const bytes = bytesOf({ ...SKETCH, flags: FLAG.zstd });
     bytes.writeUInt32LE(10, HEADER.bodyBytes);
     expect(() => read(bytes)).toThrow(damaged);
   });
@@ -262,7 +268,7 @@ describe('damage', () => {
   test.each([0, FLAG.zstd])(
     'any wrong byte gives an error or other values, never anything else (flags %d)',
     (flags) => {
-      const bytes = logBatch({ ...SKETCH, flags });
+      const bytes = bytesOf({ ...SKETCH, flags });
       for (let at = 0; at < bytes.length; at++) {
         for (const value of [0xff, (bytes[at] ?? 0) ^ 1, (bytes[at] ?? 0) ^ 0x90]) {
           const wrong = Buffer.from(bytes);
@@ -279,7 +285,7 @@ describe('damage', () => {
         randomRows,
         fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 5 }),
         ({ batch }, flips) => {
-          const bytes = logBatch({ ...SKETCH, transactions: [{ entries: [batch, batch] }] });
+          const bytes = bytesOf({ ...SKETCH, transactions: [{ entries: [batch, batch] }] });
           for (const [at, value] of flips) bytes[at % bytes.length] = value;
           onlyTidingsErrors(() => useAll(read(bytes)));
         },
@@ -289,7 +295,7 @@ describe('damage', () => {
   });
 
   test('the error of damaged rows names the table and the change, and no value', () => {
-    const bytes = logBatch({ ...SKETCH, transactions: [{ entries: [inserted] }] });
+    const bytes = bytesOf({ ...SKETCH, transactions: [{ entries: [inserted] }] });
     const at = bytes.indexOf('Ada');
     bytes[at - 1] = 0xff;
     const [rows] = rowBatches(read(bytes));

@@ -36,7 +36,7 @@ class History {
     this.group = this.#start(0);
   }
 
-  join(name: string): void {
+  join(name: string): Process {
     const process: Process = { name, epochs: [], holds: new Set(), revoking: [], sent: [] };
     const member = this.group.join(name, SESSION_MS, this.now);
     expect(member.joinEpoch, 'a process that joins is told an epoch above all before').toBeGreaterThan(
@@ -45,6 +45,7 @@ class History {
     this.#settle();
     this.processes.push(process);
     this.#tell(process);
+    return process;
   }
 
   heartbeat(process: Process, releases: boolean): void {
@@ -86,8 +87,13 @@ class History {
     this.#settle();
   }
 
-  leave(name: string): void {
-    this.group.leave(name);
+  /** Also a former incarnation, which must not take anything from the present one. */
+  leave(process: Process): void {
+    const isPresent = this.members().includes(process);
+    const before = this.owners();
+    const has = this.group.leave(process.name, process.epochs.at(-1) ?? 0);
+    expect(has, 'who leaves is out, and only who is in can leave').toBe(isPresent);
+    if (!isPresent) expect(this.owners(), 'who is out takes nothing with it').toEqual(before);
     this.#settle();
   }
 
@@ -149,8 +155,8 @@ class History {
   }
 
   /** Killed between taking partitions away and giving them to others. */
-  killWhileMoving(leaving: string): void {
-    this.group.leave(leaving);
+  killWhileMoving(leaving: Process): void {
+    this.group.leave(leaving.name, leaving.epochs.at(-1) ?? 0);
     this.restart();
   }
 
@@ -200,8 +206,13 @@ const scn = fc.nat({ max: 1000 });
 
 /** What may happen. Each is a function, so that a failing history can be shrunk step by step. */
 const step = fc.oneof(
-  { weight: 3, arbitrary: name.map((joining) => named(`join ${joining}`, (history) => history.join(joining))) },
-  { weight: 1, arbitrary: name.map((leaving) => named(`leave ${leaving}`, (history) => history.leave(leaving))) },
+  { weight: 3, arbitrary: name.map((joining) => named(`join ${joining}`, (history) => void history.join(joining))) },
+  {
+    weight: 2,
+    arbitrary: which.map((at) =>
+      named(`leave ${at}`, (history) => withProcess(history, at, (process) => history.leave(process))),
+    ),
+  },
   {
     weight: 6,
     arbitrary: fc
@@ -242,8 +253,10 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant(named('restart', (history) => history.restart())) },
   {
     weight: 1,
-    arbitrary: name.map((leaving) =>
-      named(`kill while moving ${leaving}`, (history) => history.killWhileMoving(leaving)),
+    arbitrary: which.map((at) =>
+      named(`kill while moving ${at}`, (history) =>
+        withProcess(history, at, (process) => history.killWhileMoving(process)),
+      ),
     ),
   },
 );
@@ -299,17 +312,16 @@ test('a member that comes to a quiet group makes just its own share move, one th
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
       const history = play(steps);
-      history.leave('new');
       history.quieten();
       const before = history.owners();
-      history.join('new');
+      const joining = history.join('new');
       history.quieten();
       const joined = history.owners();
       const share = Math.floor(PARTITIONS / history.group.members.size);
       const moved = joined.filter((owner, partition) => owner !== before[partition] && before[partition] !== null);
       if (history.group.members.size > 1) expect(moved).toHaveLength(share);
       expect(new Set(moved)).toEqual(new Set(moved.length === 0 ? [] : ['new']));
-      history.leave('new');
+      history.leave(joining);
       history.quieten();
       if (history.group.members.size === 0) return;
       const left = history.owners();

@@ -141,7 +141,7 @@ test('a partition that is being taken back is not handed back without having bee
   join(group, 'b');
   const moving = revoking(group, 'a');
   const epoch = group.epoch;
-  group.leave('b');
+  group.leave('b', group.epoch);
   group.settle(0);
   expect(revoking(group, 'a')).toEqual(moving);
   release(group, 'a');
@@ -157,7 +157,7 @@ test('a heartbeat that comes late does not release what has come back since', ()
   join(group, 'b');
   const late = { epoch: group.epoch, released: revoking(group, 'a') };
   release(group, 'a');
-  group.leave('b');
+  group.leave('b', group.epoch);
   group.settle(0);
   join(group, 'c');
   const again = revoking(group, 'a');

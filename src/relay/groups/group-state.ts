@@ -151,7 +151,7 @@ export class GroupState {
    * @param session how long it may stay silent, ms
    */
   join(name: string, session: number, now: number): Member {
-    this.leave(name);
+    this.#remove(name);
     const member = {
       name,
       joinEpoch: this.#nextEpoch(),
@@ -165,12 +165,10 @@ export class GroupState {
     return member;
   }
 
-  /** False: it was no member. */
-  leave(name: string): boolean {
-    if (!this.#members.delete(name)) return false;
-    for (const slot of this.#slots) if (slot.owner === name) free(slot);
-    this.#unsettled = true;
-    this.#changed.add(name);
+  /** @param epoch any that it was told as a member. False: it is out already, or this is a former incarnation of it. */
+  leave(name: string, epoch: number): boolean {
+    if (this.#incarnation(name, epoch) === null) return false;
+    this.#remove(name);
     return true;
   }
 
@@ -193,7 +191,7 @@ export class GroupState {
   /** Takes away what is overdue: members that were silent for too long, partitions that were not released in time. */
   expire(now: number): void {
     for (const { name, heardAt, sessionMs } of this.#members.values()) {
-      if (heardAt + sessionMs <= now) this.leave(name);
+      if (heardAt + sessionMs <= now) this.#remove(name);
     }
     for (const slot of this.#slots) {
       if (slot.owner === null || slot.revokedIn === null || slot.revokedUntil > now) continue;
@@ -282,6 +280,13 @@ export class GroupState {
     if (this.paused === paused) return;
     this.paused = paused;
     for (const name of this.#members.keys()) this.#changed.add(name);
+  }
+
+  #remove(name: string): void {
+    if (!this.#members.delete(name)) return;
+    for (const slot of this.#slots) if (slot.owner === name) free(slot);
+    this.#unsettled = true;
+    this.#changed.add(name);
   }
 
   #incarnation(name: string, epoch: number): Member | null {

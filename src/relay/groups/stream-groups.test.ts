@@ -164,7 +164,7 @@ test('a new group begins at the end of the stream, or where its first member say
   const { partitions: latest } = await groups.join({ group: 'other', member: 'a' });
   expect(latest.map(({ checkpoint }) => checkpoint)).toEqual([END, END, END, END]);
   // `from` is for a group without a checkpoint.
-  await groups.leave(A);
+  await groups.leave(A, epoch);
   expect((await groups.join(B, { from: 'earliest' })).partitions[0]?.checkpoint).toBe(300);
 });
 
@@ -301,6 +301,20 @@ test('a process that joins under the name of another ends it: its listener hears
   expect(await commit(groups, 500, { epoch: again.epoch })).toEqual({ fenced: [] });
 });
 
+test('a process that leaves behind its successor of the same name takes nothing from it', async () => {
+  const { groups } = setUp();
+  const former = await groups.join(A);
+  const successor = await groups.join(A);
+  const heard: unknown[] = [];
+  groups.onAssignment(A, (assignment) => heard.push(assignment));
+  await groups.leave(A, former.epoch);
+  expect(groups.assignmentOf(A)?.partitions).toHaveLength(PARTITIONS);
+  expect(heard).toEqual([]);
+  expect(await commit(groups, 500, successor)).toEqual({ fenced: [] });
+  await groups.leave(A, successor.epoch);
+  expect(heard).toEqual([null]);
+});
+
 test('after a restart the groups are there without members, and epochs from before it are worth nothing', async () => {
   const { groups, restart } = setUp();
   const { epoch } = await groups.join(A, { from: 'earliest' });
@@ -383,10 +397,10 @@ test('pausing is stored, and the members hear of it', async () => {
 
 test('a group is removed only when it has no members, and is forgotten then', async () => {
   const { groups, store } = setUp();
-  await groups.join(A, { from: 'earliest' });
+  const { epoch } = await groups.join(A, { from: 'earliest' });
   await expect(groups.remove('g')).rejects.toThrow(code('GROUP_IN_USE'));
-  await groups.leave(A);
-  await groups.leave(A);
+  await groups.leave(A, epoch);
+  await groups.leave(A, epoch);
   await groups.remove('g');
   expect(store.groups.size).toBe(0);
   expect(groups.get('g')).toBeNull();
@@ -418,13 +432,13 @@ test('more changes than epochs are reserved at once are possible, and each epoch
 
 test('a rebalance that fails between taking and giving is made up for', async () => {
   const { groups, clock } = setUp();
-  await groups.join(A);
+  const { epoch } = await groups.join(A);
   await groups.join(B);
   let passed = 0;
   setFailpointHandler((name) => {
     if (name === 'group-rebalance' && ++passed === 1) throw new Error('as a test wants it');
   });
-  await expect(groups.leave(A)).rejects.toThrow('as a test wants it');
+  await expect(groups.leave(A, epoch)).rejects.toThrow('as a test wants it');
   expect(groups.assignmentOf(B)?.partitions).toEqual([]);
   await clock.whenSleeping();
   clock.advance(1000);

@@ -2,28 +2,26 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import type { JoinOptions, MemberName } from '../../client/transport.ts';
 import type { StartAt } from '../../core/consumer.ts';
 import { TidingsError } from '../../core/errors.ts';
-import { failpoint } from '../../core/failpoint.ts';
 import type { Assignment, CommitRequest, CommitResult, Heartbeat } from '../../core/group.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { ChangeLog } from '../log/change-log.ts';
 import type { GroupStatus, StreamGroups } from '../relay-api.ts';
 import type { RelayState } from '../state/relay-state.ts';
-import { DeadlineTimer } from './deadline-timer.ts';
 import { type AssignmentListener, Group } from './group.ts';
 import {
   checkGroupName,
   checkMemberName,
   checkPartitions,
-  GROUPS_PER_STREAM_MAX,
   heartbeatOf,
   MEMBERS_PER_GROUP_MAX,
   sessionTimeoutOf,
 } from './group-limits.ts';
 import type { MemberAssignment } from './group-state.ts';
 import type { GroupStore, StoredGroup } from './group-store.ts';
-import { KeyedLock } from './keyed-lock.ts';
+import { GroupTable } from './group-table.ts';
 import { loadGroups } from './load-groups.ts';
 import { checkReached, seekInLog } from './places.ts';
+import { Rebalancer } from './rebalancer.ts';
 
 export interface StreamGroupsOptions {
   readonly stream: string;
@@ -41,10 +39,6 @@ export interface StreamGroupsOptions {
 
 /** A join takes an epoch and so does what it sets in motion; a third is left for a reset. */
 const EPOCHS_FOR_JOIN = 3;
-const EPOCHS_LOW = 500;
-/** A timer that comes so late tells that the relay stood still, and heard nobody. */
-const STANDSTILL_MS = 500;
-const RETRY_MS = 1000;
 
 /**
  * The groups of one stream: the state machines (`group-state.ts`) with time and a disk. For members it has what `Transport` has, for
@@ -57,25 +51,17 @@ export class StreamGroupsService implements StreamGroups {
   readonly #options: StreamGroupsOptions;
   readonly #clock: Clock;
   readonly #elapsedMs: () => number;
-  readonly #log: Logger;
-  readonly #groups = new Map<string, Group>();
-  /** Held while a group is made, reset or removed: joins and commits wait. */
-  readonly #lock = new KeyedLock();
-  readonly #timer: DeadlineTimer;
-  #forgave = false;
+  readonly #groups: GroupTable;
+  readonly #rebalancer: Rebalancer;
   #closed = false;
 
   constructor(options: StreamGroupsOptions, stored: readonly StoredGroup[]) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#elapsedMs = options.elapsedMs ?? (() => performance.now());
-    this.#log = options.log ?? silentLogger;
-    this.#timer = new DeadlineTimer({
-      clock: this.#clock,
-      elapsedMs: this.#elapsedMs,
-      onDue: (lateMs) => this.#expire(lateMs),
-    });
-    for (const group of stored) this.#groups.set(group.group, new Group(group, options.store));
+    const common = { clock: this.#clock, log: options.log ?? silentLogger };
+    this.#groups = new GroupTable({ ...options, ...common }, stored);
+    this.#rebalancer = new Rebalancer({ groups: () => this.#groups.all(), elapsedMs: this.#elapsedMs, ...common });
   }
 
   /**
@@ -99,7 +85,7 @@ export class StreamGroupsService implements StreamGroups {
     }
     if (members.has(name.member)) group.endIncarnation(name.member);
     group.state.join(name.member, sessionMs, this.#elapsedMs());
-    this.#settle(group);
+    this.#rebalancer.settle(group);
     return this.#assignment(group, name);
   }
 
@@ -109,7 +95,7 @@ export class StreamGroupsService implements StreamGroups {
     this.#checkOpen();
     const group = this.#groups.get(name.group);
     if (group?.state.heartbeat(name.member, beat, this.#elapsedMs()) !== true) throw memberUnknown(name);
-    if (group.state.unsettled) this.#settle(group);
+    if (group.state.unsettled) this.#rebalancer.settle(group);
     return this.#assignment(group, name);
   }
 
@@ -120,8 +106,9 @@ export class StreamGroupsService implements StreamGroups {
       checkPartitions(partitions, this.#options.partitions);
       this.#checkScn(scn);
     }
+    const { lock } = this.#groups;
     // oxlint-disable-next-line no-await-in-loop -- whoever came first may have taken it again
-    for (let held = this.#lock.held(name.group); held !== undefined; held = this.#lock.held(name.group)) await held;
+    for (let held = lock.held(name.group); held !== undefined; held = lock.held(name.group)) await held;
     // No pause from here until the write is on its way: a reset that comes now is behind it.
     const group = this.#groups.get(name.group);
     const verdict = group?.state.commit(name.member, request, this.#elapsedMs());
@@ -133,11 +120,11 @@ export class StreamGroupsService implements StreamGroups {
     return { fenced: verdict.fenced };
   }
 
-  /** Gives all partitions back. Does not fail when the member is out already. */
+  /** Gives all partitions back. Changes nothing when the member is out already, or another process has joined under its name. */
   // oxlint-disable-next-line require-await -- what it throws is the promise's
-  async leave({ group: name, member }: MemberName): Promise<void> {
+  async leave({ group: name, member }: MemberName, epoch: number): Promise<void> {
     const group = this.#groups.get(name);
-    if (group?.state.leave(member) === true) this.#settle(group);
+    if (group?.state.leave(member, epoch) === true) this.#rebalancer.settle(group);
   }
 
   /** Null when the member is out. */
@@ -160,7 +147,7 @@ export class StreamGroupsService implements StreamGroups {
 
   list(): readonly GroupStatus[] {
     const sinceEpochMs = this.#clock.nowMs() - this.#elapsedMs();
-    return [...this.#groups.values()]
+    return [...this.#groups.all()]
       .map((group) => group.status(sinceEpochMs))
       .toSorted((a, b) => (a.group < b.group ? -1 : 1));
   }
@@ -189,10 +176,10 @@ export class StreamGroupsService implements StreamGroups {
     const all = Array.from({ length: this.#options.partitions }, (_, partition) => partition);
     const moved = partitions === undefined ? all : [...new Set(partitions)];
     checkPartitions(moved, this.#options.partitions);
-    await this.#lock.with(name, async () => {
+    await this.#groups.lock.with(name, async () => {
       const group = this.#groups.get(name);
       if (group === undefined) {
-        await this.#create(name, scn);
+        await this.#groups.create(name, scn);
         return;
       }
       if (group.state.epochsLeft < EPOCHS_FOR_JOIN) await group.reserveEpochs();
@@ -202,28 +189,17 @@ export class StreamGroupsService implements StreamGroups {
       const epoch = group.state.epoch + 1;
       await group.overwrite(moved.map((partition) => ({ partition, scn, committedMs, epoch })));
       group.state.reset(moved, scn);
-      this.#settle(group);
+      this.#rebalancer.settle(group);
     });
   }
 
   async remove(name: string): Promise<void> {
-    await this.#lock.with(name, async () => {
-      const group = this.#known(name);
-      const members = group.state.members.size;
-      if (members > 0) {
-        throw new TidingsError('GROUP_IN_USE', `group ${name} of stream ${this.#options.stream} still has members`, {
-          details: { stream: this.#options.stream, group: name, members },
-        });
-      }
-      await group.quiet();
-      await this.#options.store.remove(name);
-      this.#groups.delete(name);
-    });
+    await this.#groups.remove(name);
   }
 
   lowestCheckpoint(): number | null {
     let lowest: number | null = null;
-    for (const { lowestCheckpoint } of this.#groups.values()) {
+    for (const { lowestCheckpoint } of this.#groups.all()) {
       lowest = Math.min(lowest ?? lowestCheckpoint, lowestCheckpoint);
     }
     return lowest;
@@ -232,14 +208,14 @@ export class StreamGroupsService implements StreamGroups {
   /** Ends the timers. What is being written is finished. Members are not told: they will miss the relay by themselves. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#timer.close();
-    await Promise.all([...this.#groups.values()].map((group) => group.quiet()));
+    this.#rebalancer.close();
+    await Promise.all([...this.#groups.all()].map((group) => group.quiet()));
   }
 
   /** A group that can take a member now, or what must be waited for. */
   #groupToJoin(name: string, from: StartAt): Group | Promise<void> {
     this.#checkOpen();
-    const held = this.#lock.held(name);
+    const held = this.#groups.lock.held(name);
     if (held !== undefined) return held;
     const group = this.#groups.get(name);
     if (group === undefined) return this.#begin(name, from);
@@ -247,90 +223,19 @@ export class StreamGroupsService implements StreamGroups {
   }
 
   async #begin(name: string, from: StartAt): Promise<void> {
-    await this.#lock.with(name, async () => {
+    await this.#groups.lock.with(name, async () => {
       // Of several members that found no group, the first makes it, and its `from` counts.
-      if (!this.#groups.has(name)) await this.#create(name, await this.#options.seek(from));
+      if (this.#groups.get(name) === undefined) await this.#groups.create(name, await this.#options.seek(from));
     });
   }
 
-  /** To be called with the lock held. */
-  async #create(name: string, scn: number): Promise<void> {
-    const { stream, partitions, store } = this.#options;
-    if (this.#groups.size >= GROUPS_PER_STREAM_MAX) {
-      throw new TidingsError(
-        'GROUP_INVALID',
-        `stream ${stream} has ${this.#groups.size} groups, and can have no more`,
-        {
-          hint: 'Remove groups that nobody uses.',
-          details: { stream },
-        },
-      );
-    }
-    await store.create({ group: name, partitions, scn, epochLimit: 0, createdMs: this.#clock.nowMs() });
-    const checkpoints = Array.from({ length: partitions }, (_, partition) => ({
-      partition,
-      scn,
-      committedMs: null,
-      epoch: 0,
-    }));
-    this.#groups.set(name, new Group({ group: name, paused: false, epochLimit: 0, checkpoints }, store));
-    this.#log.info({ group: name, scn }, 'a group begins');
-  }
-
   async #setPaused(name: string, paused: boolean): Promise<void> {
-    await this.#lock.with(name, async () => {
-      const group = this.#known(name);
+    await this.#groups.lock.with(name, async () => {
+      const group = this.#groups.known(name);
       await this.#options.store.setPaused(name, paused);
       group.state.setPaused(paused);
       group.notify();
     });
-  }
-
-  /** Gives out what is free and tells everybody concerned. After every transition. */
-  #settle(group: Group): void {
-    try {
-      if (group.state.unsettled) {
-        failpoint('group-rebalance');
-        group.state.settle(this.#elapsedMs());
-      }
-    } finally {
-      // Also when the failpoint threw: who is out must hear of it, and the timer tries again.
-      group.notify();
-      this.#schedule(group);
-    }
-    if (group.state.members.size > 0 && group.state.epochsLeft < EPOCHS_LOW) this.#reserveEpochs(group);
-  }
-
-  #reserveEpochs(group: Group): void {
-    group
-      .reserveEpochs()
-      .then(() => this.#settle(group))
-      .catch((error: unknown) => this.#log.warn({ error, group: group.name }, 'no further epochs could be reserved'));
-  }
-
-  #schedule({ state }: Group): void {
-    const due = state.unsettled ? this.#elapsedMs() + RETRY_MS : state.nextDeadline();
-    if (due !== null && !this.#closed) this.#timer.atLatest(due);
-  }
-
-  #expire(lateMs: number): void {
-    // Not twice in a row: a relay that is always late would keep the dead for ever.
-    this.#forgave = lateMs >= STANDSTILL_MS && !this.#forgave;
-    const now = this.#elapsedMs();
-    for (const group of this.#groups.values()) {
-      if (this.#forgave) group.state.forgive(lateMs + RETRY_MS);
-      const before = group.state.members.size;
-      group.state.expire(now);
-      const out = before - group.state.members.size;
-      if (out > 0) {
-        this.#log.warn({ group: group.name, members: out }, 'members were not heard of for too long and are out');
-      }
-      try {
-        this.#settle(group);
-      } catch (error) {
-        this.#log.error({ error, group: group.name }, 'partitions could not be given out');
-      }
-    }
   }
 
   #assignment(group: Group, name: MemberName): Assignment {
@@ -344,14 +249,6 @@ export class StreamGroupsService implements StreamGroups {
       heartbeatMs: heartbeatOf(member.sessionMs),
       sessionTimeoutMs: member.sessionMs,
     };
-  }
-
-  #known(name: string): Group {
-    const group = this.#groups.get(name);
-    if (group !== undefined) return group;
-    throw new TidingsError('GROUP_UNKNOWN', `stream ${this.#options.stream} has no group ${name}`, {
-      details: { stream: this.#options.stream, group: name },
-    });
   }
 
   #checkScn(scn: number): void {

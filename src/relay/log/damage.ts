@@ -1,10 +1,22 @@
-import { TidingsError } from '../../core/errors.ts';
+import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Segment } from './segment.ts';
 
 /** @param what a clause: what is wrong there */
 export function segmentDamaged(segment: Segment, offset: number, what: string): TidingsError {
   return new TidingsError('LOG_DAMAGED', `${segment.path} is damaged at byte ${offset}: ${what}`, {
     details: { segment: segment.name, offset },
+  });
+}
+
+/** What was found in the batch at `offset` by somebody who does not know where it stands, told with that. */
+export function inSegment(error: unknown, segment: Segment, offset: number): unknown {
+  if (!isTidingsError(error) || 'segment' in error.details) return error;
+  const { code, message, hint, retry, details } = error;
+  return new TidingsError(code, `${segment.path} cannot be read at byte ${offset}: ${message}`, {
+    cause: error,
+    hint,
+    retry,
+    details: { ...details, segment: segment.name, offset },
   });
 }
 

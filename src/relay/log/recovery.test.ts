@@ -381,7 +381,10 @@ describe('what describes the log', () => {
       bytes[HEADER.version] = 2;
       bytes.writeUInt32LE(batchChecksum(bytes, 0, bytes.length), HEADER.crc);
     });
-    await expect(open(directory)).rejects.toMatchObject({ code: 'LOG_VERSION_UNKNOWN' });
+    await expect(open(directory)).rejects.toMatchObject({
+      code: 'LOG_VERSION_UNKNOWN',
+      details: { segment: segmentNames(directory)[0], offset: 0 },
+    });
   });
 
   test('a file in place of the directory is told as such', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { AppendFile } from './append-file.ts';
-import { segmentDamaged } from './damage.ts';
+import { inSegment, segmentDamaged } from './damage.ts';
 import { closeFile, errorCodeOf, isNoRoom, openFile, syncDirectory, syncFile, truncateFile } from './disk.ts';
 import { decodeTables, IndexKeeper } from './index-keeper.ts';
 import { positionAt } from './batch-read.ts';
@@ -55,6 +55,11 @@ function unusable(directory: string, cause: unknown): unknown {
   const options = { cause, details: { directory, code } };
   if (isNoRoom(cause)) return new TidingsError('DISK_FULL', message, options);
   if (code === 'EIO') return new TidingsError('DISK_ERROR', message, options);
+  if (code === 'EACCES' || code === 'EPERM') {
+    const hint =
+      'Let the user whom the relay runs as read and write it (`ls -l` shows its rights), then resume the stream.';
+    return new TidingsError('DIRECTORY_UNUSABLE', message, { ...options, hint });
+  }
   return new TidingsError('DIRECTORY_UNUSABLE', message, options);
 }
 
@@ -196,6 +201,8 @@ class Recovery {
         tables,
       });
       if (problem !== null) throw segmentDamaged(segment, segment.size, problem);
+    } catch (error) {
+      throw inSegment(error, segment, segment.size);
     } finally {
       await closeFile(fd);
     }
@@ -286,6 +293,8 @@ class Recovery {
       // What was read may only have been in the system's memory so far, and is shown to readers now.
       await syncFile(fd);
       return { valid, tables };
+    } catch (error) {
+      throw inSegment(error, segment, segment.size);
     } finally {
       await closeFile(fd);
     }

@@ -47,7 +47,7 @@ describe('roles', () => {
     ['PUT', MEMBER, {}, 0, 200],
     ['POST', `${MEMBER}/heartbeat`, { epoch: 1, released: [] }, 0, 200],
     ['POST', `${MEMBER}/commit`, commit, 0, 200],
-    ['DELETE', MEMBER, undefined, 0, 204],
+    ['DELETE', `${MEMBER}?epoch=1`, undefined, 0, 204],
     ['PUT', '/v1/streams/shop/readers/r', {}, 0, 200],
     ['DELETE', '/v1/streams/shop/readers/r', undefined, 0, 204],
     ['POST', '/v1/streams/shop/pause', undefined, 1, 200],

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import type { RelayStream } from '../relay-api.ts';
+import type { ServedStream } from '../relay-api.ts';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -19,12 +19,12 @@ interface ReadinessOptions {
 }
 
 /** Whether every stream takes in what its source commits. A stream that somebody paused is as it should be. */
-export function readinessOf(streams: Iterable<RelayStream>, options: ReadinessOptions): Readiness {
+export function readinessOf(streams: Iterable<ServedStream>, options: ReadinessOptions): Readiness {
   const reasons = [...streams].flatMap((stream) => reasonsOf(stream, options));
   return { ready: reasons.length === 0, reasons };
 }
 
-function reasonsOf(stream: RelayStream, { clock, silentAfterMs }: ReadinessOptions): UnreadyReason[] {
+function reasonsOf(stream: ServedStream, { clock, silentAfterMs }: ReadinessOptions): UnreadyReason[] {
   const { state, error, stall, heardMs } = stream.status();
   const reason = (code: string, detail: string): UnreadyReason[] => [{ stream: stream.name, code, detail }];
   switch (state) {

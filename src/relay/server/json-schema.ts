@@ -8,6 +8,11 @@ export const textOrNull = (description: string): JsonSchema => ({ type: ['string
 export const time = (description: string): JsonSchema => ({ type: 'string', format: 'date-time', description });
 export const timeOrNull = (description: string): JsonSchema => ({ type: ['string', 'null'], description });
 export const count = (description: string): JsonSchema => ({ type: 'integer', minimum: 0, description });
+export const countOrNull = (description: string): JsonSchema => ({
+  type: ['integer', 'null'],
+  minimum: 0,
+  description,
+});
 export const scn = (description: string): JsonSchema => ({ type: 'integer', minimum: 0, description });
 export const scnOrNull = (description: string): JsonSchema => ({ type: ['integer', 'null'], description });
 export const numberOrNull = (description: string): JsonSchema => ({ type: ['number', 'null'], description });

@@ -77,19 +77,32 @@ export function addMemberRoutes({ app, relay, metrics }: RouteContext): void {
     },
   );
 
-  app.delete<{ Params: MemberParams }>(
+  app.delete<{ Params: MemberParams; Querystring: { readonly epoch: string } }>(
     PATH,
     describe({
       operationId: 'leaveGroup',
       summary: 'Leave a group',
-      description: 'Gives all partitions back. Not an error when the member is out already.',
+      description:
+        'Gives all partitions back. Not an error when the member is out already, or another process has joined under its name: that one stays.',
       tags: TAGS,
       role: 'read',
       params: PARAMS,
+      querystring: {
+        type: 'object',
+        properties: {
+          epoch: {
+            type: 'string',
+            pattern: String.raw`^\d{1,15}$`,
+            description: 'Of the assignment that the member knows.',
+          },
+        },
+        required: ['epoch'],
+        additionalProperties: false,
+      },
       answers: { 204: { description: 'It is out.' } },
     }),
-    async ({ params }, reply) => {
-      await streamOf(relay, params.stream).transport.leave(memberName(params));
+    async ({ params, query }, reply) => {
+      await streamOf(relay, params.stream).transport.leave(memberName(params), Number(query.epoch));
       return reply.code(204).send();
     },
   );

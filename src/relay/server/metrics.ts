@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../../base/clock.ts';
 import type { SnapshotState } from '../../core/snapshots/snapshot-state.ts';
-import type { RelayStream, StreamStatus } from '../relay-api.ts';
+import type { RelayStream, ServedStream, StreamStatus } from '../relay-api.ts';
 import { type LagMeter, lowestCheckpoint } from './lag.ts';
 import { SnapshotRowCounter } from './snapshot-rows.ts';
 
@@ -78,7 +78,7 @@ const METRICS = {
   streamLogBytes: {
     name: 'tidings_stream_log_bytes',
     type: 'gauge',
-    help: 'Bytes of the log on disk.',
+    help: 'Bytes of the log on disk. Absent while it cannot be opened, as is all that is told of logs, groups and snapshots.',
     labels: ['stream'],
   },
   streamWrittenBytes: {
@@ -216,7 +216,7 @@ type MetricName = keyof typeof METRICS;
 export const METRIC_DESCRIPTIONS: readonly MetricDescription[] = Object.values(METRICS);
 
 export interface ServerMetricsOptions {
-  readonly streams: () => Iterable<RelayStream>;
+  readonly streams: () => Iterable<ServedStream>;
   readonly lag: LagMeter;
   readonly clock: Clock;
 }
@@ -282,8 +282,13 @@ export class ServerMetrics {
 
   async #make(): Promise<string> {
     for (const metric of this.#read.values()) metric.reset();
-    for (const stream of this.#options.streams()) {
-      this.#readStream(stream);
+    for (const served of this.#options.streams()) {
+      this.#readStatus(served);
+      const { opening } = served;
+      // Of a log that cannot be opened nothing is known.
+      if (opening.kind === 'failed') continue;
+      const { stream } = opening;
+      this.#readLog(stream);
       this.#readSnapshots(stream);
       // oxlint-disable-next-line no-await-in-loop -- a look into a log each: one after the other
       await this.#readGroups(stream);
@@ -291,10 +296,9 @@ export class ServerMetrics {
     return this.registry.metrics();
   }
 
-  #readStream(stream: RelayStream): void {
-    const { name, log } = stream;
+  #readStatus(stream: ServedStream): void {
+    const { name } = stream;
     const status = stream.status();
-    const { after, last, lastCommitUs, bytes, endOffset } = log.visible;
     const labels = { stream: name };
     for (const state of STATES) this.#set('streamState', { stream: name, state }, Number(state === status.state));
     for (const reason of STALLS) {
@@ -304,11 +308,16 @@ export class ServerMetrics {
     this.#set('streamTransactions', labels, status.transactions);
     this.#set('streamSourceBytes', labels, status.sourceBytes);
     this.#set('streamConnections', labels, status.connections);
-    this.#set('streamLogBytes', labels, bytes);
-    this.#set('streamWrittenBytes', labels, endOffset);
     if (status.heardMs !== null) {
       this.#set('streamHeard', labels, Math.max(0, this.#options.clock.nowMs() - status.heardMs) / 1000);
     }
+  }
+
+  #readLog(stream: RelayStream): void {
+    const { after, last, lastCommitUs, bytes, endOffset } = stream.log.visible;
+    const labels = { stream: stream.name };
+    this.#set('streamLogBytes', labels, bytes);
+    this.#set('streamWrittenBytes', labels, endOffset);
     if (lastCommitUs > 0) {
       this.#set('streamLastCommit', labels, lastCommitUs / 1e6);
       this.#set('streamDurableLag', labels, this.#durableLag(stream, lastCommitUs));

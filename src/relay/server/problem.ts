@@ -33,6 +33,8 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   SNAPSHOT_INVALID: 409,
   SNAPSHOT_UNKNOWN: 404,
   SNAPSHOT_UNSUPPORTED: 409,
+  DISK_ERROR: 503,
+  DISK_FULL: 503,
   RELAY_CLOSING: 503,
 };
 
@@ -41,7 +43,7 @@ export function badRequest(field: string, message: string, hint?: string): Tidin
   return new TidingsError('REQUEST_INVALID', message, { details: { field }, ...(hint === undefined ? {} : { hint }) });
 }
 
-/** What a client is told of a failure: never a stack, a path or another's message. */
+/** What a client is told of a failure: the message of an error of ours; of any other nothing, and never a stack. */
 export function problemOf(error: unknown, status?: number): Problem {
   const known = isTidingsError(error) ? error : fromFastify(error as FastifyError);
   const { field, status: own } = known.details;

@@ -1,7 +1,8 @@
+import { renameSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LineReader, MemoryLogger, until } from '../../../test/support/relay-server.ts';
 import { connect } from '../../client/connect.ts';
 import { FakePosition, FakeStore } from '../../testing/fake-store.ts';
@@ -9,6 +10,7 @@ import { FakeSource } from '../../testing/fake-source.ts';
 import { tableOf } from '../../testing/tables.ts';
 import { Relay } from '../relay.ts';
 import { createRelayServer, type RelayServer } from './relay-server.ts';
+import { streamOf } from './served-relay.ts';
 
 const orders = tableOf('shop.orders', { id: { type: 'int', nullable: false }, status: 'varchar', doc: 'json' }, ['id']);
 const users = tableOf('crm.users', { id: { type: 'int', nullable: false }, name: 'varchar' }, ['id']);
@@ -17,6 +19,7 @@ let directory: string;
 let store: FakeStore;
 let relay: Relay;
 let server: RelayServer;
+let serverLog: MemoryLogger;
 let url: string;
 
 beforeEach(async () => {
@@ -44,7 +47,8 @@ async function start(): Promise<void> {
       },
     },
   });
-  server = await createRelayServer({ relay, http: { port: 0 }, log: new MemoryLogger(), version: '0' });
+  serverLog = new MemoryLogger();
+  server = await createRelayServer({ relay, http: { port: 0 }, log: serverLog, version: '0' });
   ({ url } = await server.listen());
 }
 
@@ -59,8 +63,8 @@ function insert(...ids: readonly number[]): void {
 }
 
 async function visible(count: number): Promise<void> {
-  const { log } = relay.streams.get('shop') ?? {};
-  await until(() => (log?.visible.last ?? 0) - (log?.visible.after ?? 0) >= count);
+  const { log } = streamOf(relay, 'shop');
+  await until(() => log.visible.last - log.visible.after >= count);
 }
 
 interface Line {
@@ -189,6 +193,32 @@ test("a group's lag goes down to nothing when its member commits", async () => {
   expect(page).toMatch(/tidings_group_commits_total\{stream="shop",group="g"\} [1-9]/);
 });
 
+test('a member whose name another process has taken ends without taking anything from it', async () => {
+  insert(1, 2, 3);
+  await visible(3);
+  const options = { group: 'g', member: 'm', from: 'earliest' } as const;
+  interface Shown {
+    readonly epoch: number;
+    readonly members: readonly { readonly member: string; readonly partitions: readonly number[] }[];
+  }
+  const shown = async (): Promise<Shown> => {
+    const answer = (await (await fetch(`${url}/v1/streams/shop/groups/g`)).json()) as Shown;
+    const members = answer.members.map(({ member, partitions }) => ({ member, partitions }));
+    return { epoch: answer.epoch, members };
+  };
+  await using client = connect(url);
+  const former = client.stream('shop', options)[Symbol.asyncIterator]();
+  await former.next();
+  const successor = client.stream('shop', options)[Symbol.asyncIterator]();
+  await successor.next();
+  const before = await shown();
+  expect(before.members).toEqual([{ member: 'm', partitions: [0, 1, 2, 3, 4, 5, 6, 7] }]);
+  await former.return?.();
+  expect(await shown()).toEqual(before);
+  await successor.return?.();
+  expect((await shown()).members).toEqual([]);
+});
+
 test('events resume behind the last one that came', async () => {
   insert(1, 2);
   await visible(2);
@@ -201,4 +231,116 @@ test('events resume behind the last one that came', async () => {
   const second = new LineReader(await fetch(path, { headers: { ...accept, 'last-event-id': id } }), '\n\n');
   expect((await second.take(3))[2]).toContain('"key":{"id":2}');
   await second.cancel();
+});
+
+describe('a stream whose log cannot be opened', () => {
+  const description = (): string => join(directory, 'streams', 'shop', 'stream.json');
+  const member = '/v1/streams/shop/groups/g/members/m';
+  const damaged = {
+    code: 'LOG_DAMAGED',
+    message: expect.stringContaining('stream.json') as string,
+    hint: expect.stringMatching(/./) as string,
+    retry: 'never',
+    details: { directory: expect.stringContaining('shop') as string },
+  };
+
+  async function send(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }> {
+    const json = { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    const response = await fetch(url + path, { method, ...(body === undefined ? {} : json) });
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? null : (JSON.parse(text) as unknown) };
+  }
+
+  beforeEach(async () => {
+    insert(1);
+    await visible(1);
+    await stop();
+    renameSync(description(), join(directory, 'kept'));
+    await start();
+  });
+
+  test('is told of with what is wrong, and with nothing of what is in the log', async () => {
+    const summary = {
+      name: 'shop',
+      state: 'failed',
+      created: null,
+      first: null,
+      last: null,
+      firstCommit: null,
+      lastCommit: null,
+      bytes: null,
+      error: { ...damaged, since: expect.stringMatching(/Z$/) as string },
+    };
+    expect(await send('GET', '/v1/streams')).toEqual({ status: 200, body: [summary] });
+    const { status, body } = await send('GET', '/v1/streams/shop');
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      ...summary,
+      partitions: 8,
+      position: null,
+      stall: null,
+      heard: null,
+      connections: 0,
+      changes: 0,
+      transactions: 0,
+      sourceBytes: 0,
+      groups: null,
+    });
+    expect(await send('GET', '/readyz')).toMatchObject({
+      status: 503,
+      body: { ready: false, reasons: [{ stream: 'shop', code: 'LOG_DAMAGED', detail: damaged.message }] },
+    });
+    const page = await (await fetch(`${url}/metrics`)).text();
+    expect(page).toContain('tidings_stream_state{stream="shop",state="failed"} 1\n');
+    expect(page).toContain('tidings_stream_state{stream="shop",state="running"} 0\n');
+    expect(page).not.toContain('tidings_stream_log_bytes{');
+  });
+
+  test('answers every request that needs its log with what is wrong, without saying it in the log each time', async () => {
+    const requests: readonly (readonly [method: string, path: string, body?: object])[] = [
+      ['GET', '/v1/streams/shop/schemas'],
+      ['GET', '/v1/streams/shop/changes'],
+      ['POST', '/v1/streams/shop/pause'],
+      ['POST', '/v1/streams/shop/resume'],
+      ['GET', '/v1/streams/shop/groups'],
+      ['GET', '/v1/streams/shop/groups/g'],
+      ['DELETE', '/v1/streams/shop/groups/g'],
+      ['POST', '/v1/streams/shop/groups/g/pause'],
+      ['PUT', '/v1/streams/shop/groups/g/checkpoint', { to: 'latest' }],
+      ['PUT', member, {}],
+      ['POST', `${member}/heartbeat`, { epoch: 1, released: [] }],
+      ['POST', `${member}/commit`, { epoch: 1, checkpoints: [] }],
+      ['GET', `${member}/changes`],
+      ['DELETE', `${member}?epoch=1`],
+      ['GET', '/v1/streams/shop/snapshots'],
+      ['POST', '/v1/streams/shop/snapshots', {}],
+      ['GET', '/v1/streams/shop/snapshots/1'],
+      ['POST', '/v1/streams/shop/snapshots/1/cancel'],
+    ];
+    const { code, message: detail, hint } = damaged;
+    for (const [method, path, body] of requests) {
+      const problem = { status: 500, body: { status: 500, code, detail, hint } };
+      expect(await send(method, path, body), `${method} ${path}`).toMatchObject(problem);
+    }
+    expect(serverLog.lines.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  test('stops its consumers with what is wrong, and serves them again when it was mended and resumed', async () => {
+    {
+      await using client = connect(url, { reconnect: { delayMinMs: 0, delayMaxMs: 1 } });
+      for (const options of [{}, { group: 'g' }]) {
+        const iterator = client.stream('shop', options)[Symbol.asyncIterator]();
+        await expect(iterator.next()).rejects.toMatchObject({ code: 'LOG_DAMAGED', message: damaged.message });
+      }
+    }
+    renameSync(join(directory, 'kept'), description());
+    expect(await send('POST', '/v1/streams/shop/resume')).toMatchObject({
+      status: 200,
+      body: { error: null, partitions: 8, groups: [] },
+    });
+    insert(2);
+    await visible(2);
+    expect(ids(await read(''))).toEqual([1, 2]);
+    expect(await send('GET', '/readyz')).toMatchObject({ status: 200 });
+  });
 });

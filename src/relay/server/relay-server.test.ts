@@ -62,11 +62,19 @@ describe('streams', () => {
   });
 
   test('a failure of the source is told with its remedy', async () => {
-    const error = { code: 'BINLOG_PURGED', message: 'gone', hint: 'do it', retry: 'operator', sinceMs: 0 } as const;
+    const details = { file: 'binlog.000007' };
+    const error = {
+      code: 'BINLOG_PURGED',
+      message: 'gone',
+      hint: 'do it',
+      retry: 'operator',
+      details,
+      sinceMs: 0,
+    } as const;
     shop.state = { state: 'failed', error };
     expect(await (await server.get('/v1/streams/shop')).json()).toMatchObject({
       state: 'failed',
-      error: { code: 'BINLOG_PURGED', message: 'gone', hint: 'do it', since: '1970-01-01T00:00:00.000Z' },
+      error: { code: 'BINLOG_PURGED', message: 'gone', hint: 'do it', details, since: '1970-01-01T00:00:00.000Z' },
     });
   });
 
@@ -146,7 +154,7 @@ describe('members', () => {
     await server.send('POST', `${MEMBER}/heartbeat`, { epoch: 3, released: [5] });
     const commit = { epoch: 3, checkpoints: [{ partitions: [2, 7], scn: 1003 }] };
     expect(await (await server.send('POST', `${MEMBER}/commit`, commit)).json()).toEqual({ fenced: [7] });
-    expect((await server.send('DELETE', MEMBER)).status).toBe(204);
+    expect((await server.send('DELETE', `${MEMBER}?epoch=3`)).status).toBe(204);
     const member = { group: 'search', member: 'm 1' };
     expect(shop.calls).toEqual([
       { name: 'join', args: [member, { from: 'earliest', sessionTimeoutMs: 5000 }] },
@@ -155,7 +163,7 @@ describe('members', () => {
       { name: 'join', args: [member, { from: 1000 }] },
       { name: 'heartbeat', args: [member, { epoch: 3, released: [5] }] },
       { name: 'commit', args: [member, commit] },
-      { name: 'leave', args: [member] },
+      { name: 'leave', args: [member, 3] },
     ]);
   });
 });
@@ -192,6 +200,7 @@ describe('what is refused', () => {
     ['a field that there is not', 'PUT', MEMBER, { form: 1 }, 'form'],
     ['a field of the wrong type', 'PUT', MEMBER, { sessionTimeoutMs: '5' }, 'sessionTimeoutMs'],
     ['a field that is missing', 'POST', `${MEMBER}/heartbeat`, { epoch: 1 }, 'released'],
+    ['nothing that says which process leaves', 'DELETE', MEMBER, undefined, 'epoch'],
     [
       'a wrong value inside',
       'POST',
@@ -267,7 +276,14 @@ describe('health', () => {
     expect([answer.status, await answer.json()]).toEqual([200, { version: '1.2.3' }]);
   });
 
-  const failure = { code: 'ACCESS_DENIED', message: 'no', hint: '', retry: 'operator', sinceMs: 0 } as const;
+  const failure = {
+    code: 'ACCESS_DENIED',
+    message: 'no',
+    hint: '',
+    retry: 'operator',
+    details: {},
+    sinceMs: 0,
+  } as const;
   test.each([
     ['failed', { state: 'failed', error: failure }, 'ACCESS_DENIED'],
     ['waiting', { state: 'waiting', error: { ...failure, code: 'CONNECTION_FAILED' } }, 'CONNECTION_FAILED'],

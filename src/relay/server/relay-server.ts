@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import { isTransient } from '../../core/retry.ts';
 import { Authenticator } from './auth.ts';
 import { addChangesRoutes } from './changes-routes.ts';
 import { addGroupRoutes } from './group-routes.ts';
@@ -18,7 +19,7 @@ import { OpenResponses } from './open-responses.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 import { addReaderRoutes } from './reader-routes.ts';
 import { SCHEMAS } from './schemas.ts';
-import type { ServedRelay } from './served-relay.ts';
+import { isFailedOpening, type ServedRelay } from './served-relay.ts';
 import { addSnapshotRoutes } from './snapshot-routes.ts';
 import { addStreamRoutes } from './stream-routes.ts';
 import type { RouteContext } from './routing.ts';
@@ -188,8 +189,10 @@ class HttpRelayServer implements RelayServer {
 
   #addErrors(): void {
     this.#app.setErrorHandler((error, request, reply) => {
-      const problem = problemOf(error);
-      if (problem.status >= 500 && problem.code !== 'RELAY_CLOSING') {
+      // The stream's trouble, whatever its code says of requests; it was logged when it came up.
+      const isOfStream = isFailedOpening(this.#context.relay, error);
+      const problem = problemOf(error, isOfStream ? (isTransient(error) ? 503 : 500) : undefined);
+      if (problem.status >= 500 && problem.code !== 'RELAY_CLOSING' && !isOfStream) {
         this.#log.error({ error, method: request.method, route: request.routeOptions.url }, 'a request failed');
       }
       if (problem.status === 401) void reply.header('www-authenticate', challenge(request.headers.authorization));

@@ -65,8 +65,8 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   409: 'The request does not fit the state of things.',
   410: 'The changes asked for are no longer kept.',
   413: 'The body is too long.',
-  500: 'The relay failed.',
-  503: 'The relay is being stopped.',
+  500: 'The relay failed, or the log of the stream is damaged.',
+  503: 'The relay is being stopped, or waits for its disk.',
 };
 
 /** A route's options for fastify, with the answers that every route has. */

@@ -1,5 +1,6 @@
 import {
   count,
+  countOrNull,
   type JsonSchema,
   listOf,
   object,
@@ -24,12 +25,14 @@ const STREAM: Readonly<Record<string, JsonSchema>> = {
     enum: ['starting', 'running', 'paused', 'waiting', 'stalled', 'failed', 'closed'],
     description: 'waiting: for the source to be reachable again; stalled: for the disk; failed: for a person.',
   },
-  created: time('When the log was made. With the name it tells a stream from one that replaced it.'),
+  created: timeOrNull(
+    'When the log was made. With the name it tells a stream from one that replaced it. Null while the log cannot be opened.',
+  ),
   first: scnOrNull('SCN of the first change that is kept; null while there is none.'),
   last: scnOrNull('SCN of the last change that readers may see; null while there is none.'),
   firstCommit: timeOrNull('Commit time of the first transaction that is kept.'),
   lastCommit: timeOrNull('Latest commit time in the log.'),
-  bytes: count('Bytes of the log on disk.'),
+  bytes: countOrNull('Bytes of the log on disk; null while it cannot be opened.'),
   error: { anyOf: [ref('Failure'), { type: 'null' }], description: 'What is wrong, when something is.' },
 };
 
@@ -57,6 +60,11 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     message: text('What happened.'),
     hint: text('What can be done about it.'),
     retry: { type: 'string', enum: ['backoff', 'reconnect', 'operator', 'never'] },
+    details: {
+      type: 'object',
+      additionalProperties: true,
+      description: 'Identifiers and sizes that belong to it: `segment` and `offset` of a damaged log.',
+    },
     since: time('Since when.'),
   }),
   StreamSummary: object(STREAM),
@@ -80,7 +88,11 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     changes: count('Since the relay started.'),
     transactions: count('Since the relay started.'),
     sourceBytes: count("Bytes of the source's log, since the relay started."),
-    groups: { type: 'array', items: { type: 'string' }, description: 'Names of its groups.' },
+    groups: {
+      type: ['array', 'null'],
+      items: { type: 'string' },
+      description: 'Names of its groups; null while the log cannot be opened.',
+    },
   }),
   Table: object({
     database: text('The database.'),

@@ -3,10 +3,11 @@ import { avroSchema } from '../../core/rows/avro-schema.ts';
 import { type RowShape, rowShape } from '../../core/rows/row-shape.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 import { isoMicroseconds } from '../../formats/json-text.ts';
-import type { RelayStream, StreamFailure } from '../relay-api.ts';
+import type { ChangeLog } from '../log/change-log.ts';
+import type { RelayStream, ServedStream, StreamFailure } from '../relay-api.ts';
 import { badRequest } from './problem.ts';
 import { describe, isoMs, isoMsOrNull, json, pathParameters, type RouteContext, type StreamParams } from './routing.ts';
-import { streamOf } from './served-relay.ts';
+import { servedStreamOf, streamOf } from './served-relay.ts';
 
 const TAGS = ['streams'];
 const PARAMS = pathParameters('stream');
@@ -34,7 +35,7 @@ export function addStreamRoutes({ app, relay }: RouteContext): void {
       params: PARAMS,
       answers: { 200: json('Stream', 'The stream.') },
     }),
-    ({ params }) => streamDetails(streamOf(relay, params.stream)),
+    ({ params }) => streamDetails(servedStreamOf(relay, params.stream)),
   );
 
   for (const action of ['pause', 'resume'] as const) {
@@ -46,14 +47,14 @@ export function addStreamRoutes({ app, relay }: RouteContext): void {
         description:
           action === 'pause'
             ? 'Until it is resumed, also over a restart of the relay. Consumers go on with what the log has.'
-            : 'After a pause, or after a failure that a person has cured.',
+            : 'After a pause, or after a failure that a person has cured. Also opens a log that could not be opened before.',
         tags: TAGS,
         role: 'operate',
         params: PARAMS,
         answers: { 200: json('Stream', 'The stream. The change is durable.') },
       }),
       async ({ params }) => {
-        const stream = streamOf(relay, params.stream);
+        const stream = servedStreamOf(relay, params.stream);
         await stream[action]();
         return streamDetails(stream);
       },
@@ -107,41 +108,51 @@ function tableWithAvro(table: TableSchema): object {
   return { database, name, columns, key, avro: avroSchema(rowShape({ table, before: all, after: all })) };
 }
 
-function streamSummary(stream: RelayStream): object {
-  const { log, name } = stream;
-  const { state, error } = stream.status();
-  const { after, last, firstCommitUs, lastCommitUs, bytes } = log.visible;
+function streamSummary(served: ServedStream): object {
+  const { name, opening } = served;
+  const { state, error } = served.status();
   return {
     name,
     state,
-    created: isoMs(log.createdMs),
+    ...(opening.kind === 'opened' ? kept(opening.stream.log) : NOTHING_KNOWN),
+    error: error === null ? null : failure(error),
+  };
+}
+
+/** Of a stream whose log cannot be opened. */
+const NOTHING_KNOWN = { created: null, first: null, last: null, firstCommit: null, lastCommit: null, bytes: null };
+
+function kept({ createdMs, visible }: ChangeLog): Record<keyof typeof NOTHING_KNOWN, unknown> {
+  const { after, last, firstCommitUs, lastCommitUs, bytes } = visible;
+  return {
+    created: isoMs(createdMs),
     first: last > after ? after + 1 : null,
     last: last > after ? last : null,
     firstCommit: commitTime(firstCommitUs),
     lastCommit: commitTime(lastCommitUs),
     bytes,
-    error: error === null ? null : failure(error),
   };
 }
 
-function streamDetails(stream: RelayStream): object {
-  const { stall, heardMs, connections, changes, transactions, sourceBytes } = stream.status();
+function streamDetails(served: ServedStream): object {
+  const stream = served.opening.kind === 'opened' ? served.opening.stream : null;
+  const { stall, heardMs, connections, changes, transactions, sourceBytes } = served.status();
   return {
-    ...streamSummary(stream),
-    partitions: stream.log.partitions,
-    position: stream.log.position,
+    ...streamSummary(served),
+    partitions: served.partitions,
+    position: stream?.log.position ?? null,
     stall: stall === null ? null : { reason: stall.reason, message: stall.message, since: isoMs(stall.sinceMs) },
     heard: isoMsOrNull(heardMs),
     connections,
     changes,
     transactions,
     sourceBytes,
-    groups: stream.groups.list().map(({ group }) => group),
+    groups: stream?.groups.list().map(({ group }) => group) ?? null,
   };
 }
 
-function failure({ code, message, hint, retry, sinceMs }: StreamFailure): object {
-  return { code, message, hint, retry, since: isoMs(sinceMs) };
+function failure({ code, message, hint, retry, details, sinceMs }: StreamFailure): object {
+  return { code, message, hint, retry, details, since: isoMs(sinceMs) };
 }
 
 function commitTime(timeUs: number): string | null {

@@ -10,6 +10,7 @@ import { silentLogger } from '../../../src/core/logger.ts';
 import type { RelayStream } from '../../../src/relay/relay-api.ts';
 import { Relay } from '../../../src/relay/relay.ts';
 import { createRelayServer, type RelayServer } from '../../../src/relay/server/relay-server.ts';
+import { streamOf } from '../../../src/relay/server/served-relay.ts';
 import { FakeSource } from '../../../src/testing/fake-source.ts';
 import { FakePosition, FakeStore } from '../../../src/testing/fake-store.ts';
 import { STATES } from '../../support/stream/log-bytes.ts';
@@ -37,9 +38,7 @@ class TestRelay {
   }
 
   get stream(): RelayStream {
-    const stream = this.relay.streams.get('shop');
-    if (stream === undefined) throw new Error('the relay has no stream');
-    return stream;
+    return streamOf(this.relay, 'shop');
   }
 
   get url(): string {

@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openRelay } from '../../../src/config/open-relay.ts';
+import { streamOf } from '../../../src/relay/server/served-relay.ts';
 import { describeServers } from '../../support/servers/describe-server.ts';
 
 let data: string;
@@ -33,7 +34,7 @@ describeServers(['mariadb', 'mysql'], 'a relay within the process', (server) => 
     const consume = async (until: number): Promise<void> => {
       await using relay = await openRelay(config);
       const orders = relay.stream<Order>('shop', { group: 'search', from: 'earliest', tables: ['shop.orders'] });
-      while (relay.streams.get('shop')?.log.position === null) await new Promise((resolve) => setTimeout(resolve, 10));
+      while (streamOf(relay, 'shop').log.position === null) await new Promise((resolve) => setTimeout(resolve, 10));
       await server().query(
         `INSERT INTO shop.orders VALUES (${until}, 'new'); UPDATE shop.orders SET state = 'paid' WHERE id = ${until}`,
       );
@@ -46,6 +47,24 @@ describeServers(['mariadb', 'mysql'], 'a relay within the process', (server) => 
     await consume(1);
     await consume(2);
     expect(seen).toEqual(['insert 1 new', 'update 1 paid', 'insert 2 new', 'update 2 paid']);
+  });
+
+  test('with a log that cannot be opened throws that for its stream, and hands over the changes of the others', async () => {
+    await server().query(
+      `DROP DATABASE IF EXISTS shop; CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, state VARCHAR(20))`,
+    );
+    const source = { type: 'mysql', url: server().url, tables: ['shop.*'] } as const;
+    const config = { data, streams: { broken: { source }, shop: { source } } };
+    await (await openRelay(config)).close();
+    await writeFile(join(data, 'streams', 'broken', 'stream.json'), '{');
+    await using relay = await openRelay(config);
+    expect(() => relay.stream('broken')).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED' }));
+    while (streamOf(relay, 'shop').log.position === null) await new Promise((resolve) => setTimeout(resolve, 10));
+    await server().query(`INSERT INTO shop.orders VALUES (1, 'new')`);
+    for await (const { changes } of relay.stream<Order>('shop', { from: 'earliest', tables: ['shop.orders'] })) {
+      expect(changes).toMatchObject([{ kind: 'insert', after: { id: 1, state: 'new' } }]);
+      break;
+    }
   });
 });
 

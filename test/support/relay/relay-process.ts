@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CliExit, CliProcess } from '../cli-process.ts';
+import { type CliExit, CliProcess, type CliProcessOptions } from '../cli-process.ts';
 import { findFreePort } from '../servers/free-port.ts';
 import type { Readiness } from './running-relay.ts';
 
@@ -15,7 +15,7 @@ export interface RelayProcessOptions {
 /** What the API says of a stream, as far as tests look at it. */
 export interface StreamAnswer {
   readonly state: string;
-  readonly error: { readonly code: string; readonly hint: string } | null;
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string } | null;
   readonly stall: { readonly reason: string; readonly message: string } | null;
   readonly first: number | null;
   readonly last: number | null;
@@ -54,8 +54,8 @@ export class RelayProcess implements AsyncDisposable {
   }
 
   /** Resolves when it serves. */
-  async start(): Promise<void> {
-    const relay = new CliProcess(['run', this.config]);
+  async start(options: Pick<CliProcessOptions, 'uid'> = {}): Promise<void> {
+    const relay = new CliProcess(['run', this.config], options);
     this.#process = relay;
     await relay.until(({ stderr }) => stderr.includes('"message":"ready"'));
   }

@@ -10,6 +10,7 @@ import type {
 import { Relay } from '../../../src/relay/relay.ts';
 import type { HttpOptions } from '../../../src/relay/server/http-options.ts';
 import { createRelayServer, type RelayServer } from '../../../src/relay/server/relay-server.ts';
+import { streamOf } from '../../../src/relay/server/served-relay.ts';
 import type { MysqlSourceOptions } from '../../../src/sources/mysql/config.ts';
 import { MysqlSource } from '../../../src/sources/mysql/mysql-source.ts';
 import { covers } from '../../../src/sources/mysql/position-order.ts';
@@ -63,9 +64,7 @@ export class RunningRelay implements AsyncDisposable {
   }
 
   stream(name: string): RelayStream {
-    const stream = this.relay.streams.get(name);
-    if (stream === undefined) throw new Error(`the relay has no stream ${name}`);
-    return stream;
+    return streamOf(this.relay, name);
   }
 
   /** Starts it again, from now on with these changes. */
@@ -86,7 +85,8 @@ export class RunningRelay implements AsyncDisposable {
 
   /** Resolves when all streams have a position: from then on no commit is missed. */
   async positioned(): Promise<void> {
-    for (const { log } of this.relay.streams.values()) {
+    for (const name of this.relay.streams.keys()) {
+      const { log } = this.stream(name);
       while (log.position === null) {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }

@@ -87,7 +87,10 @@ export class ScriptedGroup {
       join: (member, options) => this.#request(() => this.#join(member, options)),
       heartbeat: (member, beat) => this.#request(() => this.#heartbeat(member, beat)),
       commit: (member, request) => this.#request(() => this.#commit(member, request)),
-      leave: (member) => this.#request(() => this.#leave(member.member)),
+      leave: ({ member }, epoch) =>
+        this.#request(() => {
+          if (this.#isMember(member, epoch)) this.#leave(member);
+        }),
       close: () => Promise.resolve(),
     };
   }
@@ -181,9 +184,12 @@ export class ScriptedGroup {
   }
 
   #check(member: string, epoch: number): void {
+    if (!this.#isMember(member, epoch)) throw new TidingsError('GROUP_MEMBER_UNKNOWN', `${member} is no member`);
+  }
+
+  #isMember(member: string, epoch: number): boolean {
     const known = this.#members.get(member);
-    if (known !== undefined && epoch >= known.joinEpoch && epoch <= this.epoch) return;
-    throw new TidingsError('GROUP_MEMBER_UNKNOWN', `${member} is no member`);
+    return known !== undefined && epoch >= known.joinEpoch && epoch <= this.epoch;
   }
 
   #free(slot: Slot): void {
