@@ -1,7 +1,9 @@
 import { isTidingsError, TidingsError } from '../../../core/errors.ts';
+import type { Key } from '../../../core/plain-rows.ts';
 import type { Position } from '../../../core/position.ts';
 import type {
   ChunkRequest,
+  KeysRequest,
   SnapshotChunk,
   SnapshotReader,
   SnapshotTable,
@@ -18,6 +20,7 @@ import {
   ATTEMPTS_MAX,
   conditionFault,
   isDefinitionChanged,
+  isWrongValue,
   mayHaveChanged,
   serverNumber,
 } from './chunk-errors.ts';
@@ -26,6 +29,7 @@ import { checkCondition, conditionInvalid } from './condition.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { cursorText, parseCursor } from './cursor.ts';
 import { openReadView } from './fence.ts';
+import { checkKeys, keysRefused } from './key-check.ts';
 import { listTables } from './list-tables.ts';
 import type { TableName } from './names.ts';
 import { type KnownTable, readCreateText } from './read-table.ts';
@@ -91,6 +95,16 @@ export class MysqlSnapshotReader implements SnapshotReader {
         if (chunk !== null) return chunk;
       }
       throw alteredAgainAndAgain(request);
+    });
+  }
+
+  async checkKeys(request: KeysRequest): Promise<void> {
+    await this.#pool.with(request.signal, async (connection) => {
+      // What they were checked against before may be of yesterday.
+      this.#tables.forget(request);
+      const { key, views } = await this.#tables.get(connection, request);
+      if (key === null) throw keyMissing(request);
+      checkKeys(views, request.keys);
     });
   }
 
@@ -241,17 +255,20 @@ export class MysqlSnapshotReader implements SnapshotReader {
   /**
    * Where the chunk lies among the keys; null: what is known of the table may be out of date.
    *
-   * @throws TidingsError SNAPSHOT_KEY_MISSING, SNAPSHOT_CURSOR_INVALID, SNAPSHOT_INVALID
+   * @throws TidingsError SNAPSHOT_KEY_MISSING, SNAPSHOT_CURSOR_INVALID, SNAPSHOT_KEYS_INVALID
    */
   #placeOf(
     after: string | null,
     { request, known, wasKnown }: { request: ChunkRequest; known: KnownTable; wasKnown: boolean },
-  ): Pick<ChunkStatement, 'after' | 'keys'> | null {
+  ): Pick<ChunkStatement, 'after' | 'keys' | 'among'> | null {
     const { signature, views } = known;
+    const literals = (keys: readonly Key[] | undefined): readonly (readonly string[])[] | null =>
+      keys?.map((values) => views.valueLiterals(values)) ?? null;
     try {
       return {
         after: after === null ? null : parseCursor(after, signature, request),
-        keys: request.keys?.map((values) => views.valueLiterals(values)) ?? null,
+        keys: literals(request.keys),
+        among: literals(request.among),
       };
     } catch (error) {
       if (!wasKnown) throw error;
@@ -263,7 +280,7 @@ export class MysqlSnapshotReader implements SnapshotReader {
   /**
    * Whether the statement failed because the table is not what it was.
    *
-   * @throws TidingsError SNAPSHOT_TABLE_GONE, SNAPSHOT_CONDITION_INVALID
+   * @throws TidingsError SNAPSHOT_TABLE_GONE, SNAPSHOT_CONDITION_INVALID, SNAPSHOT_KEYS_INVALID
    */
   async #isOutdated(error: unknown, { connection, request, known }: FailedRead): Promise<boolean> {
     const number = serverNumber(error);
@@ -278,6 +295,7 @@ export class MysqlSnapshotReader implements SnapshotReader {
       const now = await this.#tables.get(connection, request);
       if (now.createText !== known.createText) return true;
     }
+    if ('keys' in request && isWrongValue(number)) throw keysRefused(request, number);
     const fault = request.where === null ? null : conditionFault(error, number);
     if (fault !== null) throw conditionInvalid(request, fault);
     return false;
