@@ -11,6 +11,7 @@ const RUNNING: SnapshotDetails = {
   reason: 'request',
   patterns: null,
   where: null,
+  keyCount: null,
   group: null,
   truncate: false,
   created: '2026-11-20T09:14:34.123Z',

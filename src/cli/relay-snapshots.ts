@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { RowKey } from '../core/snapshots/key-list.ts';
 
 /** A snapshot as the relay tells it: docs/reference/http-api.md. */
 export interface SnapshotSummary {
@@ -7,6 +8,8 @@ export interface SnapshotSummary {
   readonly reason: string;
   readonly patterns: readonly string[] | null;
   readonly where: string | null;
+  /** How many rows were asked for by their keys; null: not by keys. */
+  readonly keyCount: number | null;
   /** Only this group gets its rows; null: everyone. */
   readonly group: string | null;
   readonly truncate: boolean;
@@ -46,6 +49,7 @@ export interface SnapshotFailure {
 export interface SnapshotOrder {
   readonly tables?: readonly string[];
   readonly where?: string;
+  readonly keys?: readonly RowKey[];
   readonly group?: string;
   readonly truncate?: boolean;
   readonly limits?: {
@@ -67,6 +71,7 @@ const shape = {
   reason: z.string(),
   patterns: z.array(z.string()).nullable(),
   where: z.string().nullable(),
+  keyCount: z.number().nullable(),
   group: z.string().nullable(),
   truncate: z.boolean(),
   created: z.string(),

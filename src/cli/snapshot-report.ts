@@ -82,13 +82,14 @@ function stateText({ state, waitsFor }: SnapshotSummary): string {
 const WHAT_CHARS = 40;
 
 /** What of the stream it brings, in short. */
-function whatText({ patterns, reason, where, group, truncate }: SnapshotSummary): string {
+function whatText({ patterns, reason, where, keyCount, group, truncate }: SnapshotSummary): string {
   const tables = patterns === null ? 'all tables' : patterns.join(',');
   const short = tables.length > WHAT_CHARS ? `${tables.slice(0, WHAT_CHARS)}…` : tables;
   const notes = [
     ...(reason === 'request' ? [] : [reason]),
     ...(group === null ? [] : [`group ${group}`]),
     ...(where === null ? [] : ['where']),
+    ...(keyCount === null ? [] : [`${countText(keyCount)} ${keyCount === 1 ? 'key' : 'keys'}`]),
     ...(truncate ? ['truncate'] : []),
   ];
   return notes.length === 0 ? short : `${short} (${notes.join(', ')})`;

@@ -67,6 +67,7 @@ describe('reading', () => {
         reason: 'request',
         patterns: ['shop.*'],
         where: 'id > 5',
+        keyCount: null,
         group: null,
         truncate: false,
         limits: { parallel: 4, rowsPerSecond: null, threadsRunning: null, hours: '22:00-05:30' },
@@ -117,6 +118,19 @@ describe('starting', () => {
     expect(shop.calls).toEqual([{ name: 'startSnapshot', args: [body] }]);
   });
 
+  test('keys reach the stream with all their digits', async () => {
+    const keys = '[7,18446744073709551615,-9223372036854775808,"a\\n",[1.5,9007199254740993]]';
+    const answer = await fetch(`${server.url}${PATH}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{"tables":["shop.orders"],"keys":${keys}}`,
+    });
+    expect(answer.status).toBe(201);
+    expect(await answer.json()).toMatchObject({ patterns: ['shop.orders'], keyCount: 5 });
+    const exact = [7, 18_446_744_073_709_551_615n, -9_223_372_036_854_775_808n, 'a\n', [1.5, 9_007_199_254_740_993n]];
+    expect(shop.calls).toEqual([{ name: 'startSnapshot', args: [{ tables: ['shop.orders'], keys: exact }] }]);
+  });
+
   test.each([
     [{ table: ['a.b'] }, 'table'],
     [{ tables: 'a.b' }, 'tables'],
@@ -132,6 +146,16 @@ describe('starting', () => {
     [{ where: ' \n' }, 'where'],
     [{ where: 'x'.repeat(4097) }, 'where'],
     [{ where: 5 }, 'where'],
+    [{ keys: [] }, 'keys'],
+    [{ keys: null }, 'keys'],
+    [{ keys: 7 }, 'keys'],
+    [{ keys: [7, null] }, 'keys.1'],
+    [{ keys: [true] }, 'keys.0'],
+    [{ keys: [{ id: 7 }] }, 'keys.0'],
+    [{ keys: [7, []] }, 'keys.1'],
+    [{ keys: [[7, null]] }, 'keys.0.1'],
+    [{ keys: [[7, [8]]] }, 'keys.0.1'],
+    [{ keys: Array.from({ length: 10_001 }, (_, index) => index) }, 'keys'],
     [{ truncate: 'yes' }, 'truncate'],
     [{ truncate: true, where: '1' }, 'truncate'],
     [{ limits: 5 }, 'limits'],
@@ -162,6 +186,7 @@ describe('starting', () => {
   test.each([
     ['SNAPSHOT_UNSUPPORTED', 409],
     ['SNAPSHOT_INVALID', 409],
+    ['SNAPSHOT_KEYS_INVALID', 400],
     ['CONFIG_INVALID', 400],
     ['STATE_DAMAGED', 500],
   ] as const)('when the stream refuses with %s the status is %d', async (code, status) => {

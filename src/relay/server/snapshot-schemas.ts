@@ -1,3 +1,4 @@
+import { KEY_COLUMNS_MAX } from '../../core/snapshots/key-list.ts';
 import { SNAPSHOT_BOUNDS } from '../../core/snapshots/request-bounds.ts';
 import {
   count,
@@ -32,6 +33,7 @@ const SNAPSHOT: Readonly<Record<string, JsonSchema>> = {
     description: 'The tables that were asked for; null: all of the stream.',
   },
   where: textOrNull('Only rows for which this is true; null: all.'),
+  keyCount: scnOrNull('How many rows were asked for by their keys; null: not by keys.'),
   group: textOrNull('Only this group gets its rows; null: everyone.'),
   truncate: { type: 'boolean', description: 'Whether consumers empty each table before its first row.' },
   limits: ref('SnapshotLimits'),
@@ -66,6 +68,13 @@ const PARALLEL = 'Tables that are read at a time.';
 const RATE = 'Rows per second, of all tables together.';
 const THREADS = "No chunk is begun while more of the server's connections work.";
 const HOURS = 'Chunks are begun at these times of the day only, UTC: 22:00-05:30.';
+
+const KEY: JsonSchema = {
+  type: ['string', 'number', 'array'],
+  items: { type: ['string', 'number'] },
+  minItems: 1,
+  maxItems: KEY_COLUMNS_MAX,
+};
 
 /** The schemas of snapshots, by name. */
 export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
@@ -110,6 +119,14 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         pattern: String.raw`\S`,
         description: "An SQL expression of the source's dialect; only rows for which it is true. Without it: all rows.",
       },
+      keys: {
+        type: 'array',
+        items: KEY,
+        minItems: 1,
+        maxItems: SNAPSHOT_BOUNDS.keys,
+        description:
+          'Only the rows with these primary keys, of the one table that `tables` names as database.table. A key is a number or a text, or the list of them that a key of several columns has; values are as in the JSON of changes: integers with all their digits, bytes as base64. A key without a row brings nothing. Not together with `where` or `truncate`.',
+      },
       group: {
         type: 'string',
         minLength: 1,
@@ -133,6 +150,6 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         description: "How much of the source's time it may take.",
       },
     },
-    ['tables', 'where', 'group', 'truncate', 'limits'],
+    ['tables', 'where', 'keys', 'group', 'truncate', 'limits'],
   ),
 };
