@@ -23,6 +23,7 @@ const RUNNING: SnapshotDetails = {
   rowsPerSecond: 49_870,
   secondsLeft: 76,
   waitsFor: null,
+  waitsBecause: null,
   tableCount: 1,
   tablesLeft: 1,
   tables: [{ database: 'shop', table: 'orders', state: 'reading', rows: 0, estimate: 0, error: null }],

@@ -22,6 +22,8 @@ export interface SnapshotSummary {
   readonly rowsPerSecond: number | null;
   readonly secondsLeft: number | null;
   readonly waitsFor: string | null;
+  /** What more there is to say of that. */
+  readonly waitsBecause: string | null;
   readonly tableCount: number;
   readonly tablesLeft: number;
 }
@@ -56,6 +58,7 @@ export interface SnapshotOrder {
     readonly parallel?: number;
     readonly rowsPerSecond?: number;
     readonly threadsRunning?: number;
+    readonly replicaLagSeconds?: number;
     readonly hours?: string;
   };
 }
@@ -83,6 +86,7 @@ const shape = {
   rowsPerSecond: z.number().nullable(),
   secondsLeft: z.number().nullable(),
   waitsFor: z.string().nullable(),
+  waitsBecause: z.string().nullable(),
   tableCount: z.number(),
   tablesLeft: z.number(),
 };

@@ -42,8 +42,18 @@ export interface SnapshotReader {
   watches(database: string, table: string): boolean;
   /** How busy the server is: connections that work at this moment. */
   threadsRunning(): Promise<number>;
+  /** How far the source's replicas are behind it; left out where none are known. Resolves also when some cannot be asked. */
+  replicaLags?(): Promise<readonly ReplicaLag[]>;
   /** Ends what is being read, and the connections. Idempotent. */
   close(): Promise<void>;
+}
+
+export interface ReplicaLag {
+  /** Its address, without credentials. */
+  readonly replica: string;
+  /** Null: it is not known, or does not end; `problem` says why. */
+  readonly seconds: number | null;
+  readonly problem: string | null;
 }
 
 export interface SnapshotTable {

@@ -168,7 +168,9 @@ export interface SnapshotStatus {
   readonly rowsPerSecond: number | null;
   readonly secondsLeft: number | null;
   /** Why a running one does not read: `source`: it is not reached, or another snapshot comes first; its limits otherwise. */
-  readonly waitsFor: LoadPause | 'source' | null;
+  readonly waitsFor: LoadPause['for'] | 'source' | null;
+  /** What more there is to say of that: which replica, and how far behind it is. */
+  readonly waitsBecause: string | null;
   readonly tables: readonly SnapshotTableStatus[];
 }
 

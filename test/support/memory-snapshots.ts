@@ -78,6 +78,7 @@ export function snapshotStatus(given: Partial<SnapshotStatus> & { readonly id: n
     rowsPerSecond: null,
     secondsLeft: null,
     waitsFor: null,
+    waitsBecause: null,
     tables: [],
     ...given,
   };

@@ -44,6 +44,7 @@ const SUMMARY = {
   rowsPerSecond: 49_870,
   secondsLeft: 76,
   waitsFor: null,
+  waitsBecause: null,
   tableCount: 2,
   tablesLeft: 1,
 };
@@ -80,20 +81,24 @@ describe('tidings snapshot list', () => {
       secondsLeft: null,
       waitsFor: 'source',
     };
+    const because = 'db2:3306 is 37 s behind; db3:3306: it is no replica';
+    const lagging = { ...SUMMARY, id: 11, where: null, waitsFor: 'replica', waitsBecause: because };
     const error = { code: 'SNAPSHOT_CONDITION_INVALID', message: 'the condition is wrong', hint: 'Write another.' };
     const bootstrap = { ...waiting, id: 13, reason: 'bootstrap', group: 'search', truncate: false };
     const failed = { ...waiting, id: 2, state: 'failed', waitsFor: null, error };
-    relay.answer(`GET ${SNAPSHOTS}`, { body: [failed, SUMMARY, waiting, bootstrap] });
+    relay.answer(`GET ${SNAPSHOTS}`, { body: [failed, SUMMARY, lagging, waiting, bootstrap] });
     const { code, out } = await snapshot('list', ...STREAM);
     expect(code).toBe(0);
     expect(out)
-      .toBe(`SNAPSHOT  STATE          WHAT                                       ROWS    DONE  ROWS/S  LEFT  CREATED
-       2  failed         all tables (gap, truncate)                    0       -       -     -  2026-11-20T09:14:34Z
-       3  running        shop.orders,shop.lines (where)        1 250 000  25.0 %  49 870  76 s  2026-11-20T09:14:34Z
-      12  waits: source  all tables (gap, truncate)                    0       -       -     -  2026-11-20T09:14:34Z
-      13  waits: source  all tables (bootstrap, group search)          0       -       -     -  2026-11-20T09:14:34Z
+      .toBe(`SNAPSHOT  STATE           WHAT                                       ROWS    DONE  ROWS/S  LEFT  CREATED
+       2  failed          all tables (gap, truncate)                    0       -       -     -  2026-11-20T09:14:34Z
+       3  running         shop.orders,shop.lines (where)        1 250 000  25.0 %  49 870  76 s  2026-11-20T09:14:34Z
+      11  waits: replica  shop.orders,shop.lines                1 250 000  25.0 %  49 870  76 s  2026-11-20T09:14:34Z
+      12  waits: source   all tables (gap, truncate)                    0       -       -     -  2026-11-20T09:14:34Z
+      13  waits: source   all tables (bootstrap, group search)          0       -       -     -  2026-11-20T09:14:34Z
 snapshot 2: SNAPSHOT_CONDITION_INVALID: the condition is wrong
   Write another.
+snapshot 11 waits: db2:3306 is 37 s behind; db3:3306: it is no replica
 `);
   });
 
@@ -135,6 +140,7 @@ describe('tidings snapshot start', () => {
       ['--parallel', '4', '--rows-per-second', '20000', '--threads-running', '16', '--hours', '22:00-05:30'],
       { limits: { parallel: 4, rowsPerSecond: 20_000, threadsRunning: 16, hours: '22:00-05:30' } },
     ],
+    [['--replica-lag-seconds', '30'], { limits: { replicaLagSeconds: 30 } }],
   ])('asks for what the options say: %j', async (args, body) => {
     relay.answer(`POST ${SNAPSHOTS}`, { status: 201, body: DETAILS });
     const { code, out, err } = await snapshot('start', ...STREAM, ...args);
@@ -150,6 +156,7 @@ describe('tidings snapshot start', () => {
     [['--rows-per-second', '0'], '--rows-per-second "0" cannot be used', 'from 1 to 1000000000'],
     [['--rows-per-second', '1.5'], '--rows-per-second "1.5" cannot be used', 'from 1 to 1000000000'],
     [['--threads-running=-1'], '--threads-running "-1" cannot be used', 'from 1 to 100000'],
+    [['--replica-lag-seconds', '0'], '--replica-lag-seconds "0" cannot be used', 'from 1 to 1000000'],
     [['--hours', 'at night'], '--hours "at night" cannot be used', 'such as 22:00-05:30'],
     [['--hours', '05:00-05:00'], '--hours "05:00-05:00" cannot be used', 'two different times'],
     [['--hours', '22:00-25:00'], '--hours "22:00-25:00" cannot be used', 'in UTC'],

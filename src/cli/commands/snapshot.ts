@@ -77,6 +77,12 @@ export const SNAPSHOT_START: CommandSpec = {
       description: "Read nothing while more of the server's connections work. Default: no limit.",
     },
     {
+      name: 'replica-lag-seconds',
+      value: '<n>',
+      description:
+        "Read nothing while one of the replicas that the configuration of the stream's source names is further behind. Default: no limit.",
+    },
+    {
       name: 'hours',
       value: '<from-to>',
       description: 'Read at these times of the day only, in UTC: 22:00-05:30. Default: always.',
@@ -223,6 +229,7 @@ async function parseOrder(args: CommandArguments, context: CliContext): Promise<
     ...optional('parallel', parseCount(args, 'parallel', SNAPSHOT_BOUNDS.parallel)),
     ...optional('rowsPerSecond', parseCount(args, 'rows-per-second', SNAPSHOT_BOUNDS.rowsPerSecond)),
     ...optional('threadsRunning', parseCount(args, 'threads-running', SNAPSHOT_BOUNDS.threadsRunning)),
+    ...optional('replicaLagSeconds', parseCount(args, 'replica-lag-seconds', SNAPSHOT_BOUNDS.replicaLagSeconds)),
     ...optional('hours', parseHours(args)),
   };
   return {

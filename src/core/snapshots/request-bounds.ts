@@ -14,6 +14,7 @@ export const SNAPSHOT_BOUNDS = {
   parallel: 16,
   rowsPerSecond: 1_000_000_000,
   threadsRunning: 100_000,
+  replicaLagSeconds: 1_000_000,
 } as const;
 
 /** How the hours of the day are written; `parseHours` says whether they are any. */

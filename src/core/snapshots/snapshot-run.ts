@@ -45,7 +45,7 @@ export class SnapshotRun {
   constructor(snapshot: Snapshot, options: SnapshotRunOptions) {
     this.#snapshot = snapshot;
     this.#options = options;
-    this.#load = new SourceLoad(snapshot.spec.limits, options.clock);
+    this.#load = new SourceLoad(snapshot.spec.limits, options);
   }
 
   get snapshot(): Snapshot {
@@ -62,6 +62,7 @@ export class SnapshotRun {
    *   table that cannot be read fails alone
    */
   async run(): Promise<void> {
+    this.#load.check(this.#options.reader);
     await this.#plan();
     const { parallel = PARALLEL } = this.#snapshot.spec.limits;
     const lanes = Array.from({ length: Math.max(1, parallel) }, () => this.#lane());

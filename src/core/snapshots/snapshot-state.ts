@@ -17,6 +17,8 @@ export interface SnapshotLimits {
   readonly rowsPerSecond?: number;
   /** No chunk is begun while more of the server's connections work (Threads_running). @default no limit */
   readonly threadsRunning?: number;
+  /** No chunk is begun while one of the source's replicas is further behind, or not known to be not. @default no limit */
+  readonly replicaLagSeconds?: number;
   /** Chunks are begun at these times of the day only, UTC: `22:00-05:30`. @default always */
   readonly hours?: string;
 }

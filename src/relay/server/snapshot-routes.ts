@@ -162,7 +162,13 @@ function snapshotNow(stream: RelayStream, id: string): object {
 
 function snapshotSummary(status: SnapshotStatus): object {
   const { id, state, spec, createdMs, endedMs, error, rows, estimate, percent, rowsPerSecond, secondsLeft } = status;
-  const { parallel = null, rowsPerSecond: rate = null, threadsRunning = null, hours = null } = spec.limits;
+  const {
+    parallel = null,
+    rowsPerSecond: rate = null,
+    threadsRunning = null,
+    replicaLagSeconds = null,
+    hours = null,
+  } = spec.limits;
   return {
     id,
     state,
@@ -172,7 +178,7 @@ function snapshotSummary(status: SnapshotStatus): object {
     keyCount: spec.keys?.count ?? null,
     group: spec.group,
     truncate: spec.truncate,
-    limits: { parallel, rowsPerSecond: rate, threadsRunning, hours },
+    limits: { parallel, rowsPerSecond: rate, threadsRunning, replicaLagSeconds, hours },
     created: isoMs(createdMs),
     ended: isoMsOrNull(endedMs),
     error,
@@ -182,6 +188,7 @@ function snapshotSummary(status: SnapshotStatus): object {
     rowsPerSecond: rowsPerSecond === null ? null : Math.round(rowsPerSecond),
     secondsLeft: secondsLeft === null ? null : Math.ceil(secondsLeft),
     waitsFor: status.waitsFor,
+    waitsBecause: status.waitsBecause,
     tableCount: status.tables.length,
     tablesLeft: status.tables.filter(({ state: of }) => of === 'waiting' || of === 'reading').length,
   };

@@ -51,8 +51,9 @@ const SNAPSHOT: Readonly<Record<string, JsonSchema>> = {
   waitsFor: {
     type: ['string', 'null'],
     description:
-      'Why a running one does not read. source: it is not reached, or another snapshot comes first; hours, threads, rate: its limits.',
+      'Why a running one does not read. source: it is not reached, or another snapshot comes first; hours, threads, replica, rate: its limits.',
   },
+  waitsBecause: textOrNull('What more there is to say of that: which replica, and how far behind it is.'),
   tableCount: count('How many tables it has; 0 until the source was asked which there are.'),
   tablesLeft: count('How many of them are still to be read.'),
 };
@@ -67,6 +68,8 @@ const bound = (maximum: number, description: string): JsonSchema => ({
 const PARALLEL = 'Tables that are read at a time.';
 const RATE = 'Rows per second, of all tables together.';
 const THREADS = "No chunk is begun while more of the server's connections work.";
+const REPLICA =
+  "No chunk is begun while one of the replicas that the source's configuration names is further behind, is stopped or cannot be asked.";
 const HOURS = 'Chunks are begun at these times of the day only, UTC: 22:00-05:30.';
 
 const KEY: JsonSchema = {
@@ -82,6 +85,7 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     parallel: scnOrNull(`${PARALLEL} null: the default of 2.`),
     rowsPerSecond: scnOrNull(`${RATE} null: no limit.`),
     threadsRunning: scnOrNull(`${THREADS} null: no limit.`),
+    replicaLagSeconds: scnOrNull(`${REPLICA} null: no limit.`),
     hours: textOrNull(`${HOURS} null: always.`),
   }),
   SnapshotFailure: object({
@@ -143,9 +147,10 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
             parallel: bound(SNAPSHOT_BOUNDS.parallel, `${PARALLEL} Default: 2.`),
             rowsPerSecond: bound(SNAPSHOT_BOUNDS.rowsPerSecond, `${RATE} Without it: no limit.`),
             threadsRunning: bound(SNAPSHOT_BOUNDS.threadsRunning, `${THREADS} Without it: no limit.`),
+            replicaLagSeconds: bound(SNAPSHOT_BOUNDS.replicaLagSeconds, `${REPLICA} Without it: no limit.`),
             hours: { type: 'string', minLength: 1, maxLength: 20, description: `${HOURS} Without it: always.` },
           },
-          ['parallel', 'rowsPerSecond', 'threadsRunning', 'hours'],
+          ['parallel', 'rowsPerSecond', 'threadsRunning', 'replicaLagSeconds', 'hours'],
         ),
         description: "How much of the source's time it may take.",
       },

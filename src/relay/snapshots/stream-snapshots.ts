@@ -1,5 +1,6 @@
 import { Backoff } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
+import { orAborted } from '../../base/or-aborted.ts';
 import type { SchemaChange } from '../../core/change.ts';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
@@ -22,7 +23,6 @@ import type { Source } from '../../core/source.ts';
 import { parseTablePattern } from '../../core/table-pattern.ts';
 import type { ChangeLog } from '../log/change-log.ts';
 import type { SnapshotOptions, SnapshotRequest, SnapshotStatus, StreamGroups, StreamSnapshots } from '../relay-api.ts';
-import { orAborted } from './or-aborted.ts';
 import { SnapshotRate } from './snapshot-rate.ts';
 import { statusOf } from './snapshot-status.ts';
 

@@ -4,6 +4,7 @@ import type { Position } from '../../../core/position.ts';
 import type {
   ChunkRequest,
   KeysRequest,
+  ReplicaLag,
   SnapshotChunk,
   SnapshotReader,
   SnapshotTable,
@@ -33,6 +34,7 @@ import { checkKeys, keysRefused } from './key-check.ts';
 import { listTables } from './list-tables.ts';
 import type { TableName } from './names.ts';
 import { type KnownTable, readCreateText } from './read-table.ts';
+import { ReplicaLags } from './replica-lags.ts';
 import { RowBuffer, RowBuffers } from './row-buffer.ts';
 import { MysqlSnapshotChunk } from './snapshot-chunk.ts';
 import type { SnapshotConnection } from './snapshot-connection.ts';
@@ -49,6 +51,8 @@ export interface MysqlSnapshotOptions {
   readonly address: ServerAddress;
   readonly selection: TableSelection;
   readonly json: 'text' | 'parsed';
+  /** Servers that replicate the source's, and whose lag may be asked for. @default none */
+  readonly replicas?: readonly ServerAddress[];
   /** `Server.identity` of the server whose positions the stream hands over; null before there was one. */
   readonly streamServer: () => string | null;
 }
@@ -73,11 +77,17 @@ export class MysqlSnapshotReader implements SnapshotReader {
   readonly #pool: ConnectionPool;
   readonly #buffers = new RowBuffers({ buffersMax: BUFFERS_MAX, bytesMax: BUFFER_BYTES_MAX });
   readonly #tables: TableCache;
+  readonly #replicas: ReplicaLags | null;
+  readonly replicaLags?: () => Promise<readonly ReplicaLag[]>;
 
   constructor(options: MysqlSnapshotOptions) {
     this.#options = options;
     this.#tables = new TableCache(options);
     this.#pool = new ConnectionPool(options.address, options.streamServer);
+    const { replicas = [] } = options;
+    const lags = replicas.length === 0 ? null : new ReplicaLags(replicas);
+    if (lags !== null) this.replicaLags = () => lags.look();
+    this.#replicas = lags;
   }
 
   async tables(): Promise<readonly SnapshotTable[]> {
@@ -153,6 +163,7 @@ export class MysqlSnapshotReader implements SnapshotReader {
 
   async close(): Promise<void> {
     this.#pool.close();
+    this.#replicas?.close();
     this.#buffers.clear();
     this.#tables.clear();
   }
