@@ -1,3 +1,4 @@
+import { TidingsError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Key } from '../plain-rows.ts';
 import { keyText } from '../snapshot.ts';
@@ -44,7 +45,7 @@ export class KeyRun {
    */
   async run(after: string | null): Promise<void> {
     const { database, table, key, keys, reader, merged, signal } = this.#options;
-    const noted = after === null ? null : (JSON.parse(after) as KeyPlace);
+    const noted = after === null ? null : parsePlace(after, this.#options);
     if (noted !== null && noted.key.join('\0') !== key.join('\0')) throw keyChanged(this.#options);
     // Before the first row: a list that is wrong in one of its keys brings nothing.
     await reader.checkKeys({ database, table, keys, signal });
@@ -93,4 +94,21 @@ export class KeyRun {
     }
     return { key, from, to, after: null };
   }
+}
+
+/** It comes from somebody's storage. @throws TidingsError SNAPSHOT_CURSOR_INVALID */
+function parsePlace(text: string, { database, table, keys }: KeyRunOptions): KeyPlace {
+  try {
+    const place = JSON.parse(text) as KeyPlace;
+    const { key, from, to, after } = place;
+    const isRange =
+      Number.isSafeInteger(from) && Number.isSafeInteger(to) && from >= 0 && from <= to && to <= keys.length;
+    if (Array.isArray(key) && isRange && (after === null || typeof after === 'string')) return place;
+  } catch {
+    // What is no JSON is no place either.
+  }
+  const name = `${database}.${table}`;
+  throw new TidingsError('SNAPSHOT_CURSOR_INVALID', `the snapshot of ${name} cannot go on: its place is damaged`, {
+    details: { table: name },
+  });
 }

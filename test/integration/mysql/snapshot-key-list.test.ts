@@ -79,8 +79,8 @@ describeServers(['mariadb', 'mysql'], 'rows by a list of keys', (server, flavour
         ],
         [[[7, 7]], "key 1 of the list: a key's value for column word (varchar) is not text"],
         [[['secret', null]], "key 1 of the list: a key's value for column id (int) is not an integer"],
-        [['secret'], `key 1 of the list: the key of ${name} is (word, id), and one of 1 columns was given`],
-        [[['secret', 1, 1]], `key 1 of the list: the key of ${name} is (word, id), and one of 3 columns was given`],
+        [['secret'], `key 1 of the list: a key of ${name} is (word, id), not 1 value`],
+        [[['secret', 1, 1]], `key 1 of the list: a key of ${name} is (word, id), not 3 values`],
       ] as const) {
         expect(await refusal(...keys)).toMatchObject({ code: 'SNAPSHOT_KEYS_INVALID', message });
       }

@@ -84,7 +84,7 @@ export class TextRowViews {
       const names = keyColumns.map((index) => this.#column(index).name).join(', ');
       throw new TidingsError(
         'SNAPSHOT_KEYS_INVALID',
-        `the key of ${this.#name} is (${names}), and one of ${values.length} columns was given`,
+        `a key of ${this.#name} is (${names}), not ${values.length} ${values.length === 1 ? 'value' : 'values'}`,
         { details: { table: this.#name } },
       );
     }
