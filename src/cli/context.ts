@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { Logger } from '../core/logger.ts';
 import type { SourceTypes } from '../registry.ts';
 import type { CommandArguments } from './arguments.ts';
@@ -13,6 +14,7 @@ export interface CliContext {
     readonly isTerminal: boolean;
     write(text: string): void;
   };
+  readonly stdin: Readable;
   readonly env: Environment;
   /** The working directory. */
   readonly cwd: string;

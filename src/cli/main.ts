@@ -52,6 +52,7 @@ const code = await runCli(args, {
     isTerminal: process.stderr.isTTY,
     write: (text) => void process.stderr.write(text),
   },
+  stdin: process.stdin,
   env: process.env,
   cwd: process.cwd(),
   redact: (text) => redact(text),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { exactJsonInteger } from '../base/exact-json.ts';
 import { HttpRequests } from '../client/http-requests.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
 import type { RelayAddress } from './relay-arguments.ts';
@@ -136,7 +137,9 @@ export class RelayApi {
   }
 
   async startSnapshot(stream: string, order: SnapshotOrder): Promise<SnapshotDetails> {
-    return this.#ask('POST', `${streamPath(stream)}/snapshots`, snapshotDetails, order);
+    const { keys, ...others } = order;
+    const body = keys === undefined ? others : { ...others, keys: keys.map((key) => exactKey(key)) };
+    return this.#ask('POST', `${streamPath(stream)}/snapshots`, snapshotDetails, body);
   }
 
   async turnSnapshot(action: SnapshotAction, stream: string, id: number): Promise<SnapshotDetails> {
@@ -175,6 +178,12 @@ export class RelayApi {
       },
     );
   }
+}
+
+/** What JSON.stringify writes with all digits of its integers. */
+function exactKey(key: unknown): unknown {
+  if (Array.isArray(key)) return key.map((value) => exactKey(value));
+  return typeof key === 'bigint' ? exactJsonInteger(key) : key;
 }
 
 function noSuchStream(error: TidingsError, relay: string, names: readonly string[]): TidingsError {

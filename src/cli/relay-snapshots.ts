@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { RowKey } from '../core/snapshots/key-list.ts';
 
 /** A snapshot as the relay tells it: docs/reference/http-api.md. */
 export interface SnapshotSummary {
@@ -7,6 +8,8 @@ export interface SnapshotSummary {
   readonly reason: string;
   readonly patterns: readonly string[] | null;
   readonly where: string | null;
+  /** How many rows were asked for by their keys; null: not by keys. */
+  readonly keyCount: number | null;
   /** Only this group gets its rows; null: everyone. */
   readonly group: string | null;
   /** Only this reader without a group does. Left out by a relay that has none. */
@@ -21,6 +24,8 @@ export interface SnapshotSummary {
   readonly rowsPerSecond: number | null;
   readonly secondsLeft: number | null;
   readonly waitsFor: string | null;
+  /** What more there is to say of that. */
+  readonly waitsBecause: string | null;
   readonly tableCount: number;
   readonly tablesLeft: number;
 }
@@ -48,12 +53,14 @@ export interface SnapshotFailure {
 export interface SnapshotOrder {
   readonly tables?: readonly string[];
   readonly where?: string;
+  readonly keys?: readonly RowKey[];
   readonly group?: string;
   readonly truncate?: boolean;
   readonly limits?: {
     readonly parallel?: number;
     readonly rowsPerSecond?: number;
     readonly threadsRunning?: number;
+    readonly replicaLagSeconds?: number;
     readonly hours?: string;
   };
 }
@@ -69,6 +76,7 @@ const shape = {
   reason: z.string(),
   patterns: z.array(z.string()).nullable(),
   where: z.string().nullable(),
+  keyCount: z.number().nullable(),
   group: z.string().nullable(),
   reader: z.string().nullable().optional(),
   truncate: z.boolean(),
@@ -81,6 +89,7 @@ const shape = {
   rowsPerSecond: z.number().nullable(),
   secondsLeft: z.number().nullable(),
   waitsFor: z.string().nullable(),
+  waitsBecause: z.string().nullable(),
   tableCount: z.number(),
   tablesLeft: z.number(),
 };

@@ -19,6 +19,8 @@ test('a snapshot for one reader names it', () => {
     rowsPerSecond: null,
     secondsLeft: null,
     waitsFor: null,
+    waitsBecause: null,
+    keyCount: null,
     tableCount: 1,
     tablesLeft: 1,
   };

@@ -26,8 +26,11 @@ export function snapshotsTable(snapshots: readonly SnapshotSummary[]): string {
       `${snapshot.created.slice(0, 19)}Z`,
     ]),
   );
-  const wrong = snapshots.flatMap(({ id, error }) => (error === null ? [] : failureLines(`snapshot ${id}`, error)));
-  return table + wrong.map((line) => `${terminalSafe(line)}\n`).join('');
+  const more = snapshots.flatMap(({ id, error, waitsBecause }) => [
+    ...(error === null ? [] : failureLines(`snapshot ${id}`, error)),
+    ...(waitsBecause === null ? [] : [`snapshot ${id} waits: ${waitsBecause}`]),
+  ]);
+  return table + more.map((line) => `${terminalSafe(line)}\n`).join('');
 }
 
 /** One with its tables. */
@@ -60,14 +63,14 @@ export function progressText(snapshot: SnapshotDetails): string {
 }
 
 function factsText(snapshot: SnapshotDetails): string {
-  const { rows, rowsPerSecond, secondsLeft, tables } = snapshot;
+  const { rows, rowsPerSecond, secondsLeft, waitsBecause, tables } = snapshot;
   const state = stateText(snapshot);
   const reading = tables.filter((table) => table.state === 'reading').map(nameOf);
   const facts = [
     `${countText(rows)} ${rows === 1 ? 'row' : 'rows'}`,
     ...(rowsPerSecond === null ? [] : [`${countText(Math.round(rowsPerSecond))} rows/s`]),
     ...(secondsLeft === null ? [] : [`${secondsText(secondsLeft)} left`]),
-    ...(state === 'running' ? [] : [state]),
+    ...(state === 'running' ? [] : [waitsBecause === null ? state : `${state} (${waitsBecause})`]),
     ...(reading.length === 0 ? [] : [reading.join(' ')]),
   ];
   return facts.join(', ');
@@ -82,7 +85,7 @@ function stateText({ state, waitsFor }: SnapshotSummary): string {
 const WHAT_CHARS = 40;
 
 /** What of the stream it brings, in short. */
-function whatText({ patterns, reason, where, group, reader = null, truncate }: SnapshotSummary): string {
+function whatText({ patterns, reason, where, keyCount, group, reader = null, truncate }: SnapshotSummary): string {
   const tables = patterns === null ? 'all tables' : patterns.join(',');
   const short = tables.length > WHAT_CHARS ? `${tables.slice(0, WHAT_CHARS)}…` : tables;
   const notes = [
@@ -90,6 +93,7 @@ function whatText({ patterns, reason, where, group, reader = null, truncate }: S
     ...(group === null ? [] : [`group ${group}`]),
     ...(reader === null ? [] : [`reader ${reader}`]),
     ...(where === null ? [] : ['where']),
+    ...(keyCount === null ? [] : [`${countText(keyCount)} ${keyCount === 1 ? 'key' : 'keys'}`]),
     ...(truncate ? ['truncate'] : []),
   ];
   return notes.length === 0 ? short : `${short} (${notes.join(', ')})`;

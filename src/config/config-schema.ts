@@ -107,6 +107,7 @@ export interface ParsedStream {
     readonly parallel: number;
     readonly rowsPerSecond?: number;
     readonly threadsRunning?: number;
+    readonly replicaLagSeconds?: number;
     readonly hours?: string;
   };
 }
@@ -179,6 +180,15 @@ const snapshotLimits = z
       .max(SNAPSHOT_BOUNDS.threadsRunning)
       .optional()
       .describe("Nothing is read while more of the server's connections work (its `Threads_running`).")
+      .meta({ 'x-default': 'no limit' }),
+    replicaLagSeconds: z
+      .int()
+      .min(1)
+      .max(SNAPSHOT_BOUNDS.replicaLagSeconds)
+      .optional()
+      .describe(
+        "Nothing is read while one of the source's `replicas` is further behind; one that is stopped or cannot be asked counts as being so.",
+      )
       .meta({ 'x-default': 'no limit' }),
     hours: z
       .string()

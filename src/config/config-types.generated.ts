@@ -78,6 +78,8 @@ export interface MysqlSourceConfig {
   readonly exclude?: readonly string[] | undefined;
   /** Columns by table pattern; the others are not decoded and absent from the rows. Keys are known all the same. @default all columns */
   readonly columns?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** URLs of servers that replicate this one: a snapshot can be told to wait while one of them lags (`replicaLagSeconds`). Nothing is read of them but how their replication is. @default none */
+  readonly replicas?: readonly string[] | undefined;
   /** Where a new stream begins: `now`, `earliest`, a position (`file:offset`, GTIDs), or a time (`2026-11-20T09:00:00Z`). A stream that has changes goes on behind them. @default now */
   readonly from?: string | undefined;
   /** The id under which the server knows this reader; each reader of a server needs its own. @default a random one */
@@ -130,6 +132,8 @@ export interface SnapshotLimitsConfig {
   readonly rowsPerSecond?: number | undefined;
   /** Nothing is read while more of the server's connections work (its `Threads_running`). @default no limit */
   readonly threadsRunning?: number | undefined;
+  /** Nothing is read while one of the source's `replicas` is further behind; one that is stopped or cannot be asked counts as being so. @default no limit */
+  readonly replicaLagSeconds?: number | undefined;
   /** Rows are read at these times of the day only, in UTC: `22:00-05:30`. @default always */
   readonly hours?: string | undefined;
 }

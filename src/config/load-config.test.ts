@@ -35,26 +35,30 @@ test('paths begin at the file, and what is configured arrives where the relay lo
 http: { port: 0, stuckAfter: 1m }
 streams:
   shop:
-    source: { type: mysql, url: 'mysql://h', from: earliest, tables: ['shop.*'], heartbeatMs: 2s }
+    source: { type: mysql, url: 'mysql://h', from: earliest, tables: ['shop.*'], heartbeatMs: 2s, replicas: ['mysql://r'] }
     partitions: 8
     retention: { maxAge: 1d, maxBytes: 1GiB, groupBytes: 0B }
     log: { segmentBytes: 1MiB, syncDelay: 5ms, compression: zstd, fsync: false }
     snapshot: initial
     onGap: snapshot
-    snapshotLimits: { parallel: 4, rowsPerSecond: 50000, threadsRunning: 20, hours: 22:00-05:30 }
+    snapshotLimits: { parallel: 4, rowsPerSecond: 50000, threadsRunning: 20, replicaLagSeconds: 10, hours: 22:00-05:30 }
 `,
   );
   expect(settings?.directory).toBe(join(folder, 'data'));
   expect(settings?.http).toMatchObject({ port: 0, stuckAfterMs: 60_000 });
   expect(settings?.streams.get('shop')).toMatchObject({
-    source: { type: 'mysql', from: 'earliest', options: { url: 'mysql://h', tables: ['shop.*'], heartbeatMs: 2000 } },
+    source: {
+      type: 'mysql',
+      from: 'earliest',
+      options: { url: 'mysql://h', tables: ['shop.*'], heartbeatMs: 2000, replicas: ['mysql://r'] },
+    },
     partitions: 8,
     retention: { maxAgeMs: 86_400_000, maxBytes: 1024 ** 3, groupBytes: 0 },
     log: { segmentBytes: 1024 ** 2, syncDelayMs: 5, compression: 'zstd', fsync: false },
     snapshots: {
       initial: true,
       onGap: 'snapshot',
-      limits: { parallel: 4, rowsPerSecond: 50_000, threadsRunning: 20, hours: '22:00-05:30' },
+      limits: { parallel: 4, rowsPerSecond: 50_000, threadsRunning: 20, replicaLagSeconds: 10, hours: '22:00-05:30' },
     },
   });
 });
@@ -68,10 +72,10 @@ test('tokens and passwords are told, so that nothing that is logged shows them',
   const { secrets } = await load(
     'b.yaml',
     `http: { tokens: [{ token: "\${T}", role: read }] }
-streams: { s: { source: { type: mysql, url: 'mysql://u:\${P}@h' } } }`,
-    { T: 'tok-1', P: 'p@ss' },
+streams: { s: { source: { type: mysql, url: 'mysql://u:\${P}@h', replicas: ['mysql://w:\${Q}@r', 'mysql://r2'] } } }`,
+    { T: 'tok-1', P: 'p@ss', Q: 'watch-1' },
   );
-  expect(secrets).toEqual(expect.arrayContaining(['tok-1', 'p@ss', 'p%40ss']));
+  expect(secrets).toEqual(expect.arrayContaining(['tok-1', 'p@ss', 'p%40ss', 'watch-1']));
 });
 
 describe('a module', () => {

@@ -162,8 +162,12 @@ function streamSettings(stream: ParsedStream): StreamSettings {
 }
 
 function secretsOf({ http, streams }: ParsedConfig, tls: { key: string } | undefined): readonly string[] {
-  const passwords = Object.values(streams).flatMap(({ source }) => {
-    const password = URL.parse(source.url)?.password ?? '';
+  const urls = Object.values(streams).flatMap(({ source }) => {
+    const { replicas } = source;
+    return [source.url, ...(Array.isArray(replicas) ? replicas.map(String) : [])];
+  });
+  const passwords = urls.flatMap((url) => {
+    const password = URL.parse(url)?.password ?? '';
     return password === '' ? [] : [password, decoded(password)];
   });
   return [...http.tokens.map(({ token }) => token), ...passwords, ...(tls === undefined ? [] : [tls.key])];

@@ -32,6 +32,23 @@ const tokensDiffer: ConfigRule = (tree) => {
   });
 };
 
+/** Every snapshot that the relay makes by itself would fail. */
+const lagOfNobody: ConfigRule = (tree) => {
+  const streams = valueAt(tree, ['streams']);
+  return Object.keys(isMap(streams) ? streams : {}).flatMap((name) => {
+    const limit = valueAt(tree, ['streams', name, 'snapshotLimits', 'replicaLagSeconds']);
+    const replicas = valueAt(tree, ['streams', name, 'source', 'replicas']) ?? [];
+    const hasNone = Array.isArray(replicas) && replicas.length === 0;
+    if (limit === undefined || !hasNone) return [];
+    return [
+      {
+        path: ['streams', name, 'snapshotLimits', 'replicaLagSeconds'],
+        message: 'has no replicas to look at: name them under source.replicas',
+      },
+    ];
+  });
+};
+
 const sinksAreToCome: ConfigRule = (tree) =>
   valueAt(tree, ['sinks']) === undefined
     ? []
@@ -43,4 +60,4 @@ const sinksAreToCome: ConfigRule = (tree) =>
         },
       ];
 
-export const RULES: readonly ConfigRule[] = [sinksAreToCome, tokensOutside, tokensDiffer];
+export const RULES: readonly ConfigRule[] = [sinksAreToCome, tokensOutside, tokensDiffer, lagOfNobody];

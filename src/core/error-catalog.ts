@@ -88,6 +88,7 @@ export type ErrorCode =
   | 'SNAPSHOT_CONDITION_INVALID'
   | 'SNAPSHOT_CURSOR_INVALID'
   | 'SNAPSHOT_INVALID'
+  | 'SNAPSHOT_KEYS_INVALID'
   | 'SNAPSHOT_KEY_MISSING'
   | 'SNAPSHOT_SERVER_CHANGED'
   | 'SNAPSHOT_TABLE_GONE'
@@ -516,9 +517,16 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'What was asked of a snapshot cannot be done, or not in the state it is in.',
     remedy: 'The message names what is wrong; `tidings snapshot list` shows the snapshots and their states.',
   },
+  SNAPSHOT_KEYS_INVALID: {
+    retry: 'operator',
+    cause: 'The rows of a snapshot cannot be asked for by these keys.',
+    remedy:
+      'Name one table, and give for each row the values of its primary key, in the order of the key and as docs/concepts/values.md has them in JSON; the message names the first one that is wrong.',
+  },
   SNAPSHOT_KEY_MISSING: {
     retry: 'operator',
-    cause: 'A table has no key by which it could be read in chunks, and cannot be read in one piece either.',
+    cause:
+      'A table has no key by which it could be read in chunks or its rows be found, and cannot be read in one piece either.',
     remedy: 'Give the table a primary key, or a unique one over columns that are NOT NULL.',
   },
   SNAPSHOT_SERVER_CHANGED: {

@@ -17,10 +17,17 @@ export interface SnapshotReader {
   /**
    * Reads the next rows of a table in the order of its chunk key. Several may be read at a time, each over a connection of its own.
    *
-   * @throws TidingsError SNAPSHOT_TABLE_GONE, SNAPSHOT_KEY_MISSING, SNAPSHOT_CURSOR_INVALID, SNAPSHOT_CONDITION_INVALID,
-   *   SNAPSHOT_SERVER_CHANGED (it is not the server that the stream reads), CONNECTION_LOST and what the server says
+   * @throws TidingsError SNAPSHOT_TABLE_GONE, SNAPSHOT_KEY_MISSING, SNAPSHOT_KEYS_INVALID, SNAPSHOT_CURSOR_INVALID,
+   *   SNAPSHOT_CONDITION_INVALID, SNAPSHOT_SERVER_CHANGED (it is not the server that the stream reads), CONNECTION_LOST and what the server
+   *   says
    */
   readChunk(request: ChunkRequest): Promise<SnapshotChunk>;
+  /**
+   * Resolves when all of these can be keys of the table, as `ChunkRequest.keys` takes them.
+   *
+   * @throws TidingsError SNAPSHOT_KEYS_INVALID naming the first one that cannot, by its place in the list; as `readChunk`
+   */
+  checkKeys(request: KeysRequest): Promise<void>;
   /**
    * Reads a table in one consistent read, chunk by chunk, for want of a key to cut it by. `next` of its chunks is null; ending the iteration ends
    * the read. What was handed over has to be read again after a failure, as there is no place to go on from. A reader that cannot leaves it
@@ -35,8 +42,18 @@ export interface SnapshotReader {
   watches(database: string, table: string): boolean;
   /** How busy the server is: connections that work at this moment. */
   threadsRunning(): Promise<number>;
+  /** How far the source's replicas are behind it; left out where none are known. Resolves also when some cannot be asked. */
+  replicaLags?(): Promise<readonly ReplicaLag[]>;
   /** Ends what is being read, and the connections. Idempotent. */
   close(): Promise<void>;
+}
+
+export interface ReplicaLag {
+  /** Its address, without credentials. */
+  readonly replica: string;
+  /** Null: it is not known, or does not end; `problem` says why. */
+  readonly seconds: number | null;
+  readonly problem: string | null;
 }
 
 export interface SnapshotTable {
@@ -67,15 +84,24 @@ export interface ChunkRequest {
   readonly bytes: number;
   /** Only rows for which this SQL expression of the source's dialect is true; null: all. */
   readonly where: string | null;
-  /** Only rows with these values of the chunk key, in the key's order, as `RowBatch.keys()` gives them. */
+  /** Only rows with these values of the chunk key, in the key's order, as `RowBatch.keys()` gives them; bytes may be base64 text. */
   readonly keys?: readonly Key[];
+  /** Of those only rows that have one of these, too: which values are the same key only the server knows. */
+  readonly among?: readonly Key[];
   /** Everything that was committed up to this place of the stream must be visible to the read. */
   readonly since: Position;
   readonly signal: AbortSignal;
 }
 
 /** `rows` and `bytes` limit each chunk. */
-export type WholeRequest = Omit<ChunkRequest, 'after' | 'keys' | 'onRows'>;
+export type WholeRequest = Omit<ChunkRequest, 'after' | 'keys' | 'among' | 'onRows'>;
+
+export interface KeysRequest {
+  readonly database: string;
+  readonly table: string;
+  readonly keys: readonly Key[];
+  readonly signal: AbortSignal;
+}
 
 export interface SnapshotChunk {
   readonly table: TableSchema;
@@ -97,6 +123,8 @@ export interface SnapshotChunk {
    * thousand at most, so that none keeps the thread for long. Valid until `release`.
    */
   rows(except: ReadonlySet<string>): readonly RowBatch[];
+  /** The chunk keys of all its rows, in the form of `RowBatch.keys()`. Until `release`. */
+  keys(): readonly Key[];
   /** The chunk is used no more, and its memory serves the next one. */
   release(): void;
 }

@@ -77,3 +77,14 @@ test('no pattern of stars takes long', () => {
   const { matches } = parseTablePattern(`db.${'*a'.repeat(400)}*b`);
   expect(matches('db', 'a'.repeat(5000))).toBe(false);
 });
+
+test.each<[string, string | null, string | null]>([
+  ['shop.orders', 'shop', 'orders'],
+  ['`my.shop`.`a*b`', 'my.shop', 'a*b'],
+  ['shop.*', 'shop', null],
+  ['*.orders', null, 'orders'],
+  ['orders', null, 'orders'],
+  ['/shop[.]orders/', null, null],
+])('a pattern tells the names that it says literally: %s', (text, database, table) => {
+  expect(parseTablePattern(text)).toMatchObject({ database, table });
+});

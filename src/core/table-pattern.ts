@@ -7,6 +7,8 @@ export interface TablePattern {
   touches(database: string): boolean;
   /** The database that the pattern names literally; null when it names several, or any. */
   readonly database: string | null;
+  /** The table, likewise. */
+  readonly table: string | null;
 }
 
 export interface PatternOptions {
@@ -33,7 +35,12 @@ export function parseTablePattern(text: string, { database = null }: PatternOpti
   const regular = /^\/(.*)\/([a-z]*)$/s.exec(text);
   if (regular !== null) {
     const expression = compile(regular[1] ?? '', regular[2] ?? '', text);
-    return { database: null, matches: (db, table) => expression.test(`${db}.${table}`), touches: () => true };
+    return {
+      database: null,
+      table: null,
+      matches: (db, table) => expression.test(`${db}.${table}`),
+      touches: () => true,
+    };
   }
   const parts = splitName(text);
   if (parts.length === 0 || parts.length > 2 || parts.some((part) => part.text === '')) {
@@ -48,10 +55,9 @@ export function parseTablePattern(text: string, { database = null }: PatternOpti
     second === undefined ? (database === null ? null : { text: database, literal: true }) : (first ?? null);
   const matchDatabase = databasePart === null ? () => true : matcher(databasePart);
   const matchTable = tablePart === undefined ? () => true : matcher(tablePart);
-  const literal =
-    databasePart !== null && (databasePart.literal || !databasePart.text.includes('*')) ? databasePart.text : null;
   return {
-    database: literal,
+    database: databasePart === null ? null : literalText(databasePart),
+    table: tablePart === undefined ? null : literalText(tablePart),
     matches: (db, table) => matchDatabase(db) && matchTable(table),
     touches: matchDatabase,
   };
@@ -90,8 +96,12 @@ function splitName(text: string): NamePart[] {
   }
 }
 
+function literalText({ text, literal }: NamePart): string | null {
+  return literal || !text.includes('*') ? text : null;
+}
+
 function matcher({ text, literal }: NamePart): (name: string) => boolean {
-  if (literal || !text.includes('*')) return (name) => name === text;
+  if (literalText({ text, literal }) !== null) return (name) => name === text;
   const pieces = text.split('*');
   return (name) => matchesPieces(name, pieces);
 }

@@ -1,6 +1,7 @@
 import type { Transport } from '../client/transport.ts';
 import type { StartAt } from '../core/consumer.ts';
 import type { RetryDirective, TidingsError } from '../core/errors.ts';
+import type { RowKey } from '../core/snapshots/key-list.ts';
 import type {
   SnapshotFailure,
   SnapshotLimits,
@@ -144,7 +145,7 @@ export interface StreamSnapshots {
   list(): readonly SnapshotStatus[];
   /** Null when there is no such snapshot. */
   get(id: number): SnapshotStatus | null;
-  /** Resolves when it is kept; it is carried out behind those before it. @throws TidingsError SNAPSHOT_INVALID, SNAPSHOT_UNSUPPORTED, CONFIG_INVALID for a pattern */
+  /** Resolves when it is kept; it is carried out behind those before it. @throws TidingsError SNAPSHOT_INVALID, SNAPSHOT_KEYS_INVALID, SNAPSHOT_UNSUPPORTED, CONFIG_INVALID for a pattern */
   start(request: SnapshotRequest): Promise<SnapshotStatus>;
   /** @throws TidingsError SNAPSHOT_UNKNOWN, SNAPSHOT_INVALID when it is over */
   pause(id: number): Promise<void>;
@@ -158,6 +159,11 @@ export interface SnapshotRequest {
   readonly tables?: readonly string[] | null;
   /** An SQL expression of the source's dialect; only rows for which it is true. */
   readonly where?: string | null;
+  /**
+   * Only the rows with these primary keys, of the one table that `tables` names; left out or null: all. The bare value of a single-column key, a
+   * tuple in key order of a composite one, as the client has them.
+   */
+  readonly keys?: readonly RowKey[] | null;
   /** Only this group gets the rows; left out or null: everyone. */
   readonly group?: string | null;
   /** A truncate marker before each table's first row, so that rows that vanished unseen go. @default false */
@@ -182,7 +188,9 @@ export interface SnapshotStatus {
   readonly rowsPerSecond: number | null;
   readonly secondsLeft: number | null;
   /** Why a running one does not read: `source`: it is not reached, or another snapshot comes first; its limits otherwise. */
-  readonly waitsFor: LoadPause | 'source' | null;
+  readonly waitsFor: LoadPause['for'] | 'source' | null;
+  /** What more there is to say of that: which replica, and how far behind it is. */
+  readonly waitsBecause: string | null;
   readonly tables: readonly SnapshotTableStatus[];
 }
 

@@ -14,6 +14,8 @@ export interface StubRequest {
 /** A server that answers `GET /path` as it is told, several answers one after the other, the last of them for ever. */
 export class ApiStub implements AsyncDisposable {
   readonly asked: StubRequest[] = [];
+  /** The bodies, as they came. */
+  readonly texts: string[] = [];
   readonly #answers: Record<string, StubAnswer[]> = {};
   readonly #server: Server;
 
@@ -21,7 +23,9 @@ export class ApiStub implements AsyncDisposable {
     this.#server = createServer((request, response) => {
       const line = `${request.method} ${request.url}`;
       void (async () => {
-        this.asked.push({ request: line, body: await readBody(request) });
+        const text = await readBody(request);
+        this.texts.push(text);
+        this.asked.push({ request: line, body: text === '' ? null : JSON.parse(text) });
         const answers = this.#answers[line] ?? [];
         const next = answers.length > 1 ? answers.shift() : answers[0];
         const { status = 200, body } = next ?? { status: 404, body: stubProblem('STREAM_UNKNOWN', 'no') };
@@ -58,8 +62,8 @@ export function stubProblem(code: string, detail: string): object {
   return { type: `urn:tidings:error:${code}`, title: code, status: 400, detail, code, hint: 'The hint of the relay.' };
 }
 
-async function readBody(request: IncomingMessage): Promise<unknown> {
+async function readBody(request: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of request.setEncoding('utf8')) text += chunk as string;
-  return text === '' ? null : JSON.parse(text);
+  return text;
 }

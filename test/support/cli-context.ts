@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { CliContext } from '../../src/cli/context.ts';
 import type { Output } from '../../src/cli/output.ts';
 import { createRedact } from '../../src/cli/redact.ts';
@@ -68,6 +69,7 @@ export interface TestCliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly secrets?: readonly string[];
   readonly cwd?: string;
+  readonly stdin?: string;
   /** The person at the terminal; left out where there is none. */
   readonly confirm?: (question: string) => boolean;
 }
@@ -80,6 +82,7 @@ export function testCli({
   env = {},
   secrets = [],
   cwd = '/',
+  stdin = '',
   confirm,
 }: TestCliOptions = {}): TestCli {
   const stop = new AbortController();
@@ -105,6 +108,7 @@ export function testCli({
     context: {
       stdout,
       stderr: { isTerminal: false, write: (text) => void (stderr += text) },
+      stdin: Readable.from([Buffer.from(stdin)]),
       env,
       cwd,
       redact: (text) => createRedact(hidden)(text),

@@ -1,5 +1,6 @@
 import { TidingsError } from '../../src/core/errors.ts';
-import type { SnapshotState } from '../../src/core/snapshots/snapshot-state.ts';
+import { keyListOf } from '../../src/core/snapshots/key-list.ts';
+import type { SnapshotSpec, SnapshotState } from '../../src/core/snapshots/snapshot-state.ts';
 import type { SnapshotRequest, SnapshotStatus, StreamSnapshots } from '../../src/relay/relay-api.ts';
 import type { Call } from './memory-stream.ts';
 
@@ -24,9 +25,10 @@ export class MemorySnapshots implements StreamSnapshots {
 
   async start(request: SnapshotRequest): Promise<SnapshotStatus> {
     this.#called('startSnapshot', request);
-    const { tables = null, where = null, truncate = false, limits = {} } = request;
+    const { tables = null, where = null, keys = null, truncate = false, limits = {} } = request;
     const id = Math.max(0, ...this.snapshotList.map((each) => each.id)) + 1;
-    const status = snapshotStatus({ id, spec: { tables, where, group: null, truncate, reason: 'request', limits } });
+    const spec: SnapshotSpec = { tables, where, group: null, truncate, reason: 'request', limits };
+    const status = snapshotStatus({ id, spec: keys === null ? spec : { ...spec, keys: keyListOf(keys) } });
     this.snapshotList.push(status);
     return status;
   }
@@ -76,6 +78,7 @@ export function snapshotStatus(given: Partial<SnapshotStatus> & { readonly id: n
     rowsPerSecond: null,
     secondsLeft: null,
     waitsFor: null,
+    waitsBecause: null,
     tables: [],
     ...given,
   };

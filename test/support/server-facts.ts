@@ -42,6 +42,7 @@ function serverOf(flavour: Flavour, { version, settings = {}, server = {} }: Ser
     serverId: 5,
     binlogEnabled: true,
     binlogStatusStatement: 'SHOW MASTER STATUS',
+    replicaStatusStatement: flavour === 'mariadb' ? 'SHOW ALL SLAVES STATUS' : 'SHOW REPLICA STATUS',
     checksum: 'CRC32',
     gtid: true,
     lowerCaseTableNames: 0,

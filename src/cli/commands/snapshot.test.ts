@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ApiStub, stubProblem } from '../../../test/support/api-stub.ts';
 import { MemoryOutput, testCli } from '../../../test/support/cli-context.ts';
+import { TemporaryDirectory } from '../../../test/support/relay/temporary-directory.ts';
 import { runCli } from '../run.ts';
 
 const SNAPSHOTS = '/v1/streams/shop/snapshots';
@@ -27,6 +31,7 @@ const SUMMARY = {
   reason: 'request',
   patterns: ['shop.orders', 'shop.lines'],
   where: 'id > 5',
+  keyCount: null,
   group: null,
   truncate: false,
   limits: { parallel: null, rowsPerSecond: null, threadsRunning: null, hours: null },
@@ -39,6 +44,7 @@ const SUMMARY = {
   rowsPerSecond: 49_870,
   secondsLeft: 76,
   waitsFor: null,
+  waitsBecause: null,
   tableCount: 2,
   tablesLeft: 1,
 };
@@ -75,20 +81,24 @@ describe('tidings snapshot list', () => {
       secondsLeft: null,
       waitsFor: 'source',
     };
+    const because = 'db2:3306 is 37 s behind; db3:3306: it is no replica';
+    const lagging = { ...SUMMARY, id: 11, where: null, waitsFor: 'replica', waitsBecause: because };
     const error = { code: 'SNAPSHOT_CONDITION_INVALID', message: 'the condition is wrong', hint: 'Write another.' };
     const bootstrap = { ...waiting, id: 13, reason: 'bootstrap', group: 'search', truncate: false };
     const failed = { ...waiting, id: 2, state: 'failed', waitsFor: null, error };
-    relay.answer(`GET ${SNAPSHOTS}`, { body: [failed, SUMMARY, waiting, bootstrap] });
+    relay.answer(`GET ${SNAPSHOTS}`, { body: [failed, SUMMARY, lagging, waiting, bootstrap] });
     const { code, out } = await snapshot('list', ...STREAM);
     expect(code).toBe(0);
     expect(out)
-      .toBe(`SNAPSHOT  STATE          WHAT                                       ROWS    DONE  ROWS/S  LEFT  CREATED
-       2  failed         all tables (gap, truncate)                    0       -       -     -  2026-11-20T09:14:34Z
-       3  running        shop.orders,shop.lines (where)        1 250 000  25.0 %  49 870  76 s  2026-11-20T09:14:34Z
-      12  waits: source  all tables (gap, truncate)                    0       -       -     -  2026-11-20T09:14:34Z
-      13  waits: source  all tables (bootstrap, group search)          0       -       -     -  2026-11-20T09:14:34Z
+      .toBe(`SNAPSHOT  STATE           WHAT                                       ROWS    DONE  ROWS/S  LEFT  CREATED
+       2  failed          all tables (gap, truncate)                    0       -       -     -  2026-11-20T09:14:34Z
+       3  running         shop.orders,shop.lines (where)        1 250 000  25.0 %  49 870  76 s  2026-11-20T09:14:34Z
+      11  waits: replica  shop.orders,shop.lines                1 250 000  25.0 %  49 870  76 s  2026-11-20T09:14:34Z
+      12  waits: source   all tables (gap, truncate)                    0       -       -     -  2026-11-20T09:14:34Z
+      13  waits: source   all tables (bootstrap, group search)          0       -       -     -  2026-11-20T09:14:34Z
 snapshot 2: SNAPSHOT_CONDITION_INVALID: the condition is wrong
   Write another.
+snapshot 11 waits: db2:3306 is 37 s behind; db3:3306: it is no replica
 `);
   });
 
@@ -130,6 +140,7 @@ describe('tidings snapshot start', () => {
       ['--parallel', '4', '--rows-per-second', '20000', '--threads-running', '16', '--hours', '22:00-05:30'],
       { limits: { parallel: 4, rowsPerSecond: 20_000, threadsRunning: 16, hours: '22:00-05:30' } },
     ],
+    [['--replica-lag-seconds', '30'], { limits: { replicaLagSeconds: 30 } }],
   ])('asks for what the options say: %j', async (args, body) => {
     relay.answer(`POST ${SNAPSHOTS}`, { status: 201, body: DETAILS });
     const { code, out, err } = await snapshot('start', ...STREAM, ...args);
@@ -145,6 +156,7 @@ describe('tidings snapshot start', () => {
     [['--rows-per-second', '0'], '--rows-per-second "0" cannot be used', 'from 1 to 1000000000'],
     [['--rows-per-second', '1.5'], '--rows-per-second "1.5" cannot be used', 'from 1 to 1000000000'],
     [['--threads-running=-1'], '--threads-running "-1" cannot be used', 'from 1 to 100000'],
+    [['--replica-lag-seconds', '0'], '--replica-lag-seconds "0" cannot be used', 'from 1 to 1000000'],
     [['--hours', 'at night'], '--hours "at night" cannot be used', 'such as 22:00-05:30'],
     [['--hours', '05:00-05:00'], '--hours "05:00-05:00" cannot be used', 'two different times'],
     [['--hours', '22:00-25:00'], '--hours "22:00-25:00" cannot be used', 'in UTC'],
@@ -166,6 +178,71 @@ describe('tidings snapshot start', () => {
     const { code, err } = await snapshot('start', ...STREAM);
     expect(code).toBe(1);
     expect(err).toBe('error SNAPSHOT_UNSUPPORTED: it cannot read\n  The hint of the relay.\n');
+  });
+});
+
+describe('tidings snapshot start --keys', () => {
+  const TABLE = [...STREAM, '--tables', 'shop.orders'];
+
+  async function start(stdin: string, ...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+    using directory = new TemporaryDirectory();
+    writeFileSync(join(directory.path, 'keys.ndjson'), stdin);
+    relay.answer(`POST ${SNAPSHOTS}`, { status: 201, body: { ...DETAILS, where: null, keyCount: 2 } });
+    const cli = testCli({ stdin, cwd: directory.path });
+    const code = await runCli(['snapshot', 'start', relay.url, ...TABLE, ...args], cli.context);
+    return { code, out: cli.stdout.text, err: cli.stderr() };
+  }
+
+  const LINES = '7\n18446744073709551615\n\n  "it\\n"\n[1.5,"AP8="]\r\n';
+  const SENT = '[7,18446744073709551615,"it\\n",[1.5,"AP8="]]';
+
+  test.each([
+    ['a file', LINES, 'keys.ndjson'],
+    ['stdin', LINES, '-'],
+    ['the list itself', '', SENT],
+  ])('asks for the rows that %s names, with all digits of their keys', async (_name, stdin, named) => {
+    const { code, out, err } = await start(stdin, '--keys', named);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(relay.texts).toEqual([`{"tables":["shop.orders"],"keys":${SENT}}`]);
+    expect(out).toContain('shop.orders,shop.lines (2 keys)');
+  });
+
+  test.each([
+    ['a file that is not there', '', ['--keys', 'none'], 'there is no such file'],
+    ['a directory', '', ['--keys', '.'], 'the file cannot be read: EISDIR'],
+    ['a line that is no JSON', '7\n\nsecret\n', ['--keys', '-'], 'line 3 is no JSON'],
+    ['a list that is no JSON', '', ['--keys', '[7,'], '--keys is no JSON list'],
+    ['an empty file', '\n', ['--keys', '-'], 'the list of keys is empty'],
+    ['a key that can be none', '7\n{"id":"secret"}\n', ['--keys', '-'], 'key 2 of the list is none'],
+    ['too many bytes', `"${'x'.repeat(2_000_001)}"`, ['--keys', '-'], '--keys has more than 2000000 bytes'],
+    ['too many keys', '7\n8\n'.repeat(5001), ['--keys', 'keys.ndjson'], 'the list has 10002 keys'],
+    ['another table', '', ['--keys', '[7]', '--tables', 'shop.lines'], '--keys needs the one table'],
+    ['a condition', '', ['--keys', '[7]', '--where', '1'], '--keys does not go with --where'],
+    ['the wish to empty the table', '', ['--keys', '[7]', '--truncate'], '--keys does not go with --truncate'],
+  ])('%s is refused before anything is sent, and no value is shown', async (_name, stdin, args, message) => {
+    const { code, err } = await start(stdin, ...args);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+    expect(err).not.toContain('secret');
+    expect(relay.asked).toEqual([]);
+  });
+
+  test('without --tables it is not clear whose keys they are', async () => {
+    const { code, err } = await snapshot('start', ...STREAM, '--keys', '[7]');
+    expect({ code, asked: relay.asked }).toEqual({ code: 2, asked: [] });
+    expect(err).toContain('--keys needs the one table');
+  });
+
+  test('told to stop while it waits for stdin, it ends', async () => {
+    const cli = testCli();
+    const stdin = new PassThrough();
+    const running = runCli(['snapshot', 'start', relay.url, ...TABLE, '--keys', '-'], { ...cli.context, stdin });
+    stdin.write('7\n');
+    await expect.poll(() => stdin.readableLength).toBe(0);
+    cli.interrupt();
+    expect(await running).toBe(130);
+    expect(stdin.destroyed).toBe(true);
+    expect(relay.asked).toEqual([]);
   });
 });
 

@@ -10,6 +10,7 @@ import {
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { followSnapshot, snapshotExit } from '../follow-snapshot.ts';
+import { readKeys } from '../key-list-input.ts';
 import type { RelayApi } from '../relay-api-client.ts';
 import { JSON_OPTION, RELAY_ARGUMENT, RELAY_OPTIONS, required, STREAM_OPTION } from '../relay-arguments.ts';
 import { withRelay } from '../relay-command.ts';
@@ -49,6 +50,12 @@ export const SNAPSHOT_START: CommandSpec = {
       description: 'Only rows for which this is true: SQL of the source, such as "created >= \'2026-01-01\'".',
     },
     {
+      name: 'keys',
+      value: '<keys>',
+      description:
+        'Only the rows of the one table in --tables that have these primary keys: a file with the JSON of a key in each line, - for stdin, or the list itself: [7,8].',
+    },
+    {
       name: 'group',
       value: '<name>',
       description: 'Only this group gets the rows; nobody else sees them. Default: everyone.',
@@ -70,6 +77,12 @@ export const SNAPSHOT_START: CommandSpec = {
       description: "Read nothing while more of the server's connections work. Default: no limit.",
     },
     {
+      name: 'replica-lag-seconds',
+      value: '<n>',
+      description:
+        "Read nothing while one of the replicas that the configuration of the stream's source names is further behind. Default: no limit.",
+    },
+    {
       name: 'hours',
       value: '<from-to>',
       description: 'Read at these times of the day only, in UTC: 22:00-05:30. Default: always.',
@@ -80,6 +93,7 @@ export const SNAPSHOT_START: CommandSpec = {
   ],
   examples: [
     `tidings snapshot start ${RELAY} --stream shop --tables 'shop.*' --wait`,
+    `tidings snapshot start ${RELAY} --stream shop --tables shop.orders --keys '[17,18]' --wait`,
     `tidings snapshot start ${RELAY} --stream shop --rows-per-second 20000 --hours 22:00-05:30`,
   ],
 };
@@ -117,7 +131,7 @@ function turnSpec(action: SnapshotAction, summary: string): CommandSpec {
 export async function runSnapshotStart(args: readonly string[], context: CliContext): Promise<ExitCode> {
   return withRelay(args, { spec: SNAPSHOT_START, context }, async (parsed, api) => {
     const stream = required(parsed, 'stream', SNAPSHOT_START.name);
-    const snapshot = await api.startSnapshot(stream, parseOrder(parsed));
+    const snapshot = await api.startSnapshot(stream, await parseOrder(parsed, context));
     return finish(snapshot, { parsed, api, stream, context });
   });
 }
@@ -200,9 +214,11 @@ function widthOf({ columns }: CliContext['stdout']): number {
   return columns === null || columns === 0 ? 80 : columns;
 }
 
-function parseOrder(args: CommandArguments): SnapshotOrder {
+async function parseOrder(args: CommandArguments, context: CliContext): Promise<SnapshotOrder> {
   const tables = parsePatterns(args, 'tables');
   const where = args.one('where');
+  const keys = args.one('keys');
+  if (keys !== undefined) checkKeyOptions(args, tables);
   if (where !== undefined && args.has('truncate')) {
     throw usageError(
       '--truncate does not go with --where: rows that are not asked for would go, too',
@@ -213,15 +229,27 @@ function parseOrder(args: CommandArguments): SnapshotOrder {
     ...optional('parallel', parseCount(args, 'parallel', SNAPSHOT_BOUNDS.parallel)),
     ...optional('rowsPerSecond', parseCount(args, 'rows-per-second', SNAPSHOT_BOUNDS.rowsPerSecond)),
     ...optional('threadsRunning', parseCount(args, 'threads-running', SNAPSHOT_BOUNDS.threadsRunning)),
+    ...optional('replicaLagSeconds', parseCount(args, 'replica-lag-seconds', SNAPSHOT_BOUNDS.replicaLagSeconds)),
     ...optional('hours', parseHours(args)),
   };
   return {
     ...optional('tables', tables),
     ...optional('where', where),
+    ...optional('keys', keys === undefined ? undefined : await readKeys(keys, context)),
     ...optional('group', args.one('group')),
     ...(args.has('truncate') ? { truncate: true } : {}),
     ...(Object.keys(limits).length === 0 ? {} : { limits }),
   };
+}
+
+/** What the relay would refuse, in the words of the command. */
+function checkKeyOptions(args: CommandArguments, tables: readonly string[] | undefined): void {
+  if (tables?.length !== 1) {
+    throw usageError('--keys needs the one table whose keys they are', 'Name it: --tables shop.orders.');
+  }
+  for (const other of ['where', 'truncate']) {
+    if (args.has(other)) throw usageError(`--keys does not go with --${other}`, 'Leave one of them out.');
+  }
 }
 
 function optional<K extends string, V>(name: K, value: V | undefined): { readonly [name in K]?: V } {

@@ -5,17 +5,23 @@ import { keyText } from '../snapshot.ts';
 import type { Entry, RowBatch } from '../source.ts';
 import type { TableSchema } from '../table-schema.ts';
 
+/** A row of which the stream has brought some columns only (row images that are not FULL), from the opening of a window on. */
+export interface IncompleteRow {
+  readonly key: Key;
+  /** `keyText` of the key. */
+  readonly text: string;
+  /** The same of the key that it had when the window was opened; null: it was inserted since. */
+  readonly origin: string | null;
+}
+
 /** What may become of a chunk. */
 export interface MergeOutcome {
   /** False: the table's definition changed, it was truncated, or the stream was interrupted. The chunk must be read again. */
   readonly merged: boolean;
   /** Rows that went into the stream. */
   readonly rows: number;
-  /**
-   * Keys of rows that were left out, and of which the stream has brought only some columns (row images that are not FULL): they are to be
-   * read once more, so that nobody misses the others.
-   */
-  readonly incomplete: readonly Key[];
+  /** Rows of the table that may be among those that were left out: they are to be read once more, so that nobody misses their other columns. */
+  readonly incomplete: readonly IncompleteRow[];
 }
 
 /**
@@ -32,8 +38,8 @@ export class MergeWindow {
   /** Names of the chunk key's columns; null: there is no key, and whatever changes a row may concern any. */
   readonly #key: readonly string[] | null;
   readonly #touched = new Set<string>();
-  /** Keys of rows whose last change came with fewer columns than a table has, perhaps: with how many. */
-  readonly #columns = new Map<string, { readonly key: Key; readonly columns: number }>();
+  /** Rows that were changed, by the text of their present key: with how many columns the last change came. */
+  readonly #columns = new Map<string, IncompleteRow & { readonly columns: number }>();
   /** Only rows that came to another key are noted, for as long as the whole table is read. */
   readonly #onlyMoves: boolean;
   #stale = false;
@@ -71,11 +77,9 @@ export class MergeWindow {
     return this.#touched;
   }
 
-  /**
-   * Keys that the stream has changed, and whose rows it has brought with fewer columns than so many.
-   */
-  incomplete(columns: number): readonly Key[] {
-    return [...this.#columns.values()].filter((change) => change.columns < columns).map(({ key }) => key);
+  /** Rows that the stream has changed, and brought with fewer columns than so many. */
+  incomplete(columns: number): readonly IncompleteRow[] {
+    return [...this.#columns.values()].filter((change) => change.columns < columns);
   }
 
   invalidate(): void {
@@ -125,13 +129,16 @@ export class MergeWindow {
     const now = newKey === null ? null : keyText(newKey);
     // A row that was moved before, and changes where it is, is still one that was moved.
     if (this.#onlyMoves && old === now) return;
+    let origin = old;
     if (old !== null) {
       if (!this.#onlyMoves) this.#touched.add(old);
+      const before = this.#columns.get(old);
+      if (before !== undefined) ({ origin } = before);
       this.#columns.delete(old);
     }
     if (now === null || newKey === null || (this.#onlyMoves && old === null)) return;
     if (!this.#onlyMoves) this.#touched.add(now);
-    this.#columns.set(now, { key: newKey, columns });
+    this.#columns.set(now, { key: newKey, text: now, origin, columns });
   }
 }
 

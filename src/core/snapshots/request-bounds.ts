@@ -7,9 +7,14 @@ export const SNAPSHOT_BOUNDS = {
   pattern: 1000,
   /** Characters of the condition. */
   where: 4096,
+  /** Rows that are asked for by their keys. */
+  keys: 10_000,
+  /** Of the list of them, as JSON: a request has 1 MiB for all that it says. */
+  keyBytes: 1_000_000,
   parallel: 16,
   rowsPerSecond: 1_000_000_000,
   threadsRunning: 100_000,
+  replicaLagSeconds: 1_000_000,
 } as const;
 
 /** How the hours of the day are written; `parseHours` says whether they are any. */

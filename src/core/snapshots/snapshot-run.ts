@@ -1,11 +1,13 @@
 import { Backoff } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import { groupAudience, readerAudience } from '../change.ts';
-import { isTidingsError } from '../errors.ts';
+import { isTidingsError, TidingsError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { isTransient } from '../retry.ts';
 import type { SnapshotReader, SnapshotTable } from '../snapshot.ts';
 import { parseTablePattern } from '../table-pattern.ts';
+import { keysOf } from './key-list.ts';
+import { KeyRun } from './key-run.ts';
 import type { SnapshotMerger } from './merger.ts';
 import type { Snapshot, SnapshotFailure, SnapshotPart, SnapshotStore } from './snapshot-state.ts';
 import { type LoadPause, SourceLoad } from './source-load.ts';
@@ -43,7 +45,7 @@ export class SnapshotRun {
   constructor(snapshot: Snapshot, options: SnapshotRunOptions) {
     this.#snapshot = snapshot;
     this.#options = options;
-    this.#load = new SourceLoad(snapshot.spec.limits, options.clock);
+    this.#load = new SourceLoad(snapshot.spec.limits, options);
   }
 
   get snapshot(): Snapshot {
@@ -60,6 +62,7 @@ export class SnapshotRun {
    *   table that cannot be read fails alone
    */
   async run(): Promise<void> {
+    this.#load.check(this.#options.reader);
     await this.#plan();
     const { parallel = PARALLEL } = this.#snapshot.spec.limits;
     const lanes = Array.from({ length: Math.max(1, parallel) }, () => this.#lane());
@@ -93,7 +96,9 @@ export class SnapshotRun {
     const isWanted = (database: string, name: string): boolean =>
       patterns === null || patterns.some((pattern) => pattern.matches(database, name));
     const wanted = tables.filter(({ database, name }) => isWanted(database, name));
-    const parts = wanted.map((table) => newPart(table));
+    const { keys } = spec;
+    if (keys !== undefined && wanted.length === 0) throw notWatched(spec.tables ?? []);
+    const parts = wanted.map((table) => newPart(keys === undefined ? table : { ...table, rows: keys.count }));
     if (spec.truncate) {
       for (const { database, name } of formerTables?.() ?? []) {
         // What is watched no more is nobody's business here: its rows stay where they are.
@@ -156,8 +161,8 @@ export class SnapshotRun {
   async #read(part: SnapshotPart, attempt = 1): Promise<void> {
     const { database, table } = part;
     const { reader, merger, clock, signal } = this.#options;
-    const { where } = this.#snapshot.spec;
-    let rows = part.rows;
+    const { where, keys } = this.#snapshot.spec;
+    let { rows } = part;
     const key = this.#keys.get(nameOf(database, table)) ?? null;
     const common = {
       database,
@@ -170,12 +175,18 @@ export class SnapshotRun {
       clock,
       signal,
     };
-    const merged = async (next: string | null, count: number): Promise<void> => {
+    const merged = async (next: string | null, count: number, left?: number): Promise<void> => {
       rows += count;
       await this.#options.durable();
       const now = this.#partOf(database, table) ?? part;
-      await this.#savePart({ ...now, after: next, rows });
+      await this.#savePart({ ...now, after: next, rows, ...(left === undefined ? {} : { estimate: rows + left }) });
     };
+    if (keys !== undefined) {
+      if (!this.#keys.has(nameOf(database, table))) throw notWatched([`${database}.${table}`]);
+      if (key === null) throw keyMissing(part);
+      await new KeyRun({ ...common, key, keys: keysOf(keys), merged }).run(part.after);
+      return;
+    }
     if (key === null && this.#keys.has(nameOf(database, table))) {
       rows = 0;
       await merged(null, await readWithoutKey(common));
@@ -241,6 +252,18 @@ export class SnapshotRun {
 
 function newPart({ database, name, rows }: Pick<SnapshotTable, 'database' | 'name' | 'rows'>): SnapshotPart {
   return { database, table: name, state: 'waiting', after: null, rows: 0, estimate: rows, error: null };
+}
+
+function notWatched(tables: readonly string[]): TidingsError {
+  return new TidingsError('SNAPSHOT_TABLE_GONE', `there is no table ${tables.join()} that the stream watches`, {
+    hint: 'Check its name, and the `tables` of the source; upper and lower case differ.',
+  });
+}
+
+function keyMissing({ database, table }: SnapshotPart): TidingsError {
+  return new TidingsError('SNAPSHOT_KEY_MISSING', `${database}.${table} has no key to find its rows by`, {
+    details: { table: `${database}.${table}` },
+  });
 }
 
 function nameOf(database: string, table: string): string {

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../error-catalog.ts';
+import type { KeyList } from './key-list.ts';
 
 /**
  * A snapshot's life: running -> done | failed | cancelled, with paused in between. `failed`: a table could not be read; the others were.
@@ -16,6 +17,8 @@ export interface SnapshotLimits {
   readonly rowsPerSecond?: number;
   /** No chunk is begun while more of the server's connections work (Threads_running). @default no limit */
   readonly threadsRunning?: number;
+  /** No chunk is begun while one of the source's replicas is further behind, or not known to be not. @default no limit */
+  readonly replicaLagSeconds?: number;
   /** Chunks are begun at these times of the day only, UTC: `22:00-05:30`. @default always */
   readonly hours?: string;
 }
@@ -26,6 +29,8 @@ export interface SnapshotSpec {
   readonly tables: readonly string[] | null;
   /** Only rows for which this SQL expression is true; null: all. */
   readonly where: string | null;
+  /** Only the rows with these primary keys, of the one table that `tables` names. Left out: all. */
+  readonly keys?: KeyList;
   /** Only this group gets its rows; null: everyone, unless there is a `reader`. */
   readonly group: string | null;
   /** Only this reader without a group gets its rows. */
@@ -56,11 +61,11 @@ export interface SnapshotPart {
   readonly database: string;
   readonly table: string;
   readonly state: PartState;
-  /** Where its next chunk begins: what `SnapshotChunk.next` was; null: at the beginning. */
+  /** Where its next chunk begins: what `SnapshotChunk.next` was, or a place in the list of keys; null: at the beginning. */
   readonly after: string | null;
   /** Rows that were read. */
   readonly rows: number;
-  /** As the server estimated it at the start. */
+  /** How many there will be, as the server estimated it at the start; of a list of keys, as many as there may still be. */
   readonly estimate: number;
   readonly error: SnapshotFailure | null;
 }

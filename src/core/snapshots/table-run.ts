@@ -1,46 +1,23 @@
-import type { Clock } from '../../base/clock.ts';
-import { TidingsError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
-import type { Key } from '../plain-rows.ts';
-import type { SnapshotChunk, SnapshotReader } from '../snapshot.ts';
 import { CHUNK_BYTES, ChunkSize } from './chunk-size.ts';
-import type { MergeOutcome, MergeWindow } from './merge-window.ts';
 import type { SnapshotMerger } from './merger.ts';
-import type { SourceLoad } from './source-load.ts';
+import { readAgain } from './read-again.ts';
+import { readInWindow, type TableReadOptions, type WindowRead } from './window-read.ts';
 
-export interface TableRunOptions {
-  readonly database: string;
-  readonly table: string;
-  /** Names of the chunk key's columns. */
-  readonly key: readonly string[];
-  readonly where: string | null;
-  /** Who gets its rows; null: everyone. */
-  readonly audience: string | null;
-  readonly reader: SnapshotReader;
-  readonly merger: SnapshotMerger;
-  readonly load: SourceLoad;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
+export interface TableRunOptions extends TableReadOptions {
   /** So many rows up to this place are in the stream: resolves when that is durable and noted. */
   readonly merged: (next: string | null, rows: number) => Promise<void>;
 }
 
-interface Read {
-  readonly window: MergeWindow;
-  readonly chunk: SnapshotChunk;
-}
-
 /** A chunk that is on its way. */
 interface Coming {
-  readonly read: Promise<Read>;
+  readonly read: Promise<WindowRead>;
   /** Where the chunk behind it begins, as soon as that is known. */
   readonly next: Promise<string | null>;
 }
 
 /** Chunks that are on their way while another one is being merged: one is being sent, another one's read is made ready or brought to its end. */
 const AHEAD = 2;
-/** Read again because the stream has changed its rows meanwhile, so many keys at a time. */
-const KEYS_AT_ONCE = 1000;
 
 /** There is no chunk behind the last one. */
 class NoMoreRows extends Error {}
@@ -73,12 +50,12 @@ export class TableRun {
         while (coming.length <= ahead) coming.push(this.#come(cursor, coming.at(-1)));
         const first = coming.shift() as Coming;
         // oxlint-disable-next-line no-await-in-loop -- chunks follow one another
-        const { window, chunk } = await first.read;
-        const { next, columns } = chunk;
+        const read = await first.read;
+        const { next, columns, bytes } = read.chunk;
         // Rows that are larger than a chunk shall be: one at a time, then.
-        ahead = chunk.bytes > CHUNK_BYTES ? 0 : AHEAD;
+        ahead = bytes > CHUNK_BYTES ? 0 : AHEAD;
         // oxlint-disable-next-line no-await-in-loop -- each goes into the stream before the next
-        const rows = await this.#merge({ window, chunk });
+        const rows = await this.#merge(read);
         // oxlint-disable-next-line no-await-in-loop -- it was told before the chunk came
         const isAsTold = (await first.next) === next;
         if (rows === null || !isAsTold) {
@@ -91,7 +68,7 @@ export class TableRun {
           }
         }
         // oxlint-disable-next-line no-await-in-loop -- before the table counts as read
-        if (next === null) await this.#readAgain(moves.incomplete(columns));
+        if (next === null) await readAgain(this.#options, moves.incomplete(columns));
         failpoint('snapshot-merged');
         // oxlint-disable-next-line no-await-in-loop -- never noted before it is durable
         await merged(next, rows);
@@ -125,90 +102,38 @@ export class TableRun {
   async #read({
     after,
     onRows,
-    keys,
   }: {
     readonly after: () => Promise<string | null>;
-    readonly onRows?: (next: string | null) => void;
-    readonly keys?: readonly Key[];
-  }): Promise<Read> {
-    const { database, table, key, where, reader, merger, load, clock, signal } = this.#options;
-    await load.admitted(reader, signal);
-    signal.throwIfAborted();
-    const window = await merger.window(database, table, { key });
-    try {
-      failpoint('snapshot-read');
-      const rows = keys === undefined ? Math.min(this.#size.rows, load.rowsMax) : keys.length;
-      let beganMs = 0;
-      let tookMs = 0;
-      const chunk = await reader.readChunk({
-        database,
-        table,
-        after: async () => {
-          const place = await after();
-          beganMs = clock.nowMs();
-          return place;
-        },
-        onRows: (next) => {
-          tookMs = clock.nowMs() - beganMs;
-          onRows?.(next);
-        },
-        rows,
-        bytes: CHUNK_BYTES,
-        where,
-        ...(keys === undefined ? {} : { keys }),
-        since: window.since,
-        signal,
-      });
-      onRows?.(chunk.next);
-      if (chunk.key.join('\0') !== key.join('\0')) {
-        chunk.release();
-        throw keyChanged(this.#options);
-      }
-      // With a condition a chunk is a stretch of the table, of which it has some.
-      const looked = where === null || keys !== undefined ? chunk.count : rows;
-      load.took(looked);
-      if (keys === undefined) this.#size.learn({ rows: looked, bytes: chunk.bytes, ms: tookMs });
-      return { window, chunk };
-    } catch (error) {
-      merger.close(window);
-      throw error;
-    }
+    readonly onRows: (next: string | null) => void;
+  }): Promise<WindowRead> {
+    const { load, clock } = this.#options;
+    let beganMs = 0;
+    let tookMs = 0;
+    const read = await readInWindow(this.#options, {
+      after: async () => {
+        const place = await after();
+        beganMs = clock.nowMs();
+        return place;
+      },
+      onRows: (next) => {
+        tookMs = clock.nowMs() - beganMs;
+        onRows(next);
+      },
+      rows: () => Math.min(this.#size.rows, load.rowsMax),
+    });
+    onRows(read.chunk.next);
+    this.#size.learn({ rows: read.looked, bytes: read.chunk.bytes, ms: tookMs });
+    return read;
   }
 
   /** @returns the rows; null: the chunk must be read again */
-  async #merge(read: Read): Promise<number | null> {
+  async #merge({ window, chunk }: WindowRead): Promise<number | null> {
     failpoint('snapshot-merge');
-    const { merged, rows, incomplete } = await this.#toStream(read);
-    if (!merged) return null;
-    await this.#readAgain(incomplete);
-    return rows;
-  }
-
-  #toStream({ window, chunk }: Read): Promise<MergeOutcome> {
     const { merger, reader, audience } = this.#options;
-    return merger.merge(window, chunk, { reader, audience });
-  }
-
-  /** Rows of which the stream has brought some columns only. They are read until nobody changes them meanwhile. */
-  async #readAgain(keys: readonly Key[]): Promise<void> {
-    let left = keys;
-    let after: string | null = null;
-    while (left.length > 0) {
-      const some = left.slice(0, KEYS_AT_ONCE);
-      const place = after;
-      // oxlint-disable-next-line no-await-in-loop -- chunks follow one another
-      const read = await this.#read({ after: () => Promise.resolve(place), keys: some });
-      const { next } = read.chunk;
-      // oxlint-disable-next-line no-await-in-loop -- what is left is known only then
-      const { merged, incomplete } = await this.#toStream(read);
-      if (!merged) continue;
-      // Their rows may be too large for one chunk.
-      left =
-        next === null
-          ? [...incomplete, ...left.slice(some.length)]
-          : [...some, ...left.slice(some.length), ...incomplete];
-      after = next;
-    }
+    const { merged, rows, incomplete } = await merger.merge(window, chunk, { reader, audience });
+    if (!merged) return null;
+    await readAgain(this.#options, incomplete);
+    return rows;
   }
 }
 
@@ -224,10 +149,4 @@ async function drop(coming: readonly Coming[], merger: SnapshotMerger): Promise<
       // Its failure comes again, where it is waited for, if it was not for being dropped.
     }
   }
-}
-
-function keyChanged({ database, table }: TableRunOptions): TidingsError {
-  return new TidingsError('SNAPSHOT_CURSOR_INVALID', `the key of ${database}.${table} was changed`, {
-    details: { table: `${database}.${table}` },
-  });
 }

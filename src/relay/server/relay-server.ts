@@ -153,6 +153,7 @@ class HttpRelayServer implements RelayServer {
     const app = this.#app;
     const { metrics } = this.#context;
     app.decorateRequest('bearer', '');
+    app.decorateRequest('bodyText', '');
     app.addHook('onRequest', (request, reply, next) => {
       const { role = null } = request.routeOptions.config;
       try {
@@ -253,6 +254,7 @@ function createApp({ tls, connectionsMax }: ResolvedHttpOptions): FastifyInstanc
   const parse = instance.getDefaultJsonParser('error', 'error');
   instance.removeContentTypeParser('application/json');
   instance.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (request.routeOptions.config.keepsText === true) request.bodyText = body as string;
     if (body === '') done(null, undefined);
     else void parse(request, body as string, done);
   });

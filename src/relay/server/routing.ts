@@ -14,10 +14,14 @@ declare module 'fastify' {
     role?: Role | null;
     /** Its answers last as long as the client wants. */
     streams?: boolean;
+    /** It needs its body as it was sent, beside what JSON.parse makes of it. */
+    keepsText?: boolean;
   }
   interface FastifyRequest {
     /** What the configuration calls the sender. */
     bearer: string;
+    /** Where the route `keepsText`. */
+    bodyText: string;
   }
 }
 
@@ -48,6 +52,8 @@ export interface RouteDescription {
   readonly problems?: readonly number[];
   /** Its answers last as long as the client wants. */
   readonly streams?: boolean;
+  /** It needs its body as it was sent, beside what JSON.parse makes of it. */
+  readonly keepsText?: boolean;
 }
 
 export interface AnswerDescription {
@@ -100,7 +106,7 @@ export function describe(route: RouteDescription): { schema: JsonSchema; config:
         ...Object.fromEntries(problems),
       },
     },
-    config: { role, streams: route.streams ?? false },
+    config: { role, streams: route.streams ?? false, keepsText: route.keepsText ?? false },
   };
 }
 

@@ -47,7 +47,8 @@ const reading = snapshotStatus({
   percent: 25,
   rowsPerSecond: 123.456,
   secondsLeft: 12.1,
-  waitsFor: 'hours',
+  waitsFor: 'replica',
+  waitsBecause: 'db2:3306 is 37 s behind',
   tables: [
     { database: 'shop', table: 'lines', state: 'failed', rows: 0, estimate: 10, error: failure },
     { database: 'shop', table: 'orders', state: 'reading', rows: 500, estimate: 2000, error: null },
@@ -67,10 +68,17 @@ describe('reading', () => {
         reason: 'request',
         patterns: ['shop.*'],
         where: 'id > 5',
+        keyCount: null,
         group: null,
         reader: null,
         truncate: false,
-        limits: { parallel: 4, rowsPerSecond: null, threadsRunning: null, hours: '22:00-05:30' },
+        limits: {
+          parallel: 4,
+          rowsPerSecond: null,
+          threadsRunning: null,
+          replicaLagSeconds: null,
+          hours: '22:00-05:30',
+        },
         created: '2026-11-20T09:00:00.000Z',
         ended: null,
         error: null,
@@ -79,7 +87,8 @@ describe('reading', () => {
         percent: 25,
         rowsPerSecond: 123,
         secondsLeft: 13,
-        waitsFor: 'hours',
+        waitsFor: 'replica',
+        waitsBecause: 'db2:3306 is 37 s behind',
         tableCount: 3,
         tablesLeft: 2,
         tables: reading.tables,
@@ -111,11 +120,25 @@ describe('starting', () => {
   test.each([
     [{ tables: ['shop.orders', '/^crm[.]/', '`a.b`.*'], where: "status = 'new'" }],
     [{ truncate: true, limits: { parallel: 16, rowsPerSecond: 1, threadsRunning: 8, hours: '0:00-24:00' } }],
+    [{ limits: { replicaLagSeconds: 30 } }],
     [{ tables: Array.from({ length: 1000 }, (_, index) => `shop.t${index}`), where: 'x'.repeat(4096) }],
     [{ truncate: false, where: '1', limits: {} }],
   ])('what is asked for reaches the stream: %j', async (body) => {
     expect((await server.send('POST', PATH, body)).status).toBe(201);
     expect(shop.calls).toEqual([{ name: 'startSnapshot', args: [body] }]);
+  });
+
+  test('keys reach the stream with all their digits', async () => {
+    const keys = '[7,18446744073709551615,-9223372036854775808,"a\\n",[1.5,9007199254740993]]';
+    const answer = await fetch(`${server.url}${PATH}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{"tables":["shop.orders"],"keys":${keys}}`,
+    });
+    expect(answer.status).toBe(201);
+    expect(await answer.json()).toMatchObject({ patterns: ['shop.orders'], keyCount: 5 });
+    const exact = [7, 18_446_744_073_709_551_615n, -9_223_372_036_854_775_808n, 'a\n', [1.5, 9_007_199_254_740_993n]];
+    expect(shop.calls).toEqual([{ name: 'startSnapshot', args: [{ tables: ['shop.orders'], keys: exact }] }]);
   });
 
   test.each([
@@ -133,6 +156,16 @@ describe('starting', () => {
     [{ where: ' \n' }, 'where'],
     [{ where: 'x'.repeat(4097) }, 'where'],
     [{ where: 5 }, 'where'],
+    [{ keys: [] }, 'keys'],
+    [{ keys: null }, 'keys'],
+    [{ keys: 7 }, 'keys'],
+    [{ keys: [7, null] }, 'keys.1'],
+    [{ keys: [true] }, 'keys.0'],
+    [{ keys: [{ id: 7 }] }, 'keys.0'],
+    [{ keys: [7, []] }, 'keys.1'],
+    [{ keys: [[7, null]] }, 'keys.0.1'],
+    [{ keys: [[7, [8]]] }, 'keys.0.1'],
+    [{ keys: Array.from({ length: 10_001 }, (_, index) => index) }, 'keys'],
     [{ truncate: 'yes' }, 'truncate'],
     [{ truncate: true, where: '1' }, 'truncate'],
     [{ limits: 5 }, 'limits'],
@@ -146,6 +179,9 @@ describe('starting', () => {
     [{ limits: { rowsPerSecond: null } }, 'limits.rowsPerSecond'],
     [{ limits: { threadsRunning: 0 } }, 'limits.threadsRunning'],
     [{ limits: { threadsRunning: 100_001 } }, 'limits.threadsRunning'],
+    [{ limits: { replicaLagSeconds: 0 } }, 'limits.replicaLagSeconds'],
+    [{ limits: { replicaLagSeconds: 1_000_001 } }, 'limits.replicaLagSeconds'],
+    [{ limits: { replica: { url: 'mysql://u:secret@h' } } }, 'limits.replica'],
     [{ limits: { hours: 5 } }, 'limits.hours'],
     [{ limits: { hours: 'at night' } }, 'limits.hours'],
     [{ limits: { hours: '22:00-22:00' } }, 'limits.hours'],
@@ -163,6 +199,7 @@ describe('starting', () => {
   test.each([
     ['SNAPSHOT_UNSUPPORTED', 409],
     ['SNAPSHOT_INVALID', 409],
+    ['SNAPSHOT_KEYS_INVALID', 400],
     ['CONFIG_INVALID', 400],
     ['STATE_DAMAGED', 500],
   ] as const)('when the stream refuses with %s the status is %d', async (code, status) => {

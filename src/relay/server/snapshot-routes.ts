@@ -1,4 +1,6 @@
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
+import { parseExactJson } from '../../base/exact-json.ts';
+import type { RowKey } from '../../core/snapshots/key-list.ts';
 import { areHours, HOURS_TEXT } from '../../core/snapshots/request-bounds.ts';
 import type { SnapshotLimits } from '../../core/snapshots/snapshot-state.ts';
 import { parseTablePattern } from '../../core/table-pattern.ts';
@@ -24,6 +26,8 @@ const PARAMS = pathParameters('stream', 'id');
 interface StartBody {
   readonly tables?: readonly string[];
   readonly where?: string;
+  /** Rounded: `exactKeys` has them as they were sent. */
+  readonly keys?: readonly unknown[];
   readonly group?: string;
   readonly truncate?: boolean;
   readonly limits?: SnapshotLimits;
@@ -64,13 +68,17 @@ export function addSnapshotRoutes({ app, relay }: RouteContext): void {
       role: 'operate',
       params: pathParameters('stream'),
       body: ref('SnapshotRequest'),
+      keepsText: true,
       answers: { 201: json('Snapshot', 'The snapshot. It is kept: a restart of the relay does not lose it.') },
       problems: [409],
     }),
-    async ({ params, body }, reply) => {
+    async ({ params, body, bodyText }, reply) => {
       const stream = streamOf(relay, params.stream);
       checkStart(body);
-      const status = await stream.snapshots.start(body);
+      const { keys, ...request } = body;
+      const status = await stream.snapshots.start(
+        keys === undefined ? request : { ...request, keys: exactKeys(bodyText) },
+      );
       const place = `/v1/streams/${encodeURIComponent(stream.name)}/snapshots/${status.id}`;
       return reply.code(201).header('location', place).send(snapshotDetails(status));
     },
@@ -112,6 +120,11 @@ export function addSnapshotRoutes({ app, relay }: RouteContext): void {
   }
 }
 
+/** The schema has let it in, and `JSON.parse` has rounded its integers. */
+function exactKeys(bodyText: string): readonly RowKey[] {
+  return (parseExactJson(bodyText) as { readonly keys: readonly RowKey[] }).keys;
+}
+
 /** What a schema cannot say. @throws TidingsError REQUEST_INVALID naming the field */
 function checkStart({ tables = [], where, truncate = false, limits = {} }: StartBody): void {
   for (const [index, text] of tables.entries()) checkPattern(text, `tables.${index}`);
@@ -150,17 +163,24 @@ function snapshotNow(stream: RelayStream, id: string): object {
 
 function snapshotSummary(status: SnapshotStatus): object {
   const { id, state, spec, createdMs, endedMs, error, rows, estimate, percent, rowsPerSecond, secondsLeft } = status;
-  const { parallel = null, rowsPerSecond: rate = null, threadsRunning = null, hours = null } = spec.limits;
+  const {
+    parallel = null,
+    rowsPerSecond: rate = null,
+    threadsRunning = null,
+    replicaLagSeconds = null,
+    hours = null,
+  } = spec.limits;
   return {
     id,
     state,
     reason: spec.reason,
     patterns: spec.tables,
     where: spec.where,
+    keyCount: spec.keys?.count ?? null,
     group: spec.group,
     reader: spec.reader?.name ?? null,
     truncate: spec.truncate,
-    limits: { parallel, rowsPerSecond: rate, threadsRunning, hours },
+    limits: { parallel, rowsPerSecond: rate, threadsRunning, replicaLagSeconds, hours },
     created: isoMs(createdMs),
     ended: isoMsOrNull(endedMs),
     error,
@@ -170,6 +190,7 @@ function snapshotSummary(status: SnapshotStatus): object {
     rowsPerSecond: rowsPerSecond === null ? null : Math.round(rowsPerSecond),
     secondsLeft: secondsLeft === null ? null : Math.ceil(secondsLeft),
     waitsFor: status.waitsFor,
+    waitsBecause: status.waitsBecause,
     tableCount: status.tables.length,
     tablesLeft: status.tables.filter(({ state: of }) => of === 'waiting' || of === 'reading').length,
   };

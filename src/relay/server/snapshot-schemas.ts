@@ -1,3 +1,4 @@
+import { KEY_COLUMNS_MAX } from '../../core/snapshots/key-list.ts';
 import { SNAPSHOT_BOUNDS } from '../../core/snapshots/request-bounds.ts';
 import {
   count,
@@ -32,6 +33,7 @@ const SNAPSHOT: Readonly<Record<string, JsonSchema>> = {
     description: 'The tables that were asked for; null: all of the stream.',
   },
   where: textOrNull('Only rows for which this is true; null: all.'),
+  keyCount: scnOrNull('How many rows were asked for by their keys; null: not by keys.'),
   group: textOrNull('Only this group gets its rows; null: everyone, unless there is a reader.'),
   reader: textOrNull('Only the reader of this name gets its rows.'),
   truncate: { type: 'boolean', description: 'Whether consumers empty each table before its first row.' },
@@ -50,8 +52,9 @@ const SNAPSHOT: Readonly<Record<string, JsonSchema>> = {
   waitsFor: {
     type: ['string', 'null'],
     description:
-      'Why a running one does not read. source: it is not reached, or another snapshot comes first; hours, threads, rate: its limits.',
+      'Why a running one does not read. source: it is not reached, or another snapshot comes first; hours, threads, replica, rate: its limits.',
   },
+  waitsBecause: textOrNull('What more there is to say of that: which replica, and how far behind it is.'),
   tableCount: count('How many tables it has; 0 until the source was asked which there are.'),
   tablesLeft: count('How many of them are still to be read.'),
 };
@@ -66,7 +69,16 @@ const bound = (maximum: number, description: string): JsonSchema => ({
 const PARALLEL = 'Tables that are read at a time.';
 const RATE = 'Rows per second, of all tables together.';
 const THREADS = "No chunk is begun while more of the server's connections work.";
+const REPLICA =
+  "No chunk is begun while one of the replicas that the source's configuration names is further behind, is stopped or cannot be asked.";
 const HOURS = 'Chunks are begun at these times of the day only, UTC: 22:00-05:30.';
+
+const KEY: JsonSchema = {
+  type: ['string', 'number', 'array'],
+  items: { type: ['string', 'number'] },
+  minItems: 1,
+  maxItems: KEY_COLUMNS_MAX,
+};
 
 /** The schemas of snapshots, by name. */
 export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
@@ -74,6 +86,7 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     parallel: scnOrNull(`${PARALLEL} null: the default of 2.`),
     rowsPerSecond: scnOrNull(`${RATE} null: no limit.`),
     threadsRunning: scnOrNull(`${THREADS} null: no limit.`),
+    replicaLagSeconds: scnOrNull(`${REPLICA} null: no limit.`),
     hours: textOrNull(`${HOURS} null: always.`),
   }),
   SnapshotFailure: object({
@@ -111,6 +124,14 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         pattern: String.raw`\S`,
         description: "An SQL expression of the source's dialect; only rows for which it is true. Without it: all rows.",
       },
+      keys: {
+        type: 'array',
+        items: KEY,
+        minItems: 1,
+        maxItems: SNAPSHOT_BOUNDS.keys,
+        description:
+          'Only the rows with these primary keys, of the one table that `tables` names as database.table. A key is a number or a text, or the list of them that a key of several columns has; values are as in the JSON of changes: integers with all their digits, bytes as base64. A key without a row brings nothing. Not together with `where` or `truncate`.',
+      },
       group: {
         type: 'string',
         minLength: 1,
@@ -127,13 +148,14 @@ export const SNAPSHOT_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
             parallel: bound(SNAPSHOT_BOUNDS.parallel, `${PARALLEL} Default: 2.`),
             rowsPerSecond: bound(SNAPSHOT_BOUNDS.rowsPerSecond, `${RATE} Without it: no limit.`),
             threadsRunning: bound(SNAPSHOT_BOUNDS.threadsRunning, `${THREADS} Without it: no limit.`),
+            replicaLagSeconds: bound(SNAPSHOT_BOUNDS.replicaLagSeconds, `${REPLICA} Without it: no limit.`),
             hours: { type: 'string', minLength: 1, maxLength: 20, description: `${HOURS} Without it: always.` },
           },
-          ['parallel', 'rowsPerSecond', 'threadsRunning', 'hours'],
+          ['parallel', 'rowsPerSecond', 'threadsRunning', 'replicaLagSeconds', 'hours'],
         ),
         description: "How much of the source's time it may take.",
       },
     },
-    ['tables', 'where', 'group', 'truncate', 'limits'],
+    ['tables', 'where', 'keys', 'group', 'truncate', 'limits'],
   ),
 };

@@ -28,7 +28,8 @@ export function statusOf(
     percent: isOver(snapshot) ? (state === 'done' ? 100 : null) : percentOf(parts === null ? null : { rows, left }),
     rowsPerSecond: perSecond,
     secondsLeft: perSecond === null || perSecond === 0 || parts === null ? null : left / perSecond,
-    waitsFor: state === 'running' ? (running === null ? 'source' : running.pause) : null,
+    waitsFor: state === 'running' ? (running === null ? 'source' : (running.pause?.for ?? null)) : null,
+    waitsBecause: state === 'running' ? (running?.pause?.because ?? null) : null,
     tables: (parts ?? []).map(({ database, table, state: of, rows: read, estimate, error }) => ({
       database,
       table,

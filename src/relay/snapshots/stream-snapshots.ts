@@ -1,9 +1,11 @@
 import { Backoff } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
+import { orAborted } from '../../base/or-aborted.ts';
 import type { SchemaChange } from '../../core/change.ts';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { isTransient } from '../../core/retry.ts';
+import { requestedKeys } from '../../core/snapshots/key-list.ts';
 import { SNAPSHOT_BOUNDS } from '../../core/snapshots/request-bounds.ts';
 import type { SnapshotMerger } from '../../core/snapshots/merger.ts';
 import { SnapshotRun } from '../../core/snapshots/snapshot-run.ts';
@@ -21,7 +23,6 @@ import type { Source } from '../../core/source.ts';
 import { parseTablePattern } from '../../core/table-pattern.ts';
 import type { ChangeLog } from '../log/change-log.ts';
 import type { SnapshotOptions, SnapshotRequest, SnapshotStatus, StreamGroups, StreamSnapshots } from '../relay-api.ts';
-import { orAborted } from './or-aborted.ts';
 import { SnapshotRate } from './snapshot-rate.ts';
 import { statusOf } from './snapshot-status.ts';
 
@@ -84,7 +85,7 @@ export class SnapshotService implements StreamSnapshots {
   }
 
   async start(request: SnapshotRequest): Promise<SnapshotStatus> {
-    const { tables = null, where = null, group = null, truncate = false, limits = {} } = request;
+    const { tables = null, where = null, keys = null, group = null, truncate = false, limits = {} } = request;
     for (const text of tables ?? []) parseTablePattern(text, { database: null });
     if (limits.hours !== undefined) parseHours(limits.hours);
     if (truncate && where !== null) {
@@ -92,6 +93,7 @@ export class SnapshotService implements StreamSnapshots {
         hint: 'Leave out the condition, or the marker.',
       });
     }
+    const list = requestedKeys({ keys, tables, where, truncate });
     if (this.#canRead === false) throw this.#unsupported();
     this.#checkRoom();
     const { groups, stream } = this.#options;
@@ -101,7 +103,8 @@ export class SnapshotService implements StreamSnapshots {
         details: { stream, group },
       });
     }
-    return this.#status(await this.#add({ tables, where, group, truncate, reason: 'request', limits }));
+    const spec: SnapshotSpec = { tables, where, group, truncate, reason: 'request', limits };
+    return this.#status(await this.#add(list === null ? spec : { ...spec, keys: list }));
   }
 
   async pause(id: number): Promise<void> {

@@ -88,11 +88,12 @@ export class SnapshotRows {
 
   savePart(stream: string, id: number, part: SnapshotPart): void {
     const changed = this.#statements.run(
-      `UPDATE snapshot_parts SET state = ?, after = ?, row_count = ?, error = ?
+      `UPDATE snapshot_parts SET state = ?, after = ?, row_count = ?, estimate = ?, error = ?
         WHERE stream = ? AND snapshot = ? AND database_name = ? AND table_name = ?`,
       part.state,
       part.after,
       part.rows,
+      part.estimate,
       part.error === null ? null : JSON.stringify(part.error),
       stream,
       id,

@@ -19,6 +19,12 @@ export interface MysqlSourceOptions {
   readonly exclude?: readonly string[] | undefined;
   /** Columns by table pattern; the others are not decoded and absent from the rows. Keys are known all the same. */
   readonly columns?: Readonly<Record<string, readonly string[]>> | undefined;
+  /**
+   * URLs of servers that replicate this one: snapshots may be told to wait while one of them lags (`replicaLagSeconds`). Nothing is read of
+   * them but how their replication is.
+   * @default none
+   */
+  readonly replicas?: readonly string[] | undefined;
   /** `now`, `earliest`, a position (`file:offset`, GTIDs), or a time (`2026-11-20T09:00:00Z`). @default 'now' */
   readonly from?: string | Position | undefined;
   /** Where the iteration ends by itself: `now` (what is there when it starts) or a position. @default never */
@@ -72,6 +78,7 @@ export interface MysqlSourceSettings {
   readonly tables: readonly string[] | undefined;
   readonly exclude: readonly string[] | undefined;
   readonly columns: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly replicas: readonly string[];
   readonly from: string;
   readonly until: string | undefined;
   readonly json: 'text' | 'parsed';
@@ -89,6 +96,7 @@ export interface MysqlSourceSettings {
 }
 
 const SERVER_ID_MAX = 4_294_967_295;
+const REPLICAS_MAX = 16;
 
 /** A position as text, or the object that a source handed out. */
 const positionText = z
@@ -103,6 +111,7 @@ const schema = z.strictObject({
   tables: z.array(z.string()).readonly().optional(),
   exclude: z.array(z.string()).readonly().optional(),
   columns: z.record(z.string(), z.array(z.string()).min(1).readonly()).optional(),
+  replicas: z.array(z.string()).max(REPLICAS_MAX).readonly().default([]),
   from: positionText.default('now'),
   until: positionText.optional(),
   json: z.enum(['text', 'parsed']).default('text'),
@@ -133,17 +142,19 @@ function patterns(): z.ZodOptional<z.ZodArray<typeof pattern>> {
   return z.array(pattern).optional();
 }
 
+const serverUrl = z
+  .string()
+  .superRefine((url, context) => refuse(context, () => parseMysqlUrl(url)))
+  .meta({ 'x-secret': true, 'x-allowed': 'mysql://user:password@host:3306/database' });
+
 /**
  * What a configuration file may say of a MySQL or MariaDB source: the options above that are its business, checked one by one so that
  * every mistake is found at once. The `x-` notes are explained in `config/schema-model.ts`.
  */
 export const mysqlConfigSchema: z.ZodObject = z.strictObject({
-  url: schema.shape.url
-    .superRefine((url, context) => refuse(context, () => parseMysqlUrl(url)))
-    .describe(
-      'The server: `mysql://user:password@host:3306/database?tls=verify`. docs/connectors/mysql.md has all parts.',
-    )
-    .meta({ 'x-secret': true, 'x-allowed': 'mysql://user:password@host:3306/database' }),
+  url: serverUrl.describe(
+    'The server: `mysql://user:password@host:3306/database?tls=verify`. docs/connectors/mysql.md has all parts.',
+  ),
   tables: patterns()
     .describe(
       'Which tables: `shop.orders`, `shop.*`, `orders` (of the database in the URL), `/regular expression/` over `database.table`.',
@@ -160,6 +171,14 @@ export const mysqlConfigSchema: z.ZodObject = z.strictObject({
       'Columns by table pattern; the others are not decoded and absent from the rows. Keys are known all the same.',
     )
     .meta({ 'x-key': 'table', 'x-default': 'all columns' }),
+  replicas: z
+    .array(serverUrl)
+    .max(REPLICAS_MAX)
+    .optional()
+    .describe(
+      'URLs of servers that replicate this one: a snapshot can be told to wait while one of them lags (`replicaLagSeconds`). Nothing is read of them but how their replication is.',
+    )
+    .meta({ 'x-secret': true, 'x-default': 'none' }),
   from: z
     .string()
     .min(1)

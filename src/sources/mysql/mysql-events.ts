@@ -7,7 +7,10 @@ import type { MysqlSourceOptions } from './config.ts';
 import { MysqlSource } from './mysql-source.ts';
 
 /** Options of `mysqlEvents`. Whatever is not listed here is MysqlSource's, and means the same. */
-export interface MysqlEventsOptions extends Omit<MysqlSourceOptions, 'url' | 'tables' | 'json' | 'log' | 'signal'> {
+export interface MysqlEventsOptions extends Omit<
+  MysqlSourceOptions,
+  'url' | 'tables' | 'replicas' | 'json' | 'log' | 'signal'
+> {
   /**
    * `orders`, `shop.orders`, `shop.*`, `/regular expression/`. A name without a point means the URL's database, and that table of
    * any database when the URL names none.

@@ -24,6 +24,7 @@ export class MysqlSource implements Source {
   readonly type = 'mysql';
   readonly #settings: MysqlSourceSettings;
   readonly #address: ServerAddress;
+  readonly #replicas: readonly ServerAddress[];
   readonly #selection: TableSelection;
   readonly #from: PositionRequest;
   readonly #until: PositionRequest | null;
@@ -46,6 +47,7 @@ export class MysqlSource implements Source {
   constructor(options: MysqlSourceOptions) {
     this.#settings = parseMysqlSourceOptions(options);
     this.#address = { ...parseMysqlUrl(this.#settings.url), answerTimeoutMs: this.#settings.answerTimeoutMs };
+    this.#replicas = this.#settings.replicas.map((url) => parseMysqlUrl(url));
     const { tables, exclude, columns, from, until } = this.#settings;
     this.#selection = new TableSelection({ tables, exclude, columns, database: this.#address.database });
     this.#from = parsePositionRequest(from);
@@ -82,6 +84,7 @@ export class MysqlSource implements Source {
       address: this.#address,
       selection: this.#selection,
       json: this.#settings.json,
+      replicas: this.#replicas,
       streamServer: () => {
         const server = this.#former.connection?.server ?? null;
         // Connected to another server, and still without a place of it: a chunk of neither would fit.

@@ -18,6 +18,8 @@ export interface Server {
   readonly binlogEnabled: boolean;
   /** `SHOW …` that prints the current file and offset. */
   readonly binlogStatusStatement: string;
+  /** `SHOW …` that prints how this server's own replication is, a row for each server that it replicates. */
+  readonly replicaStatusStatement: string;
   readonly checksum: 'CRC32' | 'NONE';
   /** Positions are GTIDs: MariaDB always, MySQL with gtid_mode=ON. */
   readonly gtid: boolean;
@@ -66,6 +68,13 @@ export async function readServer(connection: QueryConnection): Promise<Server> {
     binlogEnabled: get('log_bin').toUpperCase() === 'ON',
     // MySQL 8.2 renamed the statement, 8.4 dropped the old name; MariaDB keeps it.
     binlogStatusStatement: flavour === 'mysql' && version >= 80_200 ? 'SHOW BINARY LOG STATUS' : 'SHOW MASTER STATUS',
+    // MySQL 8.0.22 renamed the statement, 8.4 dropped the old name.
+    replicaStatusStatement:
+      flavour === 'mariadb'
+        ? 'SHOW ALL SLAVES STATUS'
+        : version >= 80_022
+          ? 'SHOW REPLICA STATUS'
+          : 'SHOW SLAVE STATUS',
     checksum: get('binlog_checksum').toUpperCase() === 'CRC32' ? 'CRC32' : 'NONE',
     gtid: flavour === 'mariadb' || get('gtid_mode').toUpperCase() === 'ON',
     lowerCaseTableNames: lowerCase === 1 ? 1 : lowerCase === 2 ? 2 : 0,

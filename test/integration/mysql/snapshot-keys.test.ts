@@ -1,4 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { parseExactJson } from '../../../src/base/exact-json.ts';
+import type { SnapshotChunk } from '../../../src/core/snapshot.ts';
+import { keyListOf, keysOf, type KeyValue, type RowKey } from '../../../src/core/snapshots/key-list.ts';
+import { JsonEncoder } from '../../../src/formats/json.ts';
 import { describeServers } from '../../support/servers/describe-server.ts';
 import type { ServerFlavour } from '../../support/servers/flavour.ts';
 import type { TestServer } from '../../support/servers/test-server.ts';
@@ -448,6 +452,30 @@ describeServers(['mariadb', 'mysql'], 'chunks by key', (server, flavour) => {
     });
   });
 
+  describe('find the rows whose keys are given as lines of JSON have them, and no others', () => {
+    test.for(KINDS.filter(({ only = flavour }) => only === flavour))('$name', async (kind) => {
+      const database = await inDatabase(server(), []);
+      await makeTable(server(), database, kind);
+      const reader = openReader(server(), { tables: [`${database}.*`] });
+      try {
+        const wanted = { database, table: 't', rows: 10_000 };
+        const all = keysInLines(await readChunk(server(), reader, wanted));
+        const keys = keysOf(keyListOf(all.map(({ key }) => key)));
+        expect(keys).toHaveLength(all.length);
+        await reader.checkKeys({ database, table: 't', keys, signal: new AbortController().signal });
+        const half = keys.filter((_, i) => i % 2 === 1).toReversed();
+        const expected = all.filter((_, i) => i % 2 === 1).map(({ n }) => n);
+        for (const request of [{ keys: half }, { keys, among: half }, { keys: half, among: keys }]) {
+          const chunk = await readChunk(server(), reader, { ...wanted, ...request });
+          expect(chunk.next).toBeNull();
+          expect(takeRows(chunk).map((row) => row['n'])).toEqual(expected);
+        }
+      } finally {
+        await reader.close();
+      }
+    });
+  });
+
   test.for<[string, string, string]>([
     ['INT', 'k0 INT', 'k0'],
     ['BIGINT UNSIGNED', 'k0 BIGINT UNSIGNED', 'k0'],
@@ -487,6 +515,13 @@ describeServers(['mariadb', 'mysql'], 'chunks by key', (server, flavour) => {
         const chunk = await readChunk(server(), reader, { ...wanted, rows: 10, after: begin.next });
         expect(takeRows(chunk)).toHaveLength(10);
         expect((await rowsTouched(server())) - before).toBeLessThan(200);
+        const found = await readChunk(server(), reader, { ...wanted, where: null, rows: 10, after: begin.next });
+        const keys = [...found.keys()];
+        found.release();
+        const beforeKeys = await rowsTouched(server());
+        const byKey = await readChunk(server(), reader, { ...wanted, where: null, keys });
+        expect(takeRows(byKey)).toHaveLength(10);
+        expect((await rowsTouched(server())) - beforeKeys).toBeLessThan(200);
         if (wanted.where === null) return;
         const again = await rowsTouched(server());
         const none = await readChunk(server(), reader, { ...wanted, where: 'n = 77', rows: 10, after: begin.next });
@@ -499,6 +534,23 @@ describeServers(['mariadb', 'mysql'], 'chunks by key', (server, flavour) => {
     },
   );
 });
+
+/** Each row's `n`, and its key as the line of the row has it. */
+function keysInLines(chunk: SnapshotChunk): { readonly n: unknown; readonly key: RowKey }[] {
+  const lines: string[] = [];
+  const end = chunk.mark;
+  const transaction = { id: null, committedAtUs: 0, serverId: 1, start: end };
+  const encoder = new JsonEncoder();
+  const entries = chunk.rows(new Set());
+  encoder.encode({ transaction, begins: true, restarted: false, entries, end }, (line) => lines.push(line));
+  const { key } = chunk;
+  chunk.release();
+  return lines.map((line) => {
+    const { after } = parseExactJson(line) as { readonly after: Readonly<Record<string, KeyValue>> };
+    const values = key.map((name) => after[name] as KeyValue);
+    return { n: after['n'], key: values.length === 1 ? (values[0] as KeyValue) : values };
+  });
+}
 
 /** Rows and index entries that the server has looked at so far, for whatever reason; and those that it has sorted. */
 async function rowsTouched(server: TestServer): Promise<number> {

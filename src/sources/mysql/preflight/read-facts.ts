@@ -130,9 +130,7 @@ async function readUpstreams(questions: Questions, server: Server): Promise<numb
   const consequence =
     'the account may not ask whether this server is a replica, in which case log_slave_updates = OFF would keep changes out of its binlog';
   if (server.flavour === 'mysql') {
-    // MySQL 8.0.22 renamed the statement, 8.4 dropped the old name.
-    const statement = server.version >= 80_022 ? 'SHOW REPLICA STATUS' : 'SHOW SLAVE STATUS';
-    const rows = await questions.ask(statement, {
+    const rows = await questions.ask(server.replicaStatusStatement, {
       privilege: 'REPLICATION CLIENT',
       target: '*.*',
       consequence,
@@ -144,7 +142,7 @@ async function readUpstreams(questions: Questions, server: Server): Promise<numb
   const status = await questions.ask("SHOW GLOBAL STATUS LIKE 'Slaves_running'", null);
   const running = Number(textOf(status?.[0] ?? {}, 'Value') || '0');
   if (running > 0) return running;
-  const rows = await questions.ask('SHOW ALL SLAVES STATUS', {
+  const rows = await questions.ask(server.replicaStatusStatement, {
     privilege: server.version >= 100_509 ? 'SLAVE MONITOR' : 'REPLICATION SLAVE ADMIN',
     target: '*.*',
     consequence: `${consequence}; no replication is running now`,

@@ -29,6 +29,8 @@ const BUSY: ReadonlySet<number> = new Set([
 const TROUBLES: ReadonlySet<number> = new Set([
   1021, 1023, 1026, 1030, 1034, 1037, 1038, 1041, 1105, 1114, 1153, 1194, 1195, 1317, 1969, 3024,
 ]);
+/** Values that a literal cannot have: the server says which. */
+const WRONG_VALUE: ReadonlySet<number> = new Set([1292, 1367, 1525]);
 /** They quote names of the condition, or the statement from where it goes wrong, and no values of rows (I10). */
 const QUOTABLE: ReadonlySet<number> = new Set([1054, 1064, 1109, 1146, 1305, 1582, 1630]);
 
@@ -51,6 +53,11 @@ export function isDefinitionChanged(number: number): boolean {
 
 export function isGone(number: number | null): boolean {
   return number !== null && GONE.has(number);
+}
+
+/** Whether a value of the statement is none for the server. */
+export function isWrongValue(number: number): boolean {
+  return WRONG_VALUE.has(number);
 }
 
 /** Why the condition is to blame for the error that the server answered a SELECT with, which is right without it; null: it is not. */

@@ -75,6 +75,9 @@ describe('the statement of a chunk', () => {
       ),
     ).toContain(' WHERE ((`t`.`a` = 1 AND `t`.`b` = 2) OR (`t`.`a` = 5 AND `t`.`b` = 6)) ORDER');
     expect(statement({ keys: [] }, 'asc')).toContain(' WHERE FALSE ORDER');
+    expect(statement({ keys: [['1'], ['5']], among: [['5']] }, 'asc')).toContain(
+      ' WHERE `t`.`a` IN (1, 5) AND `t`.`a` IN (5) ORDER',
+    );
   });
 
   test('of a whole table has no order', () => {

@@ -16,6 +16,8 @@ export interface ChunkStatement extends TableName {
   readonly upTo: readonly string[] | null;
   /** Literals of the keys that are wanted. */
   readonly keys: readonly (readonly string[])[] | null;
+  /** Of those only what is one of these, too. */
+  readonly among?: readonly (readonly string[])[] | null;
   readonly where: string | null;
   readonly limit: number | null;
   /** Rows to pass over before the first one. */
@@ -26,11 +28,11 @@ export interface ChunkStatement extends TableName {
 
 /** The SELECT of a chunk. */
 export function chunkStatement(chunk: ChunkStatement): string {
-  const { selectList, key, after, upTo, keys, where, limit, skip, lock } = chunk;
+  const { selectList, key, after, upTo, keys, among = null, where, limit, skip, lock } = chunk;
   const conditions: string[] = [];
   if (key !== null && after !== null) conditions.push(beside(chunk, key, { side: 'behind', literals: after }));
   if (key !== null && upTo !== null) conditions.push(beside(chunk, key, { side: 'up to', literals: upTo }));
-  if (key !== null && keys !== null) conditions.push(among(chunk, key, keys));
+  for (const list of [keys, among]) if (key !== null && list !== null) conditions.push(anyOf(chunk, key, list));
   // Last, so that no value stands behind it, where the server quotes the statement in its errors. The line's end ends a comment.
   if (where !== null) conditions.push(`(${where}\n)`);
   return [
@@ -88,7 +90,7 @@ function beside(
   return parts.length === 1 ? condition : `${orSame} AND ${condition}`;
 }
 
-function among(chunk: ChunkStatement, { parts }: ChunkKey, keys: readonly (readonly string[])[]): string {
+function anyOf(chunk: ChunkStatement, { parts }: ChunkKey, keys: readonly (readonly string[])[]): string {
   if (keys.length === 0) return 'FALSE';
   const [first] = chunk.keyColumns;
   if (parts.length === 1 && first !== undefined && isComparedPlainly(first)) {

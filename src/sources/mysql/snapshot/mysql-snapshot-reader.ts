@@ -1,7 +1,10 @@
 import { isTidingsError, TidingsError } from '../../../core/errors.ts';
+import type { Key } from '../../../core/plain-rows.ts';
 import type { Position } from '../../../core/position.ts';
 import type {
   ChunkRequest,
+  KeysRequest,
+  ReplicaLag,
   SnapshotChunk,
   SnapshotReader,
   SnapshotTable,
@@ -18,6 +21,7 @@ import {
   ATTEMPTS_MAX,
   conditionFault,
   isDefinitionChanged,
+  isWrongValue,
   mayHaveChanged,
   serverNumber,
 } from './chunk-errors.ts';
@@ -26,9 +30,11 @@ import { checkCondition, conditionInvalid } from './condition.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { cursorText, parseCursor } from './cursor.ts';
 import { openReadView } from './fence.ts';
+import { checkKeys, keysRefused } from './key-check.ts';
 import { listTables } from './list-tables.ts';
 import type { TableName } from './names.ts';
 import { type KnownTable, readCreateText } from './read-table.ts';
+import { ReplicaLags } from './replica-lags.ts';
 import { RowBuffer, RowBuffers } from './row-buffer.ts';
 import { MysqlSnapshotChunk } from './snapshot-chunk.ts';
 import type { SnapshotConnection } from './snapshot-connection.ts';
@@ -45,6 +51,8 @@ export interface MysqlSnapshotOptions {
   readonly address: ServerAddress;
   readonly selection: TableSelection;
   readonly json: 'text' | 'parsed';
+  /** Servers that replicate the source's, and whose lag may be asked for. @default none */
+  readonly replicas?: readonly ServerAddress[];
   /** `Server.identity` of the server whose positions the stream hands over; null before there was one. */
   readonly streamServer: () => string | null;
 }
@@ -69,11 +77,17 @@ export class MysqlSnapshotReader implements SnapshotReader {
   readonly #pool: ConnectionPool;
   readonly #buffers = new RowBuffers({ buffersMax: BUFFERS_MAX, bytesMax: BUFFER_BYTES_MAX });
   readonly #tables: TableCache;
+  readonly #replicas: ReplicaLags | null;
+  readonly replicaLags?: () => Promise<readonly ReplicaLag[]>;
 
   constructor(options: MysqlSnapshotOptions) {
     this.#options = options;
     this.#tables = new TableCache(options);
     this.#pool = new ConnectionPool(options.address, options.streamServer);
+    const { replicas = [] } = options;
+    const lags = replicas.length === 0 ? null : new ReplicaLags(replicas);
+    if (lags !== null) this.replicaLags = () => lags.look();
+    this.#replicas = lags;
   }
 
   async tables(): Promise<readonly SnapshotTable[]> {
@@ -91,6 +105,16 @@ export class MysqlSnapshotReader implements SnapshotReader {
         if (chunk !== null) return chunk;
       }
       throw alteredAgainAndAgain(request);
+    });
+  }
+
+  async checkKeys(request: KeysRequest): Promise<void> {
+    await this.#pool.with(request.signal, async (connection) => {
+      // What they were checked against before may be of yesterday.
+      this.#tables.forget(request);
+      const { key, views } = await this.#tables.get(connection, request);
+      if (key === null) throw keyMissing(request);
+      checkKeys(views, request.keys);
     });
   }
 
@@ -139,6 +163,7 @@ export class MysqlSnapshotReader implements SnapshotReader {
 
   async close(): Promise<void> {
     this.#pool.close();
+    this.#replicas?.close();
     this.#buffers.clear();
     this.#tables.clear();
   }
@@ -241,17 +266,20 @@ export class MysqlSnapshotReader implements SnapshotReader {
   /**
    * Where the chunk lies among the keys; null: what is known of the table may be out of date.
    *
-   * @throws TidingsError SNAPSHOT_KEY_MISSING, SNAPSHOT_CURSOR_INVALID, SNAPSHOT_INVALID
+   * @throws TidingsError SNAPSHOT_KEY_MISSING, SNAPSHOT_CURSOR_INVALID, SNAPSHOT_KEYS_INVALID
    */
   #placeOf(
     after: string | null,
     { request, known, wasKnown }: { request: ChunkRequest; known: KnownTable; wasKnown: boolean },
-  ): Pick<ChunkStatement, 'after' | 'keys'> | null {
+  ): Pick<ChunkStatement, 'after' | 'keys' | 'among'> | null {
     const { signature, views } = known;
+    const literals = (keys: readonly Key[] | undefined): readonly (readonly string[])[] | null =>
+      keys?.map((values) => views.valueLiterals(values)) ?? null;
     try {
       return {
         after: after === null ? null : parseCursor(after, signature, request),
-        keys: request.keys?.map((values) => views.valueLiterals(values)) ?? null,
+        keys: literals(request.keys),
+        among: literals(request.among),
       };
     } catch (error) {
       if (!wasKnown) throw error;
@@ -263,7 +291,7 @@ export class MysqlSnapshotReader implements SnapshotReader {
   /**
    * Whether the statement failed because the table is not what it was.
    *
-   * @throws TidingsError SNAPSHOT_TABLE_GONE, SNAPSHOT_CONDITION_INVALID
+   * @throws TidingsError SNAPSHOT_TABLE_GONE, SNAPSHOT_CONDITION_INVALID, SNAPSHOT_KEYS_INVALID
    */
   async #isOutdated(error: unknown, { connection, request, known }: FailedRead): Promise<boolean> {
     const number = serverNumber(error);
@@ -278,6 +306,7 @@ export class MysqlSnapshotReader implements SnapshotReader {
       const now = await this.#tables.get(connection, request);
       if (now.createText !== known.createText) return true;
     }
+    if ('keys' in request && isWrongValue(number)) throw keysRefused(request, number);
     const fault = request.where === null ? null : conditionFault(error, number);
     if (fault !== null) throw conditionInvalid(request, fault);
     return false;

@@ -1,3 +1,4 @@
+import type { Key } from '../../../core/plain-rows.ts';
 import { keyText, type SnapshotChunk } from '../../../core/snapshot.ts';
 import type { RowBatch } from '../../../core/source.ts';
 import type { TableSchema } from '../../../core/table-schema.ts';
@@ -68,6 +69,10 @@ export class MysqlSnapshotChunk implements SnapshotChunk {
       );
     }
     return batches;
+  }
+
+  keys(): readonly Key[] {
+    return this.#buffer === null ? [] : (this.#views.chunkKeys(this.#buffer) ?? []);
   }
 
   release(): void {

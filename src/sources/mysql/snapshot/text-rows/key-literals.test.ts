@@ -82,19 +82,51 @@ test.each<[ColumnType, Value]>([
   ['uuid', "'"],
   ['double', Number.NaN],
   ['varchar', 5],
-  ['binary', 'text'],
+  ['binary', 'plain text'],
+  ['binary', new Float32Array(1)],
   ['enum', 1],
+  ['int', '5'],
+  ['int', null],
+  ['decimal', 1.5],
+  ['date', '2026-1-1'],
+  ['date', '----'],
+  ['datetime', '2026-01-01'],
+  ['time', '1:2:3'],
+  ['timestamp', '2026-01-01 00:00:00'],
+  ['uuid', '-'],
+  ['inet4', '1.2.3'],
+  ['inet6', 'x'],
 ])('a value that is no %s is refused: %o', (type, value) => {
   const key = column('k', type, { charset: 'utf8mb4', members: ['a'] });
-  expect(() => literalOfValue(key, value, MYSQL)).toThrow(expect.objectContaining({ code: 'SNAPSHOT_INVALID' }));
+  expect(() => literalOfValue(key, value, MYSQL)).toThrow(expect.objectContaining({ code: 'SNAPSHOT_KEYS_INVALID' }));
+});
+
+test('bytes may be base64 text, as JSON has them', () => {
+  const key = column('k', 'varbinary', { length: 10 });
+  expect(literalOfValue(key, '', MYSQL)).toBe("_binary X''");
+  expect(literalOfValue(key, 'AP8=', MYSQL)).toBe("_binary X'00ff'");
+  for (const wrong of ['AP8', 'AP8=\n', 'A P8=', '00ff"', "AP8='"]) {
+    expect(() => literalOfValue(key, wrong, MYSQL)).toThrow(expect.objectContaining({ code: 'SNAPSHOT_KEYS_INVALID' }));
+  }
+});
+
+test('an integer beyond every integer column is nothing that a row can have', () => {
+  const key = column('k', 'bigint', { unsigned: true });
+  expect(
+    [2n ** 64n - 1n, 2n ** 64n, -(2n ** 63n), -(2n ** 63n) - 1n].map((value) => literalOfValue(key, value, MYSQL)),
+  ).toEqual(['18446744073709551615', 'NULL', '-9223372036854775808', 'NULL']);
+});
+
+test('a double that is written as a long integer is that double', () => {
+  expect(literalOfValue(column('k', 'double'), 123_456_789_012_345_680n, MYSQL)).toBe('123456789012345680e0');
 });
 
 test('a key with too many or too few values is refused', () => {
   const schema = table('shop.things', [column('a', 'int'), column('b', 'int')], { key: [0, 1] });
   const views = new TextRowViews(schema, { selected: [true, true], json: 'text', server: MYSQL, keyColumns: [0, 1] });
   expect(views.valueLiterals([1, 2])).toEqual(['1', '2']);
-  for (const key of [1, [1], [1, 2, 3]]) {
-    expect(() => views.valueLiterals(key)).toThrow(expect.objectContaining({ code: 'SNAPSHOT_INVALID' }));
+  for (const key of [1, [1], [1, 2, 3], []]) {
+    expect(() => views.valueLiterals(key)).toThrow(expect.objectContaining({ code: 'SNAPSHOT_KEYS_INVALID' }));
   }
 });
 

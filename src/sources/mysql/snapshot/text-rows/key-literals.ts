@@ -26,6 +26,19 @@ const DECIMAL = /^(-?)0*(\d+(?:\.\d+)?)$/;
 const DOUBLE = /^-?\d+(?:\.\d+)?(?:e[-+]?\d+)?$/i;
 const MOMENT = /^[-0-9: .]+$/;
 const ADDRESS = /^[0-9a-f:.-]+$/i;
+/** Of values as `RowBatch.keys()` and JSON have them. The servers would say what is wrong with others by quoting them (I10). */
+const VALUES = {
+  date: /^\d{4}-\d\d-\d\d$/,
+  datetime: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?$/,
+  time: /^-?\d{2,3}:\d\d:\d\d(?:\.\d{1,6})?$/,
+  timestamp: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/,
+  uuid: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
+  inet4: /^\d{1,3}(?:\.\d{1,3}){3}$/,
+  inet6: /^[0-9a-f:.]+$/i,
+} as const;
+/** What an integer column of any kind can hold. */
+const INTEGER_MIN = -(2n ** 63n);
+const INTEGER_MAX = 2n ** 64n - 1n;
 
 /** Of a value as a result row has it: `bytes` from `start` to `end`. For ENUM and SET the number that was selected beside it. */
 export function literalOfText(
@@ -81,9 +94,9 @@ export function literalOfText(
 }
 
 /**
- * Of a value as `RowBatch.keys()` gives it. `NULL` for what the column cannot hold: no comparison with it is true.
+ * Of a value as `RowBatch.keys()` gives it, or bytes as base64 text. `NULL` for what the column cannot hold: no comparison with it is true.
  *
- * @throws TidingsError SNAPSHOT_INVALID when it is not of the column's type
+ * @throws TidingsError SNAPSHOT_KEYS_INVALID when it is not of the column's type
  */
 export function literalOfValue(column: Column, value: Value, server: ServerKind): string {
   switch (column.type) {
@@ -94,28 +107,27 @@ export function literalOfValue(column: Column, value: Value, server: ServerKind)
     case 'bigint':
     case 'year':
     case 'bit':
-      if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value))) {
-        return value.toString();
-      }
+      if (typeof value === 'bigint') return value < INTEGER_MIN || value > INTEGER_MAX ? 'NULL' : value.toString();
+      if (typeof value === 'number' && Number.isSafeInteger(value)) return value.toString();
       throw misfit(column, 'an integer');
     case 'decimal':
       return matching(column, value, DECIMAL);
     case 'float':
-    case 'double':
-      if (typeof value !== 'number' || !Number.isFinite(value)) throw misfit(column, 'a number');
-      return doubleLiteral(column.type === 'float' ? Math.fround(value) : value);
+    case 'double': {
+      // An integer that no number holds exactly may be the text of one that is a double.
+      const number = typeof value === 'bigint' ? Number(value) : value;
+      if (typeof number !== 'number' || !Number.isFinite(number)) throw misfit(column, 'a number');
+      return doubleLiteral(column.type === 'float' ? Math.fround(number) : number);
+    }
+    case 'timestamp':
+      return `'${matching(column, value, VALUES.timestamp).replace('T', ' ').slice(0, -1)}'`;
     case 'date':
     case 'datetime':
     case 'time':
-      return `'${matching(column, value, MOMENT)}'`;
-    case 'timestamp':
-      return `'${matching(column, value, /^[-0-9]+T[0-9:.]+Z$/)
-        .replace('T', ' ')
-        .slice(0, -1)}'`;
     case 'uuid':
     case 'inet4':
     case 'inet6':
-      return `'${matching(column, value, ADDRESS)}'`;
+      return `'${matching(column, value, VALUES[column.type])}'`;
     case 'enum':
     case 'set': {
       if (typeof value !== 'string') throw misfit(column, 'text');
@@ -132,8 +144,7 @@ export function literalOfValue(column: Column, value: Value, server: ServerKind)
     case 'binary':
     case 'varbinary':
     case 'blob':
-      if (!(value instanceof Uint8Array)) throw misfit(column, 'bytes');
-      return `_binary X'${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}'`;
+      return `_binary X'${bytesOf(column, value).toString('hex')}'`;
     case 'json':
     case 'geometry':
     case 'vector':
@@ -144,6 +155,16 @@ export function literalOfValue(column: Column, value: Value, server: ServerKind)
 function matching(column: Column, value: Value, form: RegExp): string {
   if (typeof value === 'string' && form.test(value)) return value;
   throw misfit(column, 'text of its form');
+}
+
+function bytesOf(column: Column, value: Value): Buffer {
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  if (typeof value === 'string') {
+    const bytes = Buffer.from(value, 'base64');
+    // Node passes over whatever is no base64.
+    if (bytes.toString('base64') === value) return bytes;
+  }
+  throw misfit(column, 'bytes in base64');
 }
 
 function enumNumber(members: readonly string[], text: string): number | null {
@@ -179,7 +200,7 @@ function charsetName({ charset }: Column, { flavour, version }: ServerKind): str
 }
 
 function misfit({ name, type }: Column, wanted: string): TidingsError {
-  return new TidingsError('SNAPSHOT_INVALID', `a key's value for column ${name} (${type}) is not ${wanted}`, {
+  return new TidingsError('SNAPSHOT_KEYS_INVALID', `a key's value for column ${name} (${type}) is not ${wanted}`, {
     details: { column: name, columnType: type },
   });
 }

@@ -75,15 +75,16 @@ export class TextRowViews {
   /**
    * The same of a key that is at hand as values, in the chunk key's order.
    *
-   * @throws TidingsError SNAPSHOT_INVALID when it is none of this table
+   * @throws TidingsError SNAPSHOT_KEYS_INVALID when it is none of this table
    */
   valueLiterals(key: Key): readonly string[] {
     const { server, keyColumns } = this.#options;
-    const values = keyColumns.length === 1 ? [key as Value] : Array.isArray(key) ? (key as readonly Value[]) : [];
+    const values = Array.isArray(key) ? (key as readonly Value[]) : [key as Value];
     if (values.length !== keyColumns.length) {
+      const names = keyColumns.map((index) => this.#column(index).name).join(', ');
       throw new TidingsError(
-        'SNAPSHOT_INVALID',
-        `a key of ${this.#name} has ${keyColumns.length} values, another number was given`,
+        'SNAPSHOT_KEYS_INVALID',
+        `a key of ${this.#name} is (${names}), not ${values.length} ${values.length === 1 ? 'value' : 'values'}`,
         { details: { table: this.#name } },
       );
     }

@@ -1,0 +1,39 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { exactJsonInteger, parseExactJson } from './exact-json.ts';
+
+test('integers keep all their digits, at any depth', () => {
+  const text = '{"a":[18446744073709551615,-9223372036854775808,9007199254740991,[9007199254740993]]}';
+  expect(parseExactJson(text)).toEqual({
+    a: [18_446_744_073_709_551_615n, -9_223_372_036_854_775_808n, 9_007_199_254_740_991, [9_007_199_254_740_993n]],
+  });
+});
+
+test('everything else is what JSON.parse makes of it', () => {
+  for (const value of ['[0.1234567890123456789,1e400,12345678901234567.5]', '"9007199254740993"', '{"x":null}']) {
+    expect(parseExactJson(value)).toEqual(JSON.parse(value));
+  }
+  fc.assert(
+    fc.property(fc.json(), (text) => {
+      const rounded = JSON.stringify(parseExactJson(text), (_key, value: unknown) =>
+        typeof value === 'bigint' ? Number(value) : value,
+      );
+      expect(rounded).toBe(JSON.stringify(JSON.parse(text)));
+    }),
+  );
+});
+
+test('what is no JSON is refused, with many digits and without', () => {
+  for (const text of ['', '[1', '[9007199254740993']) expect(() => parseExactJson(text)).toThrow(SyntaxError);
+});
+
+test('an integer that is written comes back as it was', () => {
+  fc.assert(
+    fc.property(fc.bigInt(), (value) => {
+      const text = JSON.stringify([exactJsonInteger(value)]);
+      expect(text).toBe(`[${value}]`);
+      const [back] = parseExactJson(text) as [number | bigint];
+      expect(BigInt(back)).toBe(value);
+    }),
+  );
+});
