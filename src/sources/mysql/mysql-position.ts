@@ -16,11 +16,19 @@ export class MysqlPosition implements Position {
   /** Bytes from the file's beginning. */
   readonly offset: number;
   readonly gtids: GtidTrail | MariadbGtidPosition | null;
+  /**
+   * Whose place it is (`Server.identity`): files of another server may have the same names. Null: the GTIDs are known, and where in the
+   * binlog they end is not; the place is before that.
+   */
+  readonly server: string | null;
 
-  constructor(file: string, offset: number, gtids: GtidTrail | MariadbGtidPosition | null) {
+  // Positional, since there is one for each transaction.
+  // oxlint-disable-next-line max-params
+  constructor(file: string, offset: number, gtids: MysqlPosition['gtids'], server: string | null) {
     this.file = file;
     this.offset = offset;
     this.gtids = gtids;
+    this.server = server;
   }
 
   toString(): string {

@@ -39,8 +39,6 @@ export class MysqlSource implements Source {
   #lost: unknown = null;
   readonly #started = Promise.withResolvers<Position>();
   readonly #hurry = { on: false };
-  /** Of which server (`Server.identity`) the position is that was handed over last; null before the first. */
-  #placesOf: string | null = null;
 
   /** @throws TidingsError CONFIG_INVALID, POSITION_INVALID */
   constructor(options: MysqlSourceOptions) {
@@ -82,11 +80,7 @@ export class MysqlSource implements Source {
       address: this.#address,
       selection: this.#selection,
       json: this.#settings.json,
-      streamServer: () => {
-        const server = this.#former.connection?.server ?? null;
-        // Connected to another server, and still without a place of it: a chunk of neither would fit.
-        return this.#placesOf === null || this.#placesOf === server ? server : '';
-      },
+      streamServer: () => this.#former.connection?.server ?? null,
     });
   }
 
@@ -162,7 +156,6 @@ export class MysqlSource implements Source {
           if (batch === null) return;
           backoff.reset();
           diagnosing = false;
-          this.#placesOf = this.#former.connection?.server ?? null;
           yield batch;
           // The consumer has asked for more: it has left this batch behind.
           this.#position = batch.position as MysqlPosition;

@@ -46,11 +46,16 @@ export async function resolveStart(
       return { position: await presentPosition(queries, server), skipBeforeUs: null, exact: true };
     case 'earliest': {
       const [first] = await requireFiles(queries);
-      return { position: new MysqlPosition(first?.file ?? '', 4, null), skipBeforeUs: null, exact: false };
+      return {
+        position: new MysqlPosition(first?.file ?? '', 4, null, server.identity),
+        skipBeforeUs: null,
+        exact: false,
+      };
     }
     case 'time': {
       const place = await placeOfTime(request.atUs, await requireFiles(queries), side);
-      return { position: new MysqlPosition(place.file, place.offset, null), skipBeforeUs: request.atUs, exact: false };
+      const position = new MysqlPosition(place.file, place.offset, null, server.identity);
+      return { position, skipBeforeUs: request.atUs, exact: false };
     }
     case 'place': {
       await checkPlace(request.place, queries, server);
@@ -61,7 +66,7 @@ export async function resolveStart(
       const gtids = gtidsOf(request, server);
       // Where they end in the binlog is told by the stream. Until then: no place that could be taken for one further on.
       const [first] = await requireFiles(queries);
-      const position = new MysqlPosition(first?.file ?? '', 4, gtids);
+      const position = new MysqlPosition(first?.file ?? '', 4, gtids, null);
       await checkResumable(position, queries, server);
       const present = await presentPosition(queries, server);
       const atEnd = present.toString() === position.toString();
@@ -73,11 +78,12 @@ export async function resolveStart(
 /** The server's own present position. */
 export async function presentPosition(queries: QueryConnection, server: Server): Promise<MysqlPosition> {
   const { file, offset, executed } = await currentPlace(queries, server);
-  if (!server.gtid) return new MysqlPosition(file, offset, null);
-  if (server.flavour === 'mysql') return new MysqlPosition(file, offset, GtidTrail.from(MysqlGtidSet.parse(executed)));
+  const at = (gtids: MysqlPosition['gtids']): MysqlPosition => new MysqlPosition(file, offset, gtids, server.identity);
+  if (!server.gtid) return at(null);
+  if (server.flavour === 'mysql') return at(GtidTrail.from(MysqlGtidSet.parse(executed)));
   // The GTIDs of exactly that place: gtid_binlog_pos by itself may be of a moment later.
   const gtids = await askOne(queries, `SELECT BINLOG_GTID_POS('${file}', ${offset})`);
-  return new MysqlPosition(file, offset, MariadbGtidPosition.parse(gtids ?? ''));
+  return at(MariadbGtidPosition.parse(gtids ?? ''));
 }
 
 async function requireFiles(queries: QueryConnection): Promise<readonly BinlogFile[]> {
@@ -116,11 +122,12 @@ async function positionOfPlace(
   queries: QueryConnection,
   server: Server,
 ): Promise<MysqlPosition> {
-  if (server.flavour !== 'mariadb' || offset <= 4) return new MysqlPosition(file, offset, null);
+  const at = (known: MysqlPosition['gtids']): MysqlPosition => new MysqlPosition(file, offset, known, server.identity);
+  if (server.flavour !== 'mariadb' || offset <= 4) return at(null);
   // The GTIDs of a place inside a transaction include that transaction: reading from them would pass over its rest.
   await checkBetweenTransactions({ file, offset }, queries);
   const gtids = await askOne(queries, `SELECT BINLOG_GTID_POS(${quote(file)}, ${offset})`);
-  return new MysqlPosition(file, offset, gtids === null ? null : MariadbGtidPosition.parse(gtids));
+  return at(gtids === null ? null : MariadbGtidPosition.parse(gtids));
 }
 
 /** What a MariaDB binlog has between transactions, as SHOW BINLOG EVENTS calls it. */

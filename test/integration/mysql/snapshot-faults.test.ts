@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { FaultProxy } from '../../support/fault-proxy.ts';
 import { SeededRandom, seedOfRun } from '../../support/random.ts';
+import { MysqlPosition } from '../../../src/sources/mysql/mysql-position.ts';
 import { describeServers } from '../../support/servers/describe-server.ts';
 import type { TestServer } from '../../support/servers/test-server.ts';
 import { openReader, presentSince, readAll, readChunk, takeRows } from './snapshot-reading.ts';
@@ -189,11 +190,17 @@ describeServers(
         const chunk = await readChunk(server(), reader, { database, table: 't' });
         const since = await presentSince(server());
         expect(reader.reached(since, chunk.mark)).toBe(true);
-        stream = 'another';
+        const { file, offset, gtids, server: identity } = since;
+        const elsewhere = new MysqlPosition(file, offset, gtids, 'another');
         const changed = { code: 'SNAPSHOT_SERVER_CHANGED' };
-        expect(() => reader.reached(since, chunk.mark)).toThrow(expect.objectContaining(changed));
+        // The stream is on its way to another server, or has come there.
+        stream = 'another';
         await expect(readChunk(server(), reader, { database, table: 't' })).rejects.toMatchObject(changed);
-        stream = (chunk.mark as unknown as { identity: string }).identity;
+        // It has come to this one, and what it brought last was of another.
+        stream = identity;
+        expect(() => reader.reached(elsewhere, chunk.mark)).toThrow(expect.objectContaining(changed));
+        const request = { database, table: 't', since: elsewhere };
+        await expect(readChunk(server(), reader, request)).rejects.toMatchObject(changed);
         expect(takeRows(await readChunk(server(), reader, { database, table: 't' }))).toHaveLength(6);
       } finally {
         await reader.close();

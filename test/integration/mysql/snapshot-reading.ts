@@ -4,6 +4,8 @@ import { GtidTrail } from '../../../src/sources/mysql/gtid/gtid-trail.ts';
 import { MariadbGtidPosition } from '../../../src/sources/mysql/gtid/mariadb-gtid.ts';
 import { MysqlGtidSet } from '../../../src/sources/mysql/gtid/mysql-gtid-set.ts';
 import { MysqlPosition } from '../../../src/sources/mysql/mysql-position.ts';
+import { QueryConnection } from '../../../src/sources/mysql/protocol/connect.ts';
+import { readServer } from '../../../src/sources/mysql/server.ts';
 import { parseMysqlUrl } from '../../../src/sources/mysql/mysql-url.ts';
 import { MysqlSnapshotReader } from '../../../src/sources/mysql/snapshot/mysql-snapshot-reader.ts';
 import { TableSelection } from '../../../src/sources/mysql/table-selection.ts';
@@ -35,7 +37,23 @@ export async function presentSince(server: TestServer): Promise<MysqlPosition> {
   const at = place.lastIndexOf(':');
   const set =
     server.flavour === 'mariadb' ? MariadbGtidPosition.parse(gtids) : GtidTrail.from(MysqlGtidSet.parse(gtids));
-  return new MysqlPosition(place.slice(0, at), Number(place.slice(at + 1)), set);
+  return new MysqlPosition(place.slice(0, at), Number(place.slice(at + 1)), set, await identityOf(server));
+}
+
+const identities = new WeakMap<TestServer, string>();
+
+/** `Server.identity` */
+async function identityOf(server: TestServer): Promise<string> {
+  const known = identities.get(server);
+  if (known !== undefined) return known;
+  const connection = await QueryConnection.open(parseMysqlUrl(server.url), new AbortController().signal);
+  try {
+    const { identity } = await readServer(connection);
+    identities.set(server, identity);
+    return identity;
+  } finally {
+    connection.close();
+  }
 }
 
 export type Wanted = Pick<ChunkRequest, 'database' | 'table'> &

@@ -34,7 +34,8 @@ export interface ReadView {
  *   has committed, so that a shared lock on the rows waits for it. In READ COMMITTED only rows are locked that are read, and for as long as the
  *   chunk is read.
  *
- * @throws TidingsError SNAPSHOT_SERVER_CHANGED when the server does not come to that place
+ * @throws TidingsError SNAPSHOT_SERVER_CHANGED when the server does not come to that place, or it is one of another server: before the stream
+ *   has come to a place of this one, nobody could tell when it has come to what a read of this one saw
  */
 export async function openReadView(
   connection: SnapshotConnection,
@@ -43,6 +44,15 @@ export async function openReadView(
 ): Promise<ReadView> {
   const deadlineMs = performance.now() + patienceMs;
   const { server, reader } = connection;
+  if (since.server !== null && since.server !== server.identity) {
+    throw new TidingsError(
+      'SNAPSHOT_SERVER_CHANGED',
+      'the stream has not come to a place of the server that the snapshot reads',
+      {
+        details: { stream: since.server, snapshot: server.identity },
+      },
+    );
+  }
   const pause = async (looks: number): Promise<void> => {
     if (performance.now() > deadlineMs) throw notThere(since, patienceMs);
     await systemClock.sleep(Math.min(looks, QUICK_LOOKS) * PAUSE_MS, signal);
@@ -115,8 +125,9 @@ async function snapshotCovers(
     else if (row['Variable_name']?.toLowerCase() === 'binlog_snapshot_position') place.offset = Number(row['Value']);
   }
   if (place.file === '') throw new TidingsError('BINLOG_DISABLED', 'the server writes no binary log');
-  if (baseName(place.file) === baseName(since.file) && comparePlaces(place, since) >= 0) return true;
-  if (!thoroughly) return false;
+  const isPlace = since.server !== null;
+  if (isPlace && baseName(place.file) === baseName(since.file) && comparePlaces(place, since) >= 0) return true;
+  if (isPlace && !thoroughly) return false;
   // Nothing but the log's own bookkeeping may lie in between, or the server calls its files otherwise now: the GTIDs tell.
   const gtidsOf = async ({ file, offset }: BinlogPlace): Promise<MariadbGtidPosition | null> => {
     const [row] = await reader.query(`SELECT BINLOG_GTID_POS(${quoteText(file)}, ${offset}) AS gtids`);
@@ -125,7 +136,13 @@ async function snapshotCovers(
   };
   const seen = await gtidsOf(place);
   const wanted = since.gtids instanceof MariadbGtidPosition ? since.gtids : await gtidsOf(since);
-  return seen !== null && wanted !== null && seen.covers(wanted);
+  if (seen === null || wanted === null) return false;
+  if (seen.covers(wanted)) return true;
+  if (isPlace) return false;
+  // The server lets a stream resume behind a GTID of a domain of which its binlog has nothing: there is nothing to be seen of it either.
+  const [state] = await reader.query('SELECT @@GLOBAL.gtid_binlog_state AS state');
+  const domains = new Set((state?.['state'] ?? '').split(',').map((gtid) => Number(gtid.split('-')[0])));
+  return seen.covers(MariadbGtidPosition.of(wanted.gtids().filter(({ domain }) => domains.has(domain))));
 }
 
 function baseName(file: string): string {

@@ -11,7 +11,7 @@ import { MysqlPosition } from '../mysql-position.ts';
 import type { ServerAddress } from '../protocol/connect.ts';
 import { comparePlaces } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
-import { BinlogMark, binlogEnd } from './binlog-mark.ts';
+import { binlogEnd } from './binlog-mark.ts';
 import {
   alteredAgainAndAgain,
   asBusy,
@@ -45,7 +45,7 @@ export interface MysqlSnapshotOptions {
   readonly address: ServerAddress;
   readonly selection: TableSelection;
   readonly json: 'text' | 'parsed';
-  /** `Server.identity` of the server whose positions the stream hands over; null before there was one. */
+  /** `Server.identity` of the server that the stream reads; null before there was one. */
   readonly streamServer: () => string | null;
 }
 
@@ -113,17 +113,15 @@ export class MysqlSnapshotReader implements SnapshotReader {
   }
 
   reached(position: Position, mark: Position): boolean {
-    const server = this.#options.streamServer();
-    if (mark instanceof BinlogMark && server !== null && server !== mark.identity) {
-      throw new TidingsError(
-        'SNAPSHOT_SERVER_CHANGED',
-        'the stream reads another server than the one that the chunk was read from',
-        {
-          details: { stream: server, snapshot: mark.identity },
-        },
-      );
-    }
-    return comparePlaces(mysqlPosition(position), mysqlPosition(mark)) >= 0;
+    const place = mysqlPosition(position);
+    const end = mysqlPosition(mark);
+    if (place.server === null) return false;
+    if (place.server === end.server) return comparePlaces(place, end) >= 0;
+    throw new TidingsError(
+      'SNAPSHOT_SERVER_CHANGED',
+      'the stream reads another server than the one that the chunk was read from',
+      { details: { stream: place.server, snapshot: end.server ?? '' } },
+    );
   }
 
   watches(database: string, table: string): boolean {
@@ -200,12 +198,12 @@ export class MysqlSnapshotReader implements SnapshotReader {
       const last = isCut ? known.views.keyLiterals(buffer, buffer.count - 1) : upTo;
       const next = last === null ? null : cursorText(known.signature, last);
       request.onRows?.(next);
-      const settle = async (other: SnapshotConnection): Promise<BinlogMark | null> => {
+      const settle = async (other: SnapshotConnection): Promise<MysqlPosition | null> => {
         if ((await readCreateText(other, request)) !== known.createText) return null;
         await connection.commit();
         return await binlogEnd(other);
       };
-      let mark: BinlogMark | null;
+      let mark: MysqlPosition | null;
       if (isDrained) mark = await settle(connection);
       else {
         // This connection still sends what nobody wants. Its transaction, and so its hold on the definition, lasts until it is closed.

@@ -1,7 +1,7 @@
 import { keyText, type SnapshotChunk } from '../../../core/snapshot.ts';
 import type { RowBatch } from '../../../core/source.ts';
 import type { TableSchema } from '../../../core/table-schema.ts';
-import type { BinlogMark } from './binlog-mark.ts';
+import type { MysqlPosition } from '../mysql-position.ts';
 import type { ChunkKey } from './chunk-key.ts';
 import type { RowBuffer, RowBuffers } from './row-buffer.ts';
 import { TextRowBatch, type TextRows, type TextRowViews } from './text-rows/text-row-batch.ts';
@@ -14,7 +14,7 @@ export interface ChunkParts {
   readonly buffers: RowBuffers;
   readonly bytes: number;
   readonly next: string | null;
-  readonly mark: BinlogMark;
+  readonly mark: MysqlPosition;
   readonly readAtUs: number;
 }
 
@@ -33,7 +33,7 @@ export class MysqlSnapshotChunk implements SnapshotChunk {
   readonly columns: number;
   readonly bytes: number;
   readonly next: string | null;
-  readonly mark: BinlogMark;
+  readonly mark: MysqlPosition;
   readonly readAtUs: number;
   readonly #views: TextRowViews;
   readonly #buffers: RowBuffers;

@@ -1,6 +1,6 @@
 import type { SnapshotChunk, WholeRequest } from '../../../core/snapshot.ts';
 import type { MysqlPosition } from '../mysql-position.ts';
-import { type BinlogMark, binlogEnd } from './binlog-mark.ts';
+import { binlogEnd } from './binlog-mark.ts';
 import { alteredAgainAndAgain, asBusy, ATTEMPTS_MAX } from './chunk-errors.ts';
 import { chunkStatement } from './chunk-statement.ts';
 import { checkCondition } from './condition.ts';
@@ -60,7 +60,7 @@ interface Begun {
   readonly known: KnownTable;
   readonly buffer: RowBuffer;
   /** Null: rows are read as they are when it is their turn. */
-  readonly mark: BinlogMark | null;
+  readonly mark: MysqlPosition | null;
 }
 
 /** Null: the table was altered meanwhile. */

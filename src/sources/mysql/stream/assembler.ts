@@ -81,9 +81,13 @@ export class Assembler {
   readonly #mysqlGtid = emptyMysqlGtidTarget();
   readonly #mariadbGtid = emptyMariadbGtidTarget();
 
-  constructor(options: AssemblerOptions, start: MysqlPosition, { expectRestart }: { expectRestart: boolean }) {
+  constructor(
+    options: AssemblerOptions,
+    start: MysqlPosition,
+    { expectRestart, byGtids }: { expectRestart: boolean; byGtids: boolean },
+  ) {
     this.#options = options;
-    this.#position = new StreamPosition(start);
+    this.#position = new StreamPosition(start, { server: options.server.identity, byGtids });
     this.#tables = new TableResolver(options);
     this.transactions = new TransactionBuilder(this.#position, expectRestart);
   }

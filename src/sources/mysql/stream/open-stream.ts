@@ -103,8 +103,9 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
   resume.xa.continueWith((xid, from, before) => readPrepared(side, { xid, from, before }));
   resume.xa.abandon();
   former.connection = { server: server.identity, id: queries.id };
+  const from = dumpStart(resume.position, server);
   const session = await BinlogSession.start(connection, server, {
-    from: dumpStart(resume.position, server),
+    from,
     options: {
       serverId: settings.serverId,
       heartbeatMs: settings.heartbeatMs,
@@ -130,7 +131,7 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
       },
     },
     resume.position,
-    { expectRestart: resume.partHandedOver },
+    { expectRestart: resume.partHandedOver, byGtids: from.kind !== 'place' },
   );
   assembler.transactions.skipBeforeUs = resume.skipBeforeUs;
   const sources: EventSource[] = [session];

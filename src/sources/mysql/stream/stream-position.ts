@@ -15,11 +15,18 @@ export class StreamPosition {
   end: MysqlPosition;
   file: string;
   offset: number;
+  /** Whose places these are. Null: the server was asked for GTIDs, and nothing it sent has told where in its binlog they end. */
+  #placeOf: string | null;
+  /** `Server.identity` */
+  readonly #server: string;
   /** Events are read that are no part of the file at this place: of a compressed transaction, or read again. Offsets stand still. */
   #detours = 0;
 
-  constructor(start: MysqlPosition) {
+  /** @param server `Server.identity` @param byGtids reading begins behind the GTIDs of `start`, wherever that is in this server's binlog */
+  constructor(start: MysqlPosition, { server, byGtids }: { readonly server: string; readonly byGtids: boolean }) {
     this.end = start;
+    this.#server = server;
+    this.#placeOf = byGtids ? null : server;
     this.file = start.file;
     this.offset = start.offset;
   }
@@ -57,7 +64,7 @@ export class StreamPosition {
 
   /** The next event stands in another file; `between`: no transaction is open. */
   rotate(file: string, offset: number, between: boolean): void {
-    const changed = file !== this.file || this.end.offset !== offset;
+    const changed = file !== this.file || !this.#isEnd(file, offset);
     this.file = file;
     this.offset = offset;
     // The artificial ROTATE at the start of a dump repeats where we are; a real one comes between transactions.
@@ -68,19 +75,26 @@ export class StreamPosition {
   heartbeat(file: string, offset: number): void {
     if (file !== this.file || offset < this.offset) return;
     this.offset = offset;
+    this.#placeOf = this.#server;
     // What came since the end was no transaction: nothing more would come that says so.
-    if (this.end.offset !== offset || this.end.file !== file) this.settle();
+    if (!this.#isEnd(file, offset)) this.settle();
   }
 
   /** Takes what lies between transactions into the end; with the GTIDs executed so far, if they have become known only now. */
   settle(gtids: MysqlPosition['gtids'] = this.end.gtids): void {
-    this.end = new MysqlPosition(this.file, this.offset, gtids);
+    this.end = new MysqlPosition(this.file, this.offset, gtids, this.#placeOf);
   }
 
   /** A transaction has ended here. */
   commit({ origin, gno, serverId }: BinlogTransaction): void {
     const { gtids } = this.end;
+    this.#placeOf = this.#server;
     if (gtids instanceof GtidTrail) this.settle(typeof origin === 'string' ? gtids.add(origin, gno) : gtids);
     else this.settle(gtids !== null && typeof origin === 'number' ? gtids.with(origin, serverId, gno) : gtids);
+  }
+
+  #isEnd(file: string, offset: number): boolean {
+    const { end } = this;
+    return end.offset === offset && end.file === file && end.server === this.#placeOf;
   }
 }
