@@ -59,8 +59,8 @@ export class MovingCopy {
     this.changes++;
     if (snapshot === true) this.snapshotRows++;
     if ((snapshot === true) !== (kind === 'upsert')) this.wrong.push(`${scn}: ${kind}, snapshot ${snapshot}`);
-    let rows = this.#rows.get(table.name);
-    if (rows === undefined) this.#rows.set(table.name, (rows = new Map()));
+    const rows = this.#rows.get(table.name) ?? new Map<string, string>();
+    this.#rows.set(table.name, rows);
     if (before !== null) rows.delete(String(before['id']));
     if (after === null) {
       const serial = Number(before?.['serial']);
