@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FAILPOINT_NAMES } from '../../src/core/failpoint.ts';
-import { MovingCopy } from '../support/kill/moving-copy.ts';
+import { MovingReader } from '../support/kill/moving-reader.ts';
 import { MovingRows } from '../support/kill/moving-rows.ts';
 import { RelayUnderFire } from '../support/kill/relay-under-fire.ts';
 import { SeededRandom, seedOfRun } from '../support/random.ts';
@@ -62,7 +62,7 @@ describeServers(['mariadb', 'mysql'], 'snapshots whose relay is killed', (server
           await keepReading(relay, async () => (await list(relay)).every(({ state }) => state === 'done'), false);
           await load.stop();
           const truth = await load.truth();
-          const seen = await MovingCopy.readAll(relay.url, STREAM, truth);
+          const seen = await MovingReader.readAll(relay.url, STREAM, truth);
           expect(seen.wrong).toEqual([]);
           expect(seen.differences(truth)).toEqual([]);
           await relay.stop();

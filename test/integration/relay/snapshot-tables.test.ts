@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { SnapshotStatus } from '../../../src/relay/relay-api.ts';
-import { MovingCopy } from '../../support/kill/moving-copy.ts';
+import { MovingReader } from '../../support/kill/moving-reader.ts';
 import { MovingRows } from '../../support/kill/moving-rows.ts';
 import { SeededRandom, seedOfRun } from '../../support/random.ts';
 import { RunningRelay, type RunningRelayOptions } from '../../support/relay/running-relay.ts';
@@ -27,9 +27,9 @@ async function over(relay: RunningRelay, count: number): Promise<void> {
 }
 
 /** What a consumer has is what the source has. */
-async function expectExact(relay: RunningRelay, load: MovingRows): Promise<MovingCopy> {
+async function expectExact(relay: RunningRelay, load: MovingRows): Promise<MovingReader> {
   const truth = await load.truth();
-  const copy = await MovingCopy.readAll(relay.url, 'moving', truth);
+  const copy = await MovingReader.readAll(relay.url, 'moving', truth);
   expect(copy.wrong).toEqual([]);
   expect(copy.differences(truth)).toEqual([]);
   return copy;

@@ -10,8 +10,8 @@ const TABLES = {
   items: 'id BIGINT PRIMARY KEY',
   names: 'id VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci PRIMARY KEY',
 } as const;
-type MovingTable = keyof typeof TABLES;
-const MOVING_TABLES: readonly MovingTable[] = ['items', 'names'];
+export type MovingTable = keyof typeof TABLES;
+export const MOVING_TABLES: readonly MovingTable[] = ['items', 'names'];
 
 interface MovingRow {
   readonly id: number | string;
@@ -24,6 +24,22 @@ export type MovingTruth = Readonly<Record<string, ReadonlyMap<string, string>>>;
 
 export function movingText({ serial, version }: Pick<MovingRow, 'serial' | 'version'>): string {
   return `${serial} v${version}`;
+}
+
+/** Rows in which the tables are not what the source has, of the tables that the source has; the first few. */
+export function differences(
+  tables: ReadonlyMap<string, ReadonlyMap<string, string>>,
+  truth: MovingTruth,
+): readonly string[] {
+  const found: string[] = [];
+  for (const [table, rows] of Object.entries(truth)) {
+    const copy = tables.get(table) ?? new Map<string, string>();
+    for (const [id, text] of rows) {
+      if (copy.get(id) !== text) found.push(`${table} ${id}: ${copy.get(id) ?? 'missing'} instead of ${text}`);
+    }
+    for (const [id, text] of copy) if (!rows.has(id)) found.push(`${table} ${id}: ${text} is not there`);
+  }
+  return found.length <= 10 ? found : [...found.slice(0, 10), `and ${found.length - 10} more`];
 }
 
 /**
@@ -107,10 +123,14 @@ export class MovingRows {
     const [tables] = await this.#connection.query<RowDataPacket[]>('SHOW TABLES FROM moving');
     for (const row of tables) {
       const table = String(Object.values(row)[0]);
-      const [rows] = await this.#connection.query<RowDataPacket[]>(`SELECT id, serial, version FROM moving.${table}`);
-      truth[table] = new Map((rows as unknown as MovingRow[]).map((each) => [String(each.id), movingText(each)]));
+      truth[table] = new Map((await this.rows(table)).map((each) => [String(each.id), movingText(each)]));
     }
     return truth;
+  }
+
+  async rows(table: string): Promise<MovingRow[]> {
+    const [rows] = await this.#connection.query<RowDataPacket[]>(`SELECT id, serial, version FROM moving.${table}`);
+    return rows as unknown as MovingRow[];
   }
 
   async #run(perSecond: number): Promise<void> {

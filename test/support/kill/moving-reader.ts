@@ -1,12 +1,12 @@
 import { connect } from '../../../src/client/connect.ts';
 import type { StreamChange, StreamEntry } from '../../../src/core/consumer.ts';
-import { movingText, type MovingTruth } from './moving-rows.ts';
+import { differences, movingText, type MovingTruth } from './moving-rows.ts';
 
 /** A row that was deleted is never seen again: its serial is not given to another one. */
 const DELETED = Number.POSITIVE_INFINITY;
 
 /** What a consumer that reads all of a stream makes of the tables of `MovingRows`, and what it finds wrong with the stream. */
-export class MovingCopy {
+export class MovingReader {
   readonly #rows = new Map<string, Map<string, string>>();
   /** By serial: the newest version that was seen. */
   readonly #newest = new Map<number, number>();
@@ -16,16 +16,16 @@ export class MovingCopy {
   snapshotRows = 0;
 
   /** Once the stream has what the source has; or at last, whatever it has. */
-  static async readAll(url: string, stream: string, truth: MovingTruth): Promise<MovingCopy> {
+  static async readAll(url: string, stream: string, truth: MovingTruth): Promise<MovingReader> {
     for (let attempt = 0; ; attempt++) {
-      const copy = await MovingCopy.#readOnce(url, stream);
+      const copy = await MovingReader.#readOnce(url, stream);
       if (copy.wrong.length > 0 || attempt === 40 || copy.differences(truth).length === 0) return copy;
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   }
 
-  static async #readOnce(url: string, stream: string): Promise<MovingCopy> {
-    const copy = new MovingCopy();
+  static async #readOnce(url: string, stream: string): Promise<MovingReader> {
+    const copy = new MovingReader();
     const client = connect(url);
     for await (const batch of client.stream(stream, { from: 'earliest', untilEnd: true })) {
       for (const entry of batch.entries) copy.take(entry);
@@ -42,17 +42,9 @@ export class MovingCopy {
     } else if (entry.table !== null && /^\s*drop\s+table\b/i.test(entry.sql)) this.#rows.delete(entry.table);
   }
 
-  /** Rows in which it is not what the source has, of the tables that the source has; the first few. */
+  /** Where it is not what the source has; the first few. */
   differences(truth: MovingTruth): readonly string[] {
-    const found: string[] = [];
-    for (const [table, rows] of Object.entries(truth)) {
-      const copy = this.#rows.get(table) ?? new Map<string, string>();
-      for (const [id, text] of rows) {
-        if (copy.get(id) !== text) found.push(`${table} ${id}: ${copy.get(id) ?? 'missing'} instead of ${text}`);
-      }
-      for (const [id, text] of copy) if (!rows.has(id)) found.push(`${table} ${id}: ${text} is not there`);
-    }
-    return found.length <= 10 ? found : [...found.slice(0, 10), `and ${found.length - 10} more`];
+    return differences(this.#rows, truth);
   }
 
   #change({ kind, table, before, after, snapshot, scn }: StreamChange): void {
