@@ -39,7 +39,7 @@ export interface Source {
    * begin anywhere else after a crash, although nothing was handed over yet. A source that cannot tell leaves it out.
    */
   ready?(): Promise<Position>;
-  /** Opens what reads the rows that exist already. A source that cannot leaves it out. @throws what connecting throws */
+  /** Opens what reads the rows that exist already, which connects when it is to read. A source that cannot leaves it out. */
   openSnapshots?(): Promise<SnapshotReader>;
   /**
    * While true, positions are handed over as soon as they move, in batches without changes if need be: somebody waits for the stream to come to

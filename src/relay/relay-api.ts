@@ -149,8 +149,9 @@ export interface StreamSnapshots {
   start(request: SnapshotRequest): Promise<SnapshotStatus>;
   /** @throws TidingsError SNAPSHOT_UNKNOWN, SNAPSHOT_INVALID when it is over */
   pause(id: number): Promise<void>;
+  /** Also one that has failed: what could not be read is tried again. @throws as `pause` when it is over otherwise */
   resume(id: number): Promise<void>;
-  /** What it has brought stays. */
+  /** What it has brought stays. One that has failed is not tried again. @throws as `resume` */
   cancel(id: number): Promise<void>;
 }
 

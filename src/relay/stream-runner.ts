@@ -191,7 +191,8 @@ export class StreamRunner {
       };
       if (!begun) source.ready?.().then(begin, () => undefined);
       const merger = new SnapshotMerger(source);
-      snapshots.attach(source, merger);
+      await snapshots.attach(source, merger);
+      if (signal.aborted) return;
       for await (const batch of merger.batches()) {
         this.#heardMs = clock.nowMs();
         this.#failure = null;

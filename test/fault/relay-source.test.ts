@@ -221,7 +221,7 @@ describeServers(
       await relay.stop();
       // What the former primary commits while no relay runs comes from the replica's log.
       await walk.run(20);
-      await caughtUp(replica, walk.last);
+      await caughtUp(replica, server(), flavour);
       await promote(replica, flavour);
       walk.moveTo(replica);
       await walk.run(20);

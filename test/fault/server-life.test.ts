@@ -92,6 +92,31 @@ describeServers(
       expect(follower.reconnects).toContain('CONNECTION_LOST');
     });
 
+    test('that is replaced by a replica which is a moment behind is followed there as soon as that has caught up', async () => {
+      await using replica = await replicaOf(server(), flavour);
+      const walk = await Walk.create(server(), new SeededRandom(seed));
+      await using proxy = await FaultProxy.start(server());
+      await using follower = await Follower.start({ url: proxy.url() });
+      await walk.run(5);
+      await caughtUp(replica, walk.last);
+      await replica.query(flavour === 'mysql' ? 'STOP REPLICA SQL_THREAD' : 'STOP SLAVE SQL_THREAD');
+      await walk.run(5);
+      await follower.seen(walk.last);
+      const { length } = proxy.connections;
+      proxy.switchTo(replica);
+      proxy.endAll('reset');
+      // It has asked the replica, and goes on asking.
+      await expect.poll(() => proxy.connections[length]?.bytesPassed ?? 0, { interval: 10 }).toBeGreaterThan(20_000);
+      await replica.query(flavour === 'mysql' ? 'START REPLICA SQL_THREAD' : 'START SLAVE SQL_THREAD');
+      await caughtUp(replica, walk.last);
+      await promote(replica, flavour);
+      walk.moveTo(replica);
+      await walk.run(5);
+      await follower.seen(walk.last);
+      await walk.close();
+      follower.recorder.expectExactly(await walk.committed(replica));
+    });
+
     test('that is replaced by a replica which lacks what was already read stops the source: there would be a gap or a lie', async () => {
       await using replica = await replicaOf(server(), flavour);
       const walk = await Walk.create(server(), new SeededRandom(seed));

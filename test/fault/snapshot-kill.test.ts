@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { connect } from '../../src/client/connect.ts';
 import { FAILPOINT_NAMES } from '../../src/core/failpoint.ts';
-import { MOVING_TABLES, type MovingRow, MovingRows, type MovingTable } from '../support/kill/moving-rows.ts';
+import { MovingReader } from '../support/kill/moving-reader.ts';
+import { MovingRows } from '../support/kill/moving-rows.ts';
 import { RelayUnderFire } from '../support/kill/relay-under-fire.ts';
 import { SeededRandom, seedOfRun } from '../support/random.ts';
 import { describeServers } from '../support/servers/describe-server.ts';
@@ -61,10 +61,10 @@ describeServers(['mariadb', 'mysql'], 'snapshots whose relay is killed', (server
           }
           await keepReading(relay, async () => (await list(relay)).every(({ state }) => state === 'done'), false);
           await load.stop();
-          const truth = await expectedRows(load);
-          const seen = await readAll(relay.url, truth);
+          const truth = await load.truth();
+          const seen = await MovingReader.readAll(relay.url, STREAM, truth);
           expect(seen.wrong).toEqual([]);
-          expect(seen.rows).toEqual(truth);
+          expect(seen.differences(truth)).toEqual([]);
           await relay.stop();
           changes += seen.changes;
           snapshotRows += seen.snapshotRows;
@@ -108,66 +108,4 @@ async function list(relay: RelayUnderFire): Promise<readonly SnapshotLine[]> {
   const failed = snapshots.filter(({ state }) => state === 'failed');
   if (failed.length > 0) throw new Error(`a snapshot has failed: ${JSON.stringify(failed)}`);
   return snapshots;
-}
-
-type Rows = Readonly<Record<MovingTable, ReadonlyMap<string, string>>>;
-
-async function expectedRows(load: MovingRows): Promise<Rows> {
-  const rows: Record<MovingTable, Map<string, string>> = { items: new Map(), names: new Map() };
-  for (const table of MOVING_TABLES) {
-    for (const row of await load.rows(table)) rows[table].set(String(row.id), textOf(row));
-  }
-  return rows;
-}
-
-function textOf({ serial, version }: Pick<MovingRow, 'serial' | 'version'>): string {
-  return `${serial} v${version}`;
-}
-
-interface Seen {
-  readonly rows: Rows;
-  readonly wrong: readonly string[];
-  readonly changes: number;
-  readonly snapshotRows: number;
-}
-
-/** What a consumer makes of the whole stream, once that is what the source has; or at last, whatever it is. */
-async function readAll(url: string, truth: Rows): Promise<Seen> {
-  for (let attempt = 0; ; attempt++) {
-    const seen = await readOnce(url);
-    if (isSame(seen.rows, truth) || seen.wrong.length > 0 || attempt === 40) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
-}
-
-async function readOnce(url: string): Promise<Seen> {
-  const rows: Record<MovingTable, Map<string, string>> = { items: new Map(), names: new Map() };
-  const newest = new Map<number, number>();
-  const wrong: string[] = [];
-  let changes = 0;
-  let snapshotRows = 0;
-  const client = connect(url);
-  for await (const batch of client.stream(STREAM, { from: 'earliest', untilEnd: true })) {
-    for (const { kind, table, before, after, snapshot, scn } of batch.changes) {
-      changes++;
-      if (snapshot === true) snapshotRows++;
-      if ((snapshot === true) !== (kind === 'upsert')) wrong.push(`${scn}: ${kind}, snapshot ${snapshot}`);
-      const of = rows[table.name as MovingTable];
-      if (before !== null) of.delete(String(before['id']));
-      if (after === null) continue;
-      const row = { serial: Number(after['serial']), version: Number(after['version']) };
-      of.set(String(after['id']), textOf(row));
-      const seen = newest.get(row.serial) ?? 0;
-      if (row.version < seen) wrong.push(`${scn}: ${table.name} ${String(after['id'])}: ${row.version} after ${seen}`);
-      newest.set(row.serial, Math.max(seen, row.version));
-    }
-  }
-  await client.close();
-  return { rows, wrong: wrong.slice(0, 20), changes, snapshotRows };
-}
-
-function isSame(a: Rows, b: Rows): boolean {
-  return MOVING_TABLES.every(
-    (table) => a[table].size === b[table].size && [...b[table]].every(([id, text]) => a[table].get(id) === text),
-  );
 }

@@ -2,7 +2,8 @@ import type { ErrorCode } from '../error-catalog.ts';
 import type { KeyList } from './key-list.ts';
 
 /**
- * A snapshot's life: running -> done | failed | cancelled, with paused in between. `failed`: a table could not be read; the others were.
+ * A snapshot's life: running -> done | failed | cancelled, with paused in between. `failed`: a table could not be read; the others were. It may run
+ * again, for that table.
  */
 export type SnapshotState = 'running' | 'paused' | 'done' | 'failed' | 'cancelled';
 

@@ -1,3 +1,4 @@
+import { systemClock } from '../../base/clock.ts';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import { GtidTrail } from './gtid/gtid-trail.ts';
 import { formatMariadbGtid, MariadbGtidPosition, parseMariadbGtid } from './gtid/mariadb-gtid.ts';
@@ -17,6 +18,13 @@ import {
   textOf,
 } from './server.ts';
 import { fileCreatedAtUs, type SideOptions } from './stream/side-session.ts';
+
+/**
+ * For a server that has not executed what the position includes. A replica that takes over is often a moment behind, and MySQL counts a
+ * transaction as executed only when its engine has committed it, which is after it was sent.
+ */
+const CATCH_UP_MS = 2000;
+const CATCH_UP_PAUSE_MS = 50;
 
 /** Where a stream begins, and from which commit time on transactions count. */
 export interface Start {
@@ -181,15 +189,41 @@ async function placeOfTime(atUs: number, files: readonly BinlogFile[], side: Sid
  * @throws TidingsError BINLOG_PURGED, BINLOG_RESET, POSITION_UNKNOWN
  */
 export async function checkResumable(position: MysqlPosition, queries: QueryConnection, server: Server): Promise<void> {
-  if (position.gtids instanceof GtidTrail && server.gtid) {
-    await checkMysqlGtids(position.gtids.toSet(), queries);
+  const { gtids } = position;
+  if (gtids instanceof GtidTrail && server.gtid) {
+    const executed = gtids.toSet();
+    await checkNotPurged(executed, queries);
+    await checkKnown(() => unknownToMysql(executed, queries));
     return;
   }
-  if (position.gtids instanceof MariadbGtidPosition && !position.gtids.isEmpty && server.gtid) {
-    await checkMariadbGtids(position.gtids, queries);
+  if (gtids instanceof MariadbGtidPosition && !gtids.isEmpty && server.gtid) {
+    // MariaDB refuses them, too, but not before something is to be sent. What it has purged it says itself.
+    await checkKnown(() => unknownToMariadb(gtids, queries));
     return;
   }
   await checkPlace(position, queries, server);
+}
+
+/** @param unknown which GTIDs the server does not know; empty: none @throws TidingsError POSITION_UNKNOWN */
+async function checkKnown(unknown: () => Promise<string>): Promise<void> {
+  const deadlineMs = performance.now() + CATCH_UP_MS;
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- each look is later
+    const gtids = await unknown();
+    if (gtids === '') return;
+    if (performance.now() > deadlineMs) {
+      throw new TidingsError(
+        'POSITION_UNKNOWN',
+        `the server has never executed ${gtids}, which the position includes`,
+        {
+          hint: 'It was reset, it is another server, or a replica that is behind or has diverged. Use a server that has executed them, or take a new snapshot and start from `now`.',
+          details: { unknown: gtids },
+        },
+      );
+    }
+    // oxlint-disable-next-line no-await-in-loop -- the pause between two looks
+    await systemClock.sleep(CATCH_UP_PAUSE_MS);
+  }
 }
 
 /** @throws TidingsError BINLOG_PURGED, BINLOG_RESET, POSITION_UNKNOWN */
@@ -227,10 +261,9 @@ async function checkPlace(position: BinlogPlace, queries: QueryConnection, serve
   }
 }
 
-async function checkMysqlGtids(executed: MysqlGtidSet, queries: QueryConnection): Promise<void> {
-  const ask = async (variable: string): Promise<MysqlGtidSet> =>
-    MysqlGtidSet.parse((await askOne(queries, `SELECT @@GLOBAL.${variable}`)) ?? '');
-  const purged = await ask('gtid_purged');
+/** @throws TidingsError BINLOG_PURGED */
+async function checkNotPurged(executed: MysqlGtidSet, queries: QueryConnection): Promise<void> {
+  const purged = await mysqlGtids('gtid_purged', queries);
   const missing = purged.subtract(executed);
   if (!missing.isEmpty) {
     throw new TidingsError(
@@ -241,21 +274,17 @@ async function checkMysqlGtids(executed: MysqlGtidSet, queries: QueryConnection)
       },
     );
   }
-  const unknown = executed.subtract(await ask('gtid_executed'));
-  if (!unknown.isEmpty) {
-    throw new TidingsError(
-      'POSITION_UNKNOWN',
-      `the server has never executed ${unknown.toString()}, which the position includes`,
-      {
-        hint: 'It was reset, it is another server, or a replica that is behind or has diverged. Use a server that has executed them, or take a new snapshot and start from `now`.',
-        details: { unknown: unknown.toString() },
-      },
-    );
-  }
 }
 
-/** MariaDB refuses them, too, but not before something is to be sent. What it has purged it says itself. */
-async function checkMariadbGtids(position: MariadbGtidPosition, queries: QueryConnection): Promise<void> {
+async function unknownToMysql(executed: MysqlGtidSet, queries: QueryConnection): Promise<string> {
+  return executed.subtract(await mysqlGtids('gtid_executed', queries)).toString();
+}
+
+async function mysqlGtids(variable: 'gtid_purged' | 'gtid_executed', queries: QueryConnection): Promise<MysqlGtidSet> {
+  return MysqlGtidSet.parse((await askOne(queries, `SELECT @@GLOBAL.${variable}`)) ?? '');
+}
+
+async function unknownToMariadb(position: MariadbGtidPosition, queries: QueryConnection): Promise<string> {
   const state = ((await askOne(queries, 'SELECT @@GLOBAL.gtid_binlog_state')) ?? '').split(',').filter(Boolean);
   const known = state.map(parseMariadbGtid);
   const unknown = position.gtids().filter(({ domain, server, sequence }) => {
@@ -265,12 +294,7 @@ async function checkMariadbGtids(position: MariadbGtidPosition, queries: QueryCo
       known.length === 0 || (own.length > 0 && !own.some((gtid) => gtid.server === server && gtid.sequence >= sequence))
     );
   });
-  if (unknown.length === 0) return;
-  const shown = unknown.map(formatMariadbGtid).join(',');
-  throw new TidingsError('POSITION_UNKNOWN', `the server has never logged ${shown}, which the position names`, {
-    hint: 'It was reset, it is another server, or a replica that is behind or has diverged. Use a server that has executed it, or take a new snapshot and start from `now`.',
-    details: { unknown: shown },
-  });
+  return unknown.map(formatMariadbGtid).join(',');
 }
 
 function baseName(file: string): string {

@@ -13,26 +13,56 @@ const TABLES = {
 export type MovingTable = keyof typeof TABLES;
 export const MOVING_TABLES: readonly MovingTable[] = ['items', 'names'];
 
-export interface MovingRow {
+interface MovingRow {
   readonly id: number | string;
   readonly serial: number;
   readonly version: number;
 }
 
-/** A load that inserts, updates, deletes and moves keys all over two tables in which rows stand already. */
+/** What a table is, row by row: `serial v<version>` by key. */
+export type MovingTruth = Readonly<Record<string, ReadonlyMap<string, string>>>;
+
+export function movingText({ serial, version }: Pick<MovingRow, 'serial' | 'version'>): string {
+  return `${serial} v${version}`;
+}
+
+/** Rows in which the tables are not what the source has, of the tables that the source has; the first few. */
+export function differences(
+  tables: ReadonlyMap<string, ReadonlyMap<string, string>>,
+  truth: MovingTruth,
+): readonly string[] {
+  const found: string[] = [];
+  for (const [table, rows] of Object.entries(truth)) {
+    const copy = tables.get(table) ?? new Map<string, string>();
+    for (const [id, text] of rows) {
+      if (copy.get(id) !== text) found.push(`${table} ${id}: ${copy.get(id) ?? 'missing'} instead of ${text}`);
+    }
+    for (const [id, text] of copy) if (!rows.has(id)) found.push(`${table} ${id}: ${text} is not there`);
+  }
+  return found.length <= 10 ? found : [...found.slice(0, 10), `and ${found.length - 10} more`];
+}
+
+/**
+ * A load that inserts, updates, deletes and moves keys all over two tables in which rows stand already. It outlives its server: when that
+ * comes back, whatever it has then is what the load goes on with.
+ */
 export class MovingRows {
   readonly #random: SeededRandom;
-  readonly #connection: Connection;
-  /** By table: which row has a key. */
-  readonly #rows: Readonly<Record<MovingTable, Map<number, number>>> = { items: new Map(), names: new Map() };
+  #server: TestServer;
+  #connection: Connection;
+  /** By table, while it is there: which row has a key. */
+  readonly #rows = new Map<MovingTable, Map<number, number>>();
   #version = 0;
   #serial = 0;
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
+  readonly #between: { readonly sql: string; readonly done: () => void }[] = [];
 
-  private constructor(connection: Connection, random: SeededRandom) {
+  private constructor(server: TestServer, connection: Connection, random: SeededRandom) {
+    this.#server = server;
     this.#connection = connection;
     this.#random = random;
+    connection.on('error', () => undefined);
   }
 
   /** Tables `moving.*` with so many rows each. */
@@ -42,21 +72,25 @@ export class MovingRows {
     { rows }: { readonly rows: number },
   ): Promise<MovingRows> {
     const connection = await server.connection();
-    const moving = new MovingRows(connection, random);
+    const moving = new MovingRows(server, connection, random);
     await connection.query('DROP DATABASE IF EXISTS moving; CREATE DATABASE moving');
     for (const table of MOVING_TABLES) {
       await connection.query(`CREATE TABLE moving.${table} (${TABLES[table]}, serial BIGINT NOT NULL,
         version BIGINT NOT NULL, pad VARCHAR(200) NOT NULL) ENGINE=InnoDB`);
+      const known = new Map<number, number>();
       const values: string[] = [];
-      for (let key = 0; key < KEYS && values.length < rows; key += 2) values.push(moving.#newRow(table, key));
-      await connection.query(`INSERT INTO moving.${table} VALUES ${values.join()}`);
+      for (let key = 0; key < KEYS && values.length < rows; key += 2) values.push(moving.#newRow(table, key, known));
+      await connection.query(`INSERT INTO moving.${table} ${COLUMNS} VALUES ${values.join()}`);
+      moving.#rows.set(table, known);
     }
     return moving;
   }
 
   /** Until `stop`, with so many transactions a second at most. */
   start(perSecond: number): void {
+    this.#stopped = false;
     this.#running = this.#run(perSecond);
+    this.#running.catch(() => undefined);
   }
 
   async stop(): Promise<void> {
@@ -64,13 +98,37 @@ export class MovingRows {
     await this.#running;
   }
 
-  async close(): Promise<void> {
-    await this.stop();
-    await this.#connection.end();
+  /** While it runs: executes DDL between two of its transactions, and goes on with what the tables are then. */
+  async alter(sql: string): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#between.push({ sql, done: done.resolve });
+    await Promise.race([done.promise, this.#running]);
   }
 
-  /** As SELECT shows them. */
-  async rows(table: MovingTable): Promise<MovingRow[]> {
+  /** While it is stopped: from now on it runs on another server, which has everything up to here. */
+  async moveTo(server: TestServer): Promise<void> {
+    this.#connection.destroy();
+    this.#server = server;
+    await this.#connect();
+  }
+
+  async close(): Promise<void> {
+    await this.stop().catch(() => undefined);
+    this.#connection.destroy();
+  }
+
+  /** What SELECT shows of all tables that there are. */
+  async truth(): Promise<MovingTruth> {
+    const truth: Record<string, ReadonlyMap<string, string>> = {};
+    const [tables] = await this.#connection.query<RowDataPacket[]>('SHOW TABLES FROM moving');
+    for (const row of tables) {
+      const table = String(Object.values(row)[0]);
+      truth[table] = new Map((await this.rows(table)).map((each) => [String(each.id), movingText(each)]));
+    }
+    return truth;
+  }
+
+  async rows(table: string): Promise<MovingRow[]> {
     const [rows] = await this.#connection.query<RowDataPacket[]>(`SELECT id, serial, version FROM moving.${table}`);
     return rows as unknown as MovingRow[];
   }
@@ -78,19 +136,63 @@ export class MovingRows {
   async #run(perSecond: number): Promise<void> {
     const startMs = performance.now();
     for (let count = 1; !this.#stopped; count++) {
-      const statements = Array.from({ length: 1 + this.#random.below(4) }, () => this.#statement());
-      await this.#connection.query(['BEGIN', ...statements, 'COMMIT'].join(';'));
+      try {
+        await this.#transaction();
+      } catch (error) {
+        if ((error as { fatal?: boolean }).fatal !== true) throw error;
+        await this.#connect();
+      }
       const aheadMs = (count * 1000) / perSecond - (performance.now() - startMs);
       if (aheadMs > 5) await new Promise((resolve) => setTimeout(resolve, aheadMs));
     }
   }
 
+  async #transaction(): Promise<void> {
+    for (const { sql, done } of this.#between.splice(0)) {
+      await this.#connection.query(sql);
+      await this.#learn();
+      done();
+    }
+    const statements = Array.from({ length: 1 + this.#random.below(4) }, () => this.#statement());
+    await this.#connection.query(['BEGIN', ...statements, 'COMMIT'].join(';'));
+  }
+
+  /** Until the server answers, or nobody wants it any more. */
+  async #connect(): Promise<void> {
+    this.#connection.destroy();
+    for (;;) {
+      try {
+        this.#connection = await this.#server.connection();
+        this.#connection.on('error', () => undefined);
+        await this.#learn();
+        return;
+      } catch (error) {
+        if (this.#stopped) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
+
+  /** Whether the last transaction was committed, and what DDL has left: the tables tell. */
+  async #learn(): Promise<void> {
+    for (const table of MOVING_TABLES) {
+      const [there] = await this.#connection.query<RowDataPacket[]>(`SHOW TABLES FROM moving LIKE '${table}'`);
+      this.#rows.delete(table);
+      if (there.length === 0) continue;
+      const [rows] = await this.#connection.query<RowDataPacket[]>(`SELECT id, serial FROM moving.${table}`);
+      const known = (rows as unknown as MovingRow[]).map(({ id, serial }) => [keyOf(id), serial] as const);
+      this.#rows.set(table, new Map(known));
+    }
+  }
+
   #statement(): string {
-    const table = MOVING_TABLES[this.#random.below(2)] as MovingTable;
-    const rows = this.#rows[table];
+    const tables = [...this.#rows.keys()];
+    const table = tables[this.#random.below(tables.length)];
+    const rows = table === undefined ? undefined : this.#rows.get(table);
+    if (table === undefined || rows === undefined) return 'DO 0';
     const key = this.#random.below(KEYS);
     const where = `WHERE id = ${literal(table, key)}`;
-    if (!rows.has(key)) return `INSERT INTO moving.${table} VALUES ${this.#newRow(table, key)}`;
+    if (!rows.has(key)) return `INSERT INTO moving.${table} ${COLUMNS} VALUES ${this.#newRow(table, key, rows)}`;
     switch (this.#random.below(5)) {
       case 0:
         rows.delete(key);
@@ -112,12 +214,18 @@ export class MovingRows {
     }
   }
 
-  #newRow(table: MovingTable, key: number): string {
-    this.#rows[table].set(key, ++this.#serial);
+  #newRow(table: MovingTable, key: number, rows: Map<number, number>): string {
+    rows.set(key, ++this.#serial);
     return `(${literal(table, key)}, ${this.#serial}, ${++this.#version}, '${'p'.repeat(this.#random.below(100))}')`;
   }
 }
 
+const COLUMNS = '(id, serial, version, pad)';
+
 function literal(table: MovingTable, key: number): string {
   return table === 'items' ? String(key) : `'name ${key}'`;
+}
+
+function keyOf(id: number | string): number {
+  return Number(String(id).toLowerCase().replace('name ', ''));
 }

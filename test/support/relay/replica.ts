@@ -7,12 +7,9 @@ import type { TestServer } from '../servers/test-server.ts';
 export async function replicaOf(primary: TestServer, flavour: ServerFlavour): Promise<TestServer> {
   const options = flavour === 'mariadb' ? ['--log-slave-updates'] : [];
   const replica = await startServer(flavour, { owned: true, options });
-  const [at] = await primary.query<{ value: string }>(
-    `SELECT @@${flavour === 'mysql' ? 'gtid_executed' : 'gtid_binlog_pos'} AS value`,
-  );
-  const gtids = at?.value.replaceAll('\n', '') ?? '';
+  const gtids = await executed(primary, flavour);
   const { host, port } = primary;
-  // What the primary has done before is of no interest; the walk makes its database anew.
+  // What the primary has done before is of no interest; a test makes its database anew.
   await replica.query(
     flavour === 'mysql'
       ? `RESET BINARY LOGS AND GTIDS; SET GLOBAL gtid_purged = '${gtids}';
@@ -25,16 +22,22 @@ export async function replicaOf(primary: TestServer, flavour: ServerFlavour): Pr
   return replica;
 }
 
-/** Resolves when the replica has transaction n of the walk. */
-export async function caughtUp(replica: TestServer, n: number): Promise<void> {
-  const last = async (): Promise<number> => {
-    const rows = await replica.query<{ n: number }>('SELECT MAX(n) AS n FROM walk.tx').catch(() => []);
-    return rows[0]?.n ?? 0;
-  };
-  await expect.poll(last, { timeout: 30_000 }).toBe(n);
+/** Resolves when the replica has what its primary has now. */
+export async function caughtUp(replica: TestServer, primary: TestServer, flavour: ServerFlavour): Promise<void> {
+  const gtids = await executed(primary, flavour);
+  const wait = flavour === 'mysql' ? `WAIT_FOR_EXECUTED_GTID_SET('${gtids}', 30)` : `MASTER_GTID_WAIT('${gtids}', 30)`;
+  const [answer] = await replica.query<{ outcome: number }>(`SELECT ${wait} AS outcome`);
+  expect(answer?.outcome).toBe(0);
 }
 
 /** It follows nobody any more. */
 export async function promote(replica: TestServer, flavour: ServerFlavour): Promise<void> {
   await replica.query(flavour === 'mysql' ? 'STOP REPLICA; RESET REPLICA ALL' : 'STOP SLAVE; RESET SLAVE ALL');
+}
+
+async function executed(server: TestServer, flavour: ServerFlavour): Promise<string> {
+  const [at] = await server.query<{ value: string }>(
+    `SELECT @@${flavour === 'mysql' ? 'gtid_executed' : 'gtid_binlog_pos'} AS value`,
+  );
+  return at?.value.replaceAll('\n', '') ?? '';
 }
