@@ -4,8 +4,8 @@ import type { Position } from '../../core/position.ts';
 import type { RowTarget } from '../../core/rows/row-target.ts';
 import type { ChangeBatch, RowBatch, TransactionPart } from '../../core/source.ts';
 import { FLAG } from '../../formats/log/batch-layout.ts';
+import { BUFFER_BYTES } from './append-buffers.ts';
 import { BatchDraft } from './batch-draft.ts';
-import { BodyMemory } from './body-memory.ts';
 import { moveRuns } from './body-walk.ts';
 import {
   checkEntryBytes,
@@ -62,7 +62,10 @@ export class BatchWriter implements RowTarget {
   rows = 0;
 
   readonly #options: BatchWriterOptions;
-  readonly #memory: BodyMemory = new BodyMemory(BODY_BYTES);
+  /** What bodies are made in, mostly no further than to BODY_BYTES. */
+  readonly #usual: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  /** What the body at hand is made in instead, with room for the head before it: the log may take it over as it is. */
+  #large: Buffer | null = null;
   readonly #progress: SourceProgress;
   /** The batch in the making: its body are the bytes up to `at`. */
   readonly #draft: BatchDraft = new BatchDraft();
@@ -84,7 +87,7 @@ export class BatchWriter implements RowTarget {
 
   constructor(options: BatchWriterOptions) {
     this.#options = options;
-    this.bytes = this.#memory.usual;
+    this.bytes = this.#usual;
     this.view = new DataView(this.bytes.buffer);
     this.#progress = new SourceProgress(options.position);
   }
@@ -218,7 +221,8 @@ export class BatchWriter implements RowTarget {
     this.#transaction = null;
     this.#progress.moveTo(end);
     this.#options.tables.commit();
-    if (this.#alone) this.#seal(0, this.at);
+    // A large one is as full as it gets, and the log shall know how much waits for the disk.
+    if (this.#alone || this.#large !== null) this.#seal(0, this.at);
   }
 
   #rows(batch: RowBatch): void {
@@ -324,9 +328,17 @@ export class BatchWriter implements RowTarget {
   /** Makes room for `size` bytes behind `keep`, whatever it takes. */
   #enlarge(size: number, keep: number): void {
     checkEntryBytes(size);
-    const bytes = this.#memory.large(keep + size);
-    this.bytes.copy(bytes, 0, 0, keep);
-    this.#useMemory(bytes);
+    const end = keep + size;
+    if (end > this.bytes.length) {
+      const { buffers } = this.#options.appender;
+      const former = this.#large;
+      const large = buffers.takeLarge(HEAD_BYTES + end);
+      const bytes = large.subarray(HEAD_BYTES);
+      this.bytes.copy(bytes, 0, 0, keep);
+      this.#useMemory(bytes, large);
+      if (former !== null) buffers.giveLarge(former);
+    }
+    this.end = end;
   }
 
   #startBatch(): void {
@@ -348,10 +360,13 @@ export class BatchWriter implements RowTarget {
     const plain = this.bytes.subarray(0, to);
     let body = plain;
     let bodyFlags = flags;
+    // Not what goes on to be used.
+    let large = to < this.at ? null : this.#large;
     if (compression === 'zstd' && to >= COMPRESS_FROM_BYTES) {
       const compressed = zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
       if (compressed.length < to) {
         body = compressed;
+        large = null;
         bodyFlags |= FLAG.zstd;
       }
     }
@@ -362,7 +377,8 @@ export class BatchWriter implements RowTarget {
       sourceBytes: this.#progress.takeBytes(),
       position,
     });
-    appender.add({ head, body, defines: draft.defines() });
+    const range = large === null ? null : { large, from: HEAD_BYTES, to: HEAD_BYTES + to };
+    if (appender.add({ head, body, defines: draft.defines(), large: range })) this.#large = null;
     if ((flags & FLAG.open) === 0) this.#progress.sealed(position);
   }
 
@@ -370,13 +386,15 @@ export class BatchWriter implements RowTarget {
   #clear(): void {
     this.#draft.clear();
     this.at = 0;
-    this.#memory.give(this.bytes);
-    if (this.bytes !== this.#memory.usual) this.#useMemory(this.#memory.usual);
+    this.end = BODY_BYTES;
+    if (this.bytes === this.#usual) return;
+    if (this.#large !== null) this.#options.appender.buffers.giveLarge(this.#large);
+    this.#useMemory(this.#usual, null);
   }
 
-  #useMemory(bytes: Buffer): void {
+  #useMemory(bytes: Buffer, large: Buffer | null): void {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer);
-    this.end = bytes.length;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#large = large;
   }
 }
