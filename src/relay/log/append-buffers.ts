@@ -1,9 +1,11 @@
+import { LargeMemory } from '../../base/large-memory.ts';
 import { batchLength } from '../../formats/log/batch-header.ts';
 import { HEADER } from '../../formats/log/batch-layout.ts';
 import { batchChecksum } from '../../formats/log/batch-builder.ts';
 import type { Segment } from './segment.ts';
 
-const BUFFER_BYTES = 1024 * 1024;
+/** A batch that does not fit into one has memory for itself. */
+export const BUFFER_BYTES: number = 1024 * 1024;
 /** How much of what is durable is kept in memory at least, for readers that are close behind. */
 const TAIL_BYTES = 16 * BUFFER_BYTES;
 /** Of a transaction of this size that is still open nobody can read anything yet, and when it ends its readers will be far behind … */
@@ -11,8 +13,6 @@ const LONG_TRANSACTION_BYTES = 4 * BUFFER_BYTES;
 /** … so no more than this is kept of it. */
 const LONG_TRANSACTION_TAIL_BYTES = BUFFER_BYTES;
 const SPARE_BUFFERS = 10;
-/** One that a large batch had for itself is kept for the next, unless it is larger. */
-const LARGE_SPARE_BYTES = 32 * 1024 * 1024;
 /** So many buffers that are no longer in the tail may be held up by readers that are slow to send; others get copies. */
 const HELD_BUFFERS_MAX = 8;
 /** No more is added to a group that has so many bytes: while it is on its way to the disk, there is room for what the source brings. */
@@ -36,13 +36,26 @@ export class AppendBuffer {
   pins = 0;
   /** It is no longer in the tail. */
   dropped = false;
+  /** What it is a part of, if a batch has it for itself; null: one of the usual buffers. */
+  readonly large: Buffer | null;
 
-  constructor(bytes: Buffer, { segment, base }: { readonly segment: Segment; readonly base: number }) {
+  constructor(
+    bytes: Buffer,
+    { segment, base, large }: { readonly segment: Segment; readonly base: number; readonly large: Buffer | null },
+  ) {
     this.bytes = bytes;
+    this.large = large;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.segment = segment;
     this.base = base;
   }
+}
+
+/** Where a batch lies in memory that it has for itself. */
+export interface LargeRange {
+  readonly large: Buffer;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** What is written and made durable in one go: all of it in one segment. */
@@ -71,7 +84,7 @@ export interface GroupPiece {
 export class AppendBuffers {
   readonly #buffers: AppendBuffer[] = [];
   readonly #spare: Buffer[] = [];
-  #largeSpare: Buffer | null = null;
+  readonly #large: LargeMemory = new LargeMemory();
   #cuts = 0;
   /** Buffers that only readers still hold. */
   #held = 0;
@@ -106,11 +119,36 @@ export class AppendBuffers {
     if (last !== undefined && !last.closed && last.segment === segment && last.bytes.length - last.filled >= size) {
       return last;
     }
-    const bytes =
-      size > BUFFER_BYTES ? this.#takeLarge(size) : (this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES));
-    const buffer = new AppendBuffer(bytes, { segment, base: this.end });
+    if (size > BUFFER_BYTES) return this.#addLarge(segment, { large: this.takeLarge(size), from: 0, to: size });
+    const bytes = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    const buffer = new AppendBuffer(bytes, { segment, base: this.end, large: null });
     this.#buffers.push(buffer);
     return buffer;
+  }
+
+  /**
+   * Memory of at least so many bytes that one batch is to have for itself. It can be made there already: see `adopt`. As if it had come already, the
+   * oldest of what is durable leaves the tail for it, so that the memory of the large batch before is used again.
+   */
+  takeLarge(size: number): Buffer {
+    for (let first = this.#buffers[0]; first !== undefined; first = this.#buffers[0]) {
+      if (this.#durable - first.base + size <= TAIL_BYTES || !this.#dropFirst(first)) break;
+    }
+    return this.#large.take(size);
+  }
+
+  /** What `takeLarge` gave is not needed. */
+  giveLarge(memory: Buffer): void {
+    this.#large.give(memory);
+  }
+
+  /**
+   * A buffer of the range, in which a batch was made and which belongs to the log from now on; null when a usual buffer is large enough for it, or
+   * the range does not begin within its memory.
+   */
+  adopt(segment: Segment, { large, from, to }: LargeRange): AppendBuffer | null {
+    if (to - from <= BUFFER_BYTES || from < 0) return null;
+    return this.#addLarge(segment, { large, from, to });
   }
 
   added(buffer: AppendBuffer, size: number): void {
@@ -210,12 +248,24 @@ export class AppendBuffers {
     const isLong = this.#durable - this.#visible > LONG_TRANSACTION_BYTES;
     const kept = isLong ? LONG_TRANSACTION_TAIL_BYTES : TAIL_BYTES;
     for (let first = this.#buffers[0]; first !== undefined; first = this.#buffers[0]) {
-      if (this.#durable - (first.base + first.filled) < kept) return;
-      // The last one is still being filled, unless a large batch has it for itself.
-      if (this.#buffers.length === 1 && first.bytes.length === BUFFER_BYTES) return;
-      this.#buffers.shift();
-      this.#drop(first);
+      if (this.#durable - (first.base + first.filled) < kept || !this.#dropFirst(first)) return;
     }
+  }
+
+  #addLarge(segment: Segment, { large, from, to }: LargeRange): AppendBuffer {
+    const buffer = new AppendBuffer(large.subarray(from, to), { segment, base: this.end, large });
+    this.#buffers.push(buffer);
+    return buffer;
+  }
+
+  /** False: it must stay. */
+  #dropFirst(first: AppendBuffer): boolean {
+    if (first.durable < first.filled) return false;
+    // The last one is still being filled, unless a large batch has it for itself.
+    if (this.#buffers.length === 1 && first.large === null) return false;
+    this.#buffers.shift();
+    this.#drop(first);
+    return true;
   }
 
   #drop(buffer: AppendBuffer): void {
@@ -224,23 +274,14 @@ export class AppendBuffers {
     else this.#recycle(buffer);
   }
 
-  #recycle({ bytes, closed }: AppendBuffer): void {
+  #recycle({ bytes, closed, large }: AppendBuffer): void {
     if (closed) return;
-    if (bytes.length === BUFFER_BYTES) {
-      if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(bytes);
-      // No large batch has come for so long that this is all that the tail has.
-      if (this.#spare.length === SPARE_BUFFERS) this.#largeSpare = null;
-    } else if (bytes.length <= LARGE_SPARE_BYTES) {
-      this.#largeSpare = bytes;
+    if (large !== null) {
+      this.#large.give(large);
+      return;
     }
-  }
-
-  /** Batches of that size mostly come together, and memory that is thrown away stays for a while. */
-  #takeLarge(size: number): Buffer {
-    const spare = this.#largeSpare;
-    if (spare === null || spare.length < size) return Buffer.allocUnsafeSlow(size);
-    this.#largeSpare = null;
-    return spare;
+    this.#large.unneeded();
+    if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(bytes);
   }
 }
 

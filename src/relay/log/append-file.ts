@@ -257,8 +257,11 @@ class Staging {
     const largest = STAGING_BYTES.at(-1) as number;
     const wanted = STAGING_BYTES.find((bytes) => bytes >= size) ?? largest;
     if (wanted <= this.bytes.length) return;
-    const larger = alignedMemory(wanted);
+    // After the file before this one, which had the same to write.
+    const spare = Staging.#spare.find(({ bytes }) => bytes.length >= wanted);
+    const larger = spare?.bytes ?? alignedMemory(wanted);
     if (larger === null) return;
+    if (spare !== undefined) spare.bytes = this.bytes;
     this.bytes.copy(larger, 0, 0, keep);
     this.bytes = larger;
   }

@@ -1,17 +1,15 @@
 import { constants, zstdCompressSync } from 'node:zlib';
 import type { SchemaChange, TransactionInfo, Truncation } from '../../core/change.ts';
-import { TidingsError } from '../../core/errors.ts';
 import type { Position } from '../../core/position.ts';
 import type { RowTarget } from '../../core/rows/row-target.ts';
 import type { ChangeBatch, RowBatch, TransactionPart } from '../../core/source.ts';
-import { POSITION_BYTES_MAX, shapesMax } from '../../formats/log/batch-builder.ts';
-import { FLAG, ROW_OP, RUN_BYTES } from '../../formats/log/batch-layout.ts';
+import { FLAG } from '../../formats/log/batch-layout.ts';
+import { BUFFER_BYTES } from './append-buffers.ts';
+import { BatchDraft } from './batch-draft.ts';
 import { moveRuns } from './body-walk.ts';
 import {
   checkEntryBytes,
   encodeStatement,
-  finishRun,
-  putRun,
   putShape,
   putStatement,
   putTransaction,
@@ -19,8 +17,10 @@ import {
   transactionBytesMax,
 } from './entry-bytes.ts';
 import type { LogAppender } from './log-appender.ts';
+import { RowRun } from './row-run.ts';
 import type { Segment } from './segment.ts';
 import type { ShapeBook, ShapeState } from './shape-book.ts';
+import { SourceProgress } from './source-progress.ts';
 import type { TableBook } from './table-book.ts';
 
 /** What a batch has room for: a reader's buffer holds one, unless a single row is larger. */
@@ -32,14 +32,8 @@ const BODY_BYTES = BATCH_BYTES - HEAD_BYTES;
 const TRANSACTION_ROOM = 512;
 /** Below this a frame of zstd is hardly smaller than what it holds. */
 const COMPRESS_FROM_BYTES = 256;
-const U32_MAX = 0xffff_ffff;
-
-const ROW_KIND = {
-  insert: ROW_OP.insert,
-  update: ROW_OP.update,
-  delete: ROW_OP.delete,
-  upsert: ROW_OP.upsert,
-} as const;
+/** Very large rows get memory in steps of this size at most. */
+const BIG_STEP_BYTES = 64 * 1024 * 1024;
 
 export interface BatchWriterOptions {
   readonly appender: LogAppender;
@@ -50,16 +44,6 @@ export interface BatchWriterOptions {
   readonly position: string | null;
   /** A segment is full and gets a successor. */
   readonly sealed: (segment: Segment) => void;
-}
-
-/** What the batch in the making was before the transaction in the making began in it. */
-interface Before {
-  at: number;
-  count: number;
-  firstCommitUs: number;
-  maxCommitUs: number;
-  shapes: number;
-  defines: number;
 }
 
 /**
@@ -78,58 +62,34 @@ export class BatchWriter implements RowTarget {
   rows = 0;
 
   readonly #options: BatchWriterOptions;
-  /** What bodies are made in, unless a row is too large for it. */
-  readonly #usual: Buffer;
-  /** What the last large batch was made in, for the next one. */
+  /** What bodies are made in, mostly no further than to BODY_BYTES. */
+  readonly #usual: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  /** What the body at hand is made in instead, with room for the head before it: the log may take it over as it is. */
   #large: Buffer | null = null;
-  /** Batches since then that needed no such memory. */
-  #usualBatches = 0;
-  #position: Position | string | null;
-  #positionBytes: Buffer;
-  #positionOf: Position | string | null = null;
-  /** The position that the last batch with an end of a transaction carries. */
-  #sealedPosition: Buffer | null;
-  #sourceBytes = 0;
-
-  // The batch in the making: the bytes up to `at`.
-  #batch = 0;
-  #count = 0;
-  #transactions = 0;
-  #firstCommitUs = 0;
-  #maxCommitUs = 0;
-  #continues = false;
-  #addressed = false;
-  readonly #shapes: ShapeState[] = [];
-  readonly #defines: { readonly state: ShapeState; readonly fingerprint: string }[] = [];
+  readonly #progress: SourceProgress;
+  /** The batch in the making: its body are the bytes up to `at`. */
+  readonly #draft: BatchDraft = new BatchDraft();
 
   // The transaction in the making.
   #transaction: TransactionInfo | null = null;
-  readonly #before: Before = { at: 0, count: 0, firstCommitUs: 0, maxCommitUs: 0, shapes: 0, defines: 0 };
-  /** Behind its entry in the batch in the making. */
+  /** Where it begins in the batch in the making. */
+  #transactionAt = 0;
+  /** Behind its entry there. */
   #entryEnd = 0;
   /** It has batches of its own. */
   #alone = false;
   /** Batches of it were sealed. */
   #cut = false;
 
-  // The run in the making: rows with the same shape, kind and statement.
-  /** Its entry; -1 when there is none. */
-  #runAt = -1;
-  #runShape: ShapeState | null = null;
-  #runKind = 0;
-  #runStatement: string | null = null;
-  #statement: Buffer = NOTHING;
+  readonly #run: RowRun = new RowRun();
   /** The run is all that is in the batch besides its transaction's entry. */
   #runIsFirst = false;
 
   constructor(options: BatchWriterOptions) {
     this.#options = options;
-    this.#usual = Buffer.allocUnsafeSlow(BODY_BYTES);
     this.bytes = this.#usual;
-    this.view = new DataView(this.#usual.buffer);
-    this.#position = options.position;
-    this.#positionBytes = NOTHING;
-    this.#sealedPosition = options.position === null ? null : Buffer.from(options.position);
+    this.view = new DataView(this.bytes.buffer);
+    this.#progress = new SourceProgress(options.position);
   }
 
   /** Inside a transaction. */
@@ -149,23 +109,21 @@ export class BatchWriter implements RowTarget {
 
   /** The source has come further than the last batch says, without anything that would make a batch. */
   get hasPosition(): boolean {
-    if (this.#transaction !== null || this.at > 0 || this.#position === null) return false;
-    const sealed = this.#sealedPosition;
-    return sealed === null || !sealed.equals(this.#encodedPosition());
+    return this.#transaction === null && this.at === 0 && this.#progress.isAheadOfSealed;
   }
 
   /**
    * @throws TidingsError whatever a row batch cannot write. The transaction is taken back then; those before it stay.
    */
   append(batch: ChangeBatch): void {
-    this.#sourceBytes += batch.bytes;
+    this.#progress.addBytes(batch.bytes);
     try {
       for (const part of batch.parts) this.#part(part);
     } catch (error) {
       this.abandon();
       throw error;
     }
-    if (this.#transaction === null) this.#position = batch.position;
+    if (this.#transaction === null) this.#progress.moveTo(batch.position);
   }
 
   /** Makes a batch of what there is, also of an unfinished transaction. */
@@ -173,13 +131,13 @@ export class BatchWriter implements RowTarget {
     if (this.at === 0) return;
     this.#endRun();
     if (this.#transaction === null) this.#seal(0, this.at);
-    else if (!this.#alone && this.#before.at > 0) this.#split();
+    else if (!this.#alone && this.#transactionAt > 0) this.#split();
     else if (this.at > this.#entryEnd) this.#cutTransaction();
   }
 
   /** Makes an empty batch, of the position alone. */
   sealPosition(): void {
-    if (this.#transaction !== null || this.at > 0 || this.#position === null) return;
+    if (this.#transaction !== null || this.at > 0 || this.#progress.position === null) return;
     this.#startBatch();
     this.#seal(0, 0);
   }
@@ -189,7 +147,7 @@ export class BatchWriter implements RowTarget {
     if (this.#transaction === null) return;
     const { appender, shapes, tables } = this.#options;
     this.#transaction = null;
-    this.#runAt = -1;
+    this.#run.abandon();
     tables.rollback();
     if (this.#cut) {
       appender.rollback();
@@ -197,13 +155,8 @@ export class BatchWriter implements RowTarget {
       this.#clear();
       return;
     }
-    const before = this.#before;
-    this.at = before.at;
-    this.#count = before.count;
-    this.#firstCommitUs = before.firstCommitUs;
-    this.#maxCommitUs = before.maxCommitUs;
-    for (const { state } of this.#defines.splice(before.defines)) state.definedIn = null;
-    for (const state of this.#shapes.splice(before.shapes)) state.batch = -1;
+    this.at = this.#transactionAt;
+    this.#draft.rollback();
     if (this.at === 0) this.#clear();
   }
 
@@ -243,57 +196,41 @@ export class BatchWriter implements RowTarget {
   #begin({ transaction, end }: TransactionPart): void {
     // It begins again (`restarted`), or the source was opened again and has forgotten that it had begun.
     if (this.#transaction !== null) this.abandon();
-    this.#position ??= transaction.start;
+    this.#progress.startAt(transaction.start);
     this.#alone = end === null;
     this.#cut = false;
     const size = transactionBytesMax(transaction) + TRANSACTION_ROOM;
     if (this.at > 0 && (this.#alone || this.end - this.at < size)) this.#seal(0, this.at);
     if (this.at === 0) this.#startBatch();
-    const before = this.#before;
-    before.at = this.at;
-    before.count = this.#count;
-    before.firstCommitUs = this.#firstCommitUs;
-    before.maxCommitUs = this.#maxCommitUs;
-    before.shapes = this.#shapes.length;
-    before.defines = this.#defines.length;
+    this.#transactionAt = this.at;
+    this.#draft.mark();
     this.#transaction = transaction;
     this.#transactionEntry(false);
   }
 
   #transactionEntry(continued: boolean): void {
     const transaction = this.#transaction as TransactionInfo;
-    const { committedAtUs, audience } = transaction;
-    if (audience !== undefined) this.#addressed = true;
+    this.#draft.addTransaction(transaction);
     this.at = putTransaction(this, this.at, { transaction, continued });
     this.#entryEnd = this.at;
-    if (this.#firstCommitUs === 0) this.#firstCommitUs = committedAtUs;
-    this.#maxCommitUs = Math.max(this.#maxCommitUs, committedAtUs);
   }
 
   #finish(end: Position): void {
     this.#endRun();
-    this.#transactions++;
+    this.#draft.transactions++;
     this.#transaction = null;
-    this.#position = end;
+    this.#progress.moveTo(end);
     this.#options.tables.commit();
-    if (this.#alone) this.#seal(0, this.at);
+    // A large one is as full as it gets, and the log shall know how much waits for the disk.
+    if (this.#alone || this.#large !== null) this.#seal(0, this.at);
   }
 
   #rows(batch: RowBatch): void {
     const shape = this.#options.shapes.state(batch.shape);
-    const kind = ROW_KIND[batch.kind] | (batch.snapshot === true ? ROW_OP.snapshot : 0);
-    const { statement } = batch;
-    const goesOn =
-      this.#runAt >= 0 && shape === this.#runShape && kind === this.#runKind && statement === this.#runStatement;
-    if (!goesOn) {
+    if (!this.#run.takes(shape, batch)) {
       this.#endRun();
       this.#options.tables.use(shape.key, shape.shape);
-      this.#runShape = shape;
-      this.#runKind = kind;
-      if (statement !== this.#runStatement) {
-        this.#runStatement = statement;
-        this.#statement = statement === null ? NOTHING : Buffer.from(statement);
-      }
+      this.#run.set(shape, batch);
       this.#beginRun(0);
     }
     batch.writeTo(this);
@@ -302,65 +239,51 @@ export class BatchWriter implements RowTarget {
   /** The entry of the run, with room for `size` bytes of rows behind it; what the shape means before it, if this segment does not say. */
   #beginRun(size: number): void {
     checkEntryBytes(size);
-    const shape = this.#runShape as ShapeState;
-    const statement = this.#statement;
+    const run = this.#run;
+    const { shape } = run;
+    const needed = run.headBytes + size;
     const isDefined = shape.definedIn === this.#options.appender.segment;
     const definition = isDefined ? 0 : shapeBytesMax(shape.shape.text);
-    const isListFull = shape.batch !== this.#batch && this.#shapes.length >= SHAPES_MAX;
-    this.#ensure(isListFull ? Infinity : definition + RUN_BYTES + statement.length + size);
+    this.#ensure(this.#draft.isFullFor(shape) ? Infinity : definition + needed);
     this.#define(shape);
-    const needed = RUN_BYTES + statement.length + size;
     // After a definition that a new segment made necessary.
     if (this.end - this.at < needed) this.#enlarge(needed, this.at);
-    const { at } = this;
-    this.#runAt = at;
-    this.#runIsFirst = this.#before.at === 0 && at <= this.#entryEnd + definition;
-    this.at = putRun(this, at, { kind: this.#runKind, shape: shape.index, scnOffset: this.#count, statement });
+    this.#runIsFirst = this.#transactionAt === 0 && this.at <= this.#entryEnd + definition;
+    this.at = run.open(this, this.at, this.#draft.count);
     this.rows = 0;
   }
 
   #endRun(): void {
-    const at = this.#runAt;
-    if (at < 0) return;
-    this.#runAt = -1;
-    if (this.rows === 0) {
-      this.at = at;
-      return;
-    }
-    finishRun(this.view, at, { rows: this.rows, bytes: this.at - at - RUN_BYTES - this.#statement.length });
-    this.#count += this.rows;
+    if (!this.#run.isOpen) return;
+    this.at = this.#run.close(this.view, { rows: this.rows, end: this.at });
+    this.#draft.count += this.rows;
   }
 
   /** Puts the shape into the batch's list, and its description into the body where the segment does not have it yet. */
   #define(state: ShapeState): void {
-    if (state.batch !== this.#batch) {
-      state.batch = this.#batch;
-      state.index = this.#shapes.length;
-      this.#shapes.push(state);
-    }
+    this.#draft.refer(state);
     const { segment } = this.#options.appender;
     if (state.definedIn === segment) return;
-    const { text, fingerprint } = state.shape;
+    const { text } = state.shape;
     const size = shapeBytesMax(text);
     if (this.end - this.at < size) this.#enlarge(size, this.at);
     this.at = putShape(this, this.at, text);
-    state.definedIn = segment;
-    this.#defines.push({ state, fingerprint });
+    this.#draft.defined(state, segment);
   }
 
   #statementEntry(change: SchemaChange | Truncation): void {
     this.#endRun();
     const statement = encodeStatement(change);
     this.#ensure(statement.size);
-    this.at = putStatement(this, this.at, { statement, scnOffset: this.#count });
-    this.#count++;
+    this.at = putStatement(this, this.at, { statement, scnOffset: this.#draft.count });
+    this.#draft.count++;
     this.#options.tables.forget(change.database, change.table);
   }
 
   /** Makes room behind `at` for an entry of the transaction in the making. `Infinity`: in another batch. */
   #ensure(size: number): void {
     if (this.end - this.at >= size) return;
-    if (this.#before.at > 0) this.#split();
+    if (this.#transactionAt > 0) this.#split();
     if (this.end - this.at >= size) return;
     if (this.at > this.#entryEnd) this.#cutTransaction();
     if (size !== Infinity && this.end - this.at < size) this.#enlarge(size, this.at);
@@ -368,35 +291,20 @@ export class BatchWriter implements RowTarget {
 
   /** The transactions before the one in the making become a batch; that one is moved to the beginning of the next. */
   #split(): void {
-    const before = this.#before;
-    const moved = before.at;
-    const [at, count] = [this.at, this.#count];
-    const shapes = [...this.#shapes];
-    const defines = this.#defines.splice(before.defines);
-    const entryEnd = this.#entryEnd;
-    this.#shapes.length = before.shapes;
-    this.#count = before.count;
-    this.#firstCommitUs = before.firstCommitUs;
-    this.#maxCommitUs = before.maxCommitUs;
-    const { bytes, view } = this;
-    this.#addBatch(0, moved);
-    // In the same segment: what the transaction's runs refer to is defined there.
-    bytes.copyWithin(0, moved, at);
-    moveRuns(view, at - moved, before.count);
-    this.#resetBatch();
-    this.#addressed = this.#transaction?.audience !== undefined;
+    const draft = this.#draft;
+    const { bytes, view, at } = this;
+    const from = this.#transactionAt;
+    const moved = draft.takeOut();
+    const scns = draft.count;
+    this.#addBatch(0, from);
+    bytes.copyWithin(0, from, at);
+    moveRuns(view, at - from, scns);
+    this.at = at - from;
+    this.#entryEnd -= from;
     this.#alone = true;
-    this.at = at - moved;
-    this.#count = count - before.count;
-    this.#entryEnd = entryEnd - moved;
-    this.#firstCommitUs = (this.#transaction as TransactionInfo).committedAtUs;
-    this.#maxCommitUs = this.#firstCommitUs;
-    this.#defines.push(...defines);
-    // Its runs keep the numbers of their shapes, so it gets the whole list, if it has runs.
-    for (const state of this.at > this.#entryEnd ? shapes : []) {
-      state.batch = this.#batch;
-      this.#shapes.push(state);
-    }
+    draft.clear();
+    draft.addTransaction(this.#transaction as TransactionInfo);
+    draft.putIn(moved, this.at > this.#entryEnd);
     this.#nothingBefore();
   }
 
@@ -407,31 +315,30 @@ export class BatchWriter implements RowTarget {
     this.#cut = true;
     this.#seal(FLAG.open, this.at);
     this.#startBatch();
-    this.#continues = true;
+    this.#draft.continues = true;
     this.#nothingBefore();
     this.#transactionEntry(true);
   }
 
   #nothingBefore(): void {
-    const before = this.#before;
-    before.at = 0;
-    before.count = 0;
-    before.firstCommitUs = 0;
-    before.maxCommitUs = 0;
-    before.shapes = 0;
-    before.defines = 0;
+    this.#transactionAt = 0;
+    this.#draft.markEmpty();
   }
 
   /** Makes room for `size` bytes behind `keep`, whatever it takes. */
   #enlarge(size: number, keep: number): void {
     checkEntryBytes(size);
-    const large = this.#large;
-    const bytes = large !== null && large.length >= keep + size ? large : Buffer.allocUnsafeSlow(keep + size);
-    this.#large = null;
-    this.bytes.copy(bytes, 0, 0, keep);
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer);
-    this.end = bytes.length;
+    const end = keep + size;
+    if (end > this.bytes.length) {
+      const { buffers } = this.#options.appender;
+      const former = this.#large;
+      const large = buffers.takeLarge(HEAD_BYTES + end);
+      const bytes = large.subarray(HEAD_BYTES);
+      this.bytes.copy(bytes, 0, 0, keep);
+      this.#useMemory(bytes, large);
+      if (former !== null) buffers.giveLarge(former);
+    }
+    this.end = end;
   }
 
   #startBatch(): void {
@@ -448,82 +355,46 @@ export class BatchWriter implements RowTarget {
   /** Bytes 0 to `to` become a batch of the log. */
   #addBatch(flags: number, to: number): void {
     const { appender, compression } = this.#options;
-    const position = this.#encodedPosition();
+    const draft = this.#draft;
+    const position = this.#progress.encoded();
     const plain = this.bytes.subarray(0, to);
     let body = plain;
-    let allFlags = flags | (this.#continues ? FLAG.continues : 0) | (this.#addressed ? FLAG.addressed : 0);
+    let bodyFlags = flags;
+    // Not what goes on to be used.
+    let large = to < this.at ? null : this.#large;
     if (compression === 'zstd' && to >= COMPRESS_FROM_BYTES) {
       const compressed = zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
       if (compressed.length < to) {
         body = compressed;
-        allFlags |= FLAG.zstd;
+        large = null;
+        bodyFlags |= FLAG.zstd;
       }
     }
-    const sourceBytes = Math.min(this.#sourceBytes, U32_MAX);
-    this.#sourceBytes -= sourceBytes;
-    const head = {
-      flags: allFlags,
+    const head = draft.head({
+      flags: bodyFlags,
       firstScn: appender.nextScn,
-      count: this.#count,
-      transactions: this.#transactions,
-      firstCommitUs: this.#firstCommitUs,
-      maxCommitUs: this.#maxCommitUs,
       bodyBytes: to,
-      sourceBytes,
+      sourceBytes: this.#progress.takeBytes(),
       position,
-      shapes: this.#shapes.map(({ shape }) => shape.fingerprint),
-    };
-    appender.add({ head, body, defines: this.#defines.map(({ fingerprint }) => fingerprint) });
-    if ((flags & FLAG.open) === 0) this.#sealedPosition = position;
-  }
-
-  #encodedPosition(): Buffer {
-    const position = this.#position;
-    if (position === this.#positionOf || position === null) return this.#positionBytes;
-    const bytes = Buffer.from(position.toString());
-    if (bytes.length > POSITION_BYTES_MAX) {
-      throw new TidingsError('POSITION_INVALID', `a position of the source has ${bytes.length} bytes`, {
-        hint: `The log keeps positions of up to ${POSITION_BYTES_MAX} bytes. Purge old GTIDs on the server, or start from a file and offset.`,
-      });
-    }
-    this.#positionOf = position;
-    this.#positionBytes = bytes;
-    return bytes;
+    });
+    const range = large === null ? null : { large, from: HEAD_BYTES, to: HEAD_BYTES + to };
+    if (appender.add({ head, body, defines: draft.defines(), large: range })) this.#large = null;
+    if ((flags & FLAG.open) === 0) this.#progress.sealed(position);
   }
 
   /** The batch in the making is empty, and made in the usual memory. */
   #clear(): void {
-    this.#resetBatch();
+    this.#draft.clear();
     this.at = 0;
-    if (this.bytes === this.#usual) {
-      if (this.#large !== null && ++this.#usualBatches > LARGE_KEPT_BATCHES) this.#large = null;
-    } else {
-      // Rows of that size mostly come together, and memory that is thrown away stays for a while.
-      this.#large = this.bytes.length <= LARGE_KEPT_BYTES ? this.bytes : null;
-      this.#usualBatches = 0;
-      this.bytes = this.#usual;
-      this.view = new DataView(this.#usual.buffer);
-    }
     this.end = BODY_BYTES;
+    if (this.bytes === this.#usual) return;
+    if (this.#large !== null) this.#options.appender.buffers.giveLarge(this.#large);
+    this.#useMemory(this.#usual, null);
   }
 
-  #resetBatch(): void {
-    this.#batch++;
-    this.#count = 0;
-    this.#transactions = 0;
-    this.#firstCommitUs = 0;
-    this.#maxCommitUs = 0;
-    this.#continues = false;
-    this.#addressed = false;
-    this.#shapes.length = 0;
-    this.#defines.length = 0;
+  #useMemory(bytes: Buffer, large: Buffer | null): void {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#large = large;
   }
 }
-
-const NOTHING: Buffer = Buffer.alloc(0);
-/** In one batch. Fewer than its header could name beside the longest position. */
-const SHAPES_MAX: number = shapesMax(POSITION_BYTES_MAX);
-const LARGE_KEPT_BYTES = 32 * 1024 * 1024;
-const LARGE_KEPT_BATCHES = 64;
-/** Very large rows get memory in steps of this size at most. */
-const BIG_STEP_BYTES = 64 * 1024 * 1024;

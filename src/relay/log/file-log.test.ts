@@ -10,6 +10,7 @@ import {
   type ScriptedEntry,
   TABLES,
 } from '../../../test/support/log-harness.ts';
+import { GrowingRowTarget } from '../../../test/support/row-target.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { plainRowBatch } from '../../core/plain-rows.ts';
 import type { RowTarget } from '../../core/rows/row-target.ts';
@@ -35,6 +36,35 @@ const MIB = 1024 * 1024;
 
 function rows(count: number, textLength: number, table = 0): ScriptedEntry {
   return { type: 'rows', table, kind: 'insert', texts: Array.from({ length: count }, () => textLength) };
+}
+
+/** A transaction of one row that is encoded already, so that it takes no memory when it is handed over. */
+function largeRow(harness: LogHarness, letter: string, length: number): () => Promise<void> {
+  const table = TABLES[0] as TableSchema;
+  const plain = plainRowBatch({ table, kind: 'insert', rows: [{ id: 1, text: letter.repeat(length) }] });
+  const encoded = new GrowingRowTarget();
+  plain.writeTo(encoded);
+  const bytes = encoded.written();
+  const rows: RowBatch = {
+    type: 'rows',
+    kind: 'insert',
+    statement: null,
+    table,
+    shape: plain.shape,
+    rows: () => plain.rows(),
+    keys: () => plain.keys(),
+    changes: () => plain.changes(),
+    writeTo(target) {
+      target.room(bytes.length);
+      bytes.copy(target.bytes, target.at);
+      target.at += bytes.length;
+      target.rows++;
+    },
+  };
+  return async () => {
+    const part = harness.part([], { begins: true, ends: true });
+    await harness.hand([{ ...part, entries: [rows] }]);
+  };
 }
 
 async function readChunk(log: FileLog, after = log.visible.after): Promise<LogChunk> {
@@ -151,6 +181,20 @@ describe('appending', () => {
     expect(await harness.read()).toEqual(harness.items);
     await harness.reopen();
     expect(await harness.read()).toEqual(harness.items);
+  });
+
+  test('rows that are larger than every buffer take the memory of one of them, however many come', async () => {
+    await using harness = await LogHarness.open();
+    const append = largeRow(harness, 'x', 12 * MIB);
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    for (let i = 0; i < 30; i++) {
+      await append();
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+    }
+    await harness.log.flush();
+    expect(harness.log.visible.bytes).toBeGreaterThan(360 * MIB);
+    expect(most / MIB).toBeLessThan(24);
   });
 
   test('rows that cannot be written take their transaction back, and no other', async () => {
@@ -411,6 +455,45 @@ describe('reading', () => {
     chunks[0]?.release();
     expect(await reader.read()).not.toBeNull();
     expect(() => reader.read()).toThrow('more than 3 chunks');
+  });
+
+  test('what a reader holds of large rows stays as it is, whatever is appended and read meanwhile', async () => {
+    await using harness = await LogHarness.open({ options: { segmentBytes: 20 * MIB } });
+    const { log } = harness;
+    const fast = log.openReader(log.visible.after);
+    const slow = log.openReader(log.visible.after);
+    const held: { readonly chunk: LogChunk; readonly letter: string }[] = [];
+    const check = ({ chunk: { bytes, end }, letter }: (typeof held)[number]): void => {
+      // The row's text is what a batch ends with.
+      expect(bytes.subarray(end - 3 * MIB, end).equals(Buffer.alloc(3 * MIB, letter))).toBe(true);
+    };
+    const letters = [...'abcdefghijkl'];
+    const take = async (reader: typeof slow, letter: string): Promise<(typeof held)[number]> => {
+      for (;;) {
+        const chunk = await reader.read();
+        if (chunk === null) throw new Error('there is nothing to read');
+        if (chunk.end - chunk.start > MIB) return { chunk, letter };
+        // What the table is like, or how far the source.
+        chunk.release();
+      }
+    };
+    for (const [i, letter] of letters.entries()) {
+      await largeRow(harness, letter, (3 + ((i * 5) % 9)) * MIB)();
+      await log.flush();
+      const seen = await take(fast, letter);
+      if (i % 4 === 0) held.push(await take(slow, letters[i / 4] as string));
+      for (const one of [seen, ...held]) check(one);
+      seen.chunk.release();
+    }
+    for (const one of held.splice(0)) {
+      check(one);
+      one.chunk.release();
+    }
+    for (const letter of letters.slice(3)) {
+      const late = await take(slow, letter);
+      check(late);
+      late.chunk.release();
+    }
   });
 
   test('a thousand readers that wait cost next to nothing', async () => {

@@ -1,7 +1,7 @@
 import type { BatchHead } from '../../formats/log/batch-builder.ts';
 import { headBytes, writeBatchHead } from '../../formats/log/batch-builder.ts';
 import { FLAG, HEADER } from '../../formats/log/batch-layout.ts';
-import { AppendBuffers } from './append-buffers.ts';
+import { AppendBuffers, type LargeRange } from './append-buffers.ts';
 import { Segment, type SegmentList, type SegmentMark } from './segment.ts';
 
 /** A place where no transaction is open: up to there readers may see the log once it is durable. */
@@ -27,6 +27,8 @@ export interface FinishedBatch {
   readonly body: Buffer;
   /** Of the shapes that the body defines. */
   readonly defines: readonly string[];
+  /** What the body was made in, with room for the head before it, and what may become the log's; null: it stays the maker's. */
+  readonly large: LargeRange | null;
 }
 
 export interface LogAppenderOptions {
@@ -76,31 +78,40 @@ export class LogAppender {
     this.#segments.push(new Segment({ directory, firstScn, base }));
   }
 
-  /** The batch becomes the log's last one. */
-  add({ head, body, defines }: FinishedBatch): void {
+  /**
+   * The batch becomes the log's last one.
+   *
+   * @returns whether what its body was made in has become the log's
+   */
+  add({ head, body, defines, large }: FinishedBatch): boolean {
     const segment = this.#segments.last;
     const isOpen = (head.flags & FLAG.open) !== 0;
     if (isOpen && this.#open === null) {
       this.#open = { segment, mark: segment.mark(), maxCommitUs: this.#maxCommitUs };
     }
-    const bytes = headBytes(head.position.length, head.shapes.length) + body.length;
-    const buffer = this.buffers.reserve(segment, bytes);
+    const bodyStart = headBytes(head.position.length, head.shapes.length);
+    const bytes = bodyStart + body.length;
+    const adopted = large === null ? null : this.buffers.adopt(segment, { ...large, from: large.from - bodyStart });
+    const buffer = adopted ?? this.buffers.reserve(segment, bytes);
     const start = buffer.filled;
-    body.copy(buffer.bytes, writeBatchHead(buffer.bytes, buffer.view, { start, head }));
+    writeBatchHead(buffer.bytes, buffer.view, { start, head });
+    if (adopted === null) body.copy(buffer.bytes, start + bodyStart);
     // The checksum comes when it is known with which group the batch is written.
     buffer.view.setUint32(start + HEADER.length, bytes, true);
     this.buffers.added(buffer, bytes);
     const { firstScn, count, firstCommitUs, maxCommitUs } = head;
     segment.add({ bytes, firstScn, count, open: isOpen, firstCommitUs, maxCommitUs, defines });
     this.#maxCommitUs = Math.max(this.#maxCommitUs, maxCommitUs);
-    if (isOpen) return;
-    this.#open = null;
-    this.#milestones.push({
-      end: segment.end,
-      lastScn: segment.nextScn - 1,
-      position: head.position.toString(),
-      maxCommitUs: this.#maxCommitUs,
-    });
+    if (!isOpen) {
+      this.#open = null;
+      this.#milestones.push({
+        end: segment.end,
+        lastScn: segment.nextScn - 1,
+        position: head.position.toString(),
+        maxCommitUs: this.#maxCommitUs,
+      });
+    }
+    return adopted !== null;
   }
 
   /** Takes back the batches of the transaction that the last one left open. */

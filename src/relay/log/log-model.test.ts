@@ -6,7 +6,10 @@ import { type LogStep, LogWalk } from '../../../test/support/log-walk.ts';
 const text = fc.oneof(
   { weight: 8, arbitrary: fc.nat(100) },
   { weight: 2, arbitrary: fc.nat(5000) },
-  { weight: 1, arbitrary: fc.nat(400_000) },
+  {
+    weight: 1,
+    arbitrary: fc.oneof({ weight: 9, arbitrary: fc.nat(400_000) }, { weight: 1, arbitrary: fc.nat(3_000_000) }),
+  },
 );
 const table = fc.nat(2);
 const rows = fc.record({

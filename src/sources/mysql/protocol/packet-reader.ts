@@ -1,3 +1,4 @@
+import { LargeMemory } from '../../../base/large-memory.ts';
 import { TidingsError } from '../../../core/errors.ts';
 import { HEAD_BYTES, type ByteIntake } from './byte-intake.ts';
 import { serverError } from './server-errors.ts';
@@ -9,7 +10,7 @@ import { serverError } from './server-errors.ts';
  *     payload   status u8: 0 an event follows, 0xff the server's error, 0xfe the end of the stream
  *
  * What a read leaves incomplete is moved to end right before the read area, so that the next read continues it. An event that
- * would not fit there, or that spans several packets, is collected in a buffer of its own size.
+ * would not fit there, or that spans several packets, is collected in memory of its own, which the next such event uses again.
  *
  * An event stays valid until the next `fill()`.
  * Source: MySQL, "Client/Server Protocol", packets and COM_BINLOG_DUMP response.
@@ -33,6 +34,9 @@ export class PacketReader {
   /** The next packet's sequence number; the server counts on from the command's 0. */
   #sequence = 1;
   #large: LargeEvent | null = null;
+  readonly #memory: LargeMemory = new LargeMemory();
+  /** Of the large event that was handed out since the last `fill`. */
+  #inUse: Buffer | null = null;
 
   constructor(intake: ByteIntake, { eventBytesMax }: { eventBytesMax: number }) {
     this.#intake = intake;
@@ -45,6 +49,7 @@ export class PacketReader {
 
   /** Reads once. Everything handed out before is invalid afterwards. */
   async fill(): Promise<void> {
+    this.#endLarge();
     const rest = this.#to - this.#from;
     if (rest > 0) this.#main.copyWithin(HEAD_BYTES - rest, this.#from, this.#to);
     this.#from = HEAD_BYTES - rest;
@@ -127,7 +132,9 @@ export class PacketReader {
         },
       );
     }
-    const large: LargeEvent = { bytes: Buffer.allocUnsafeSlow(eventLength), filled: 0, packet: -1, last: false };
+    // Its memory may be that of the one before, which somebody still looks into.
+    if (this.#inUse !== null) return false;
+    const large = { bytes: this.#memory.take(eventLength), size: eventLength, filled: 0, packet: -1, last: false };
     this.#large = large;
     return this.#continueLarge(large);
   }
@@ -150,7 +157,7 @@ export class PacketReader {
       }
       const count = Math.min(large.packet, this.#to - this.#from);
       if (count === 0) return false;
-      if (large.filled + count > large.bytes.length) throw wrongLength(large.bytes.length);
+      if (large.filled + count > large.size) throw wrongLength(large.size);
       this.#main.copy(large.bytes, large.filled, this.#from, this.#from + count);
       this.#from += count;
       large.filled += count;
@@ -159,18 +166,33 @@ export class PacketReader {
   }
 
   #finishLarge(large: LargeEvent): boolean {
-    if (large.filled !== large.bytes.length) throw wrongLength(large.bytes.length);
+    if (large.filled !== large.size) throw wrongLength(large.size);
     this.#large = null;
+    this.#inUse = large.bytes;
     this.bytes = large.bytes;
     this.view = new DataView(large.bytes.buffer, large.bytes.byteOffset, large.bytes.byteLength);
     this.start = 0;
-    this.end = large.bytes.length;
+    this.end = large.size;
     return true;
+  }
+
+  /** Nobody looks into the last large event any more. */
+  #endLarge(): void {
+    if (this.#inUse === null) {
+      this.#memory.unneeded();
+      return;
+    }
+    this.bytes = this.#main;
+    this.view = this.#mainView;
+    this.#memory.give(this.#inUse);
+    this.#inUse = null;
   }
 }
 
 interface LargeEvent {
+  /** Of at least its size. */
   readonly bytes: Buffer;
+  readonly size: number;
   filled: number;
   /** Bytes still to come of the current packet; -1 before the first. */
   packet: number;

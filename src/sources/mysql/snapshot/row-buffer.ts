@@ -1,3 +1,4 @@
+import { releaseMemory } from '../../../base/large-memory.ts';
 import type { TextRows } from './text-rows/text-row-batch.ts';
 
 const BYTES_MIN = 1024 * 1024;
@@ -41,8 +42,14 @@ export class RowBuffer implements TextRows {
     if (size <= length) return;
     const grown = Buffer.allocUnsafeSlow(Math.max(size, length < DOUBLING_MAX ? length * 2 : Math.ceil(length * 1.5)));
     this.bytes.copy(grown, 0, 0, this.filled);
+    releaseMemory(this.bytes);
     this.bytes = grown;
     this.view = viewOf(grown);
+  }
+
+  /** It is not used again: its memory goes back to the system. */
+  release(): void {
+    releaseMemory(this.bytes);
   }
 
   /** Takes bytes out: the header of a packet that continues a row. */
@@ -72,7 +79,7 @@ function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Buffers that wait for their next chunk: few, and of limited size together. Large ones, too: what is thrown away instead stays for a while. */
+/** Buffers that wait for their next chunk: few, and of limited size together, large ones, too. */
 export class RowBuffers {
   readonly #free: RowBuffer[] = [];
   #bytes = 0;
@@ -92,14 +99,17 @@ export class RowBuffers {
   }
 
   give(buffer: RowBuffer): void {
-    if (this.#free.length >= this.#buffersMax || this.#bytes + buffer.capacity > this.#bytesMax) return;
+    if (this.#free.length >= this.#buffersMax || this.#bytes + buffer.capacity > this.#bytesMax) {
+      buffer.release();
+      return;
+    }
     this.#bytes += buffer.capacity;
     buffer.clear();
     this.#free.push(buffer);
   }
 
   clear(): void {
-    this.#free.length = 0;
+    for (const buffer of this.#free.splice(0)) buffer.release();
     this.#bytes = 0;
   }
 }
