@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import type { RowDataPacket } from 'mysql2/promise';
-import { findDumpProgram } from './dump-program.ts';
 import { createTables, probeLatency, type Workload, writeBulk } from '../decode/workloads.ts';
 import { type BenchServer, openBenchServer } from '../support/bench-server.ts';
 import { Child } from '../support/child.ts';
 import { machineLine } from '../support/machine.ts';
-import { residentMegabytes } from '../support/process-memory.ts';
 import { note, timed } from '../support/progress.ts';
 import { spread } from '../support/statistics.ts';
+import { findDumpProgram } from './dump-program.ts';
+import { peakOfLargeRows, peakOfManyRows } from './peak-memory.ts';
+import { cancelSnapshot, runSnapshot, snapshotState, startSnapshot, type StreamAddress } from './run-snapshot.ts';
 
 const PARTS = ['log', 'consumer', 'latency', 'memory'] as const;
 type Part = (typeof PARTS)[number];
@@ -24,6 +24,7 @@ interface Options {
   readonly rate: number;
   readonly seconds: number;
   readonly largeRows: number;
+  readonly manyRows: number;
   readonly parts: ReadonlySet<Part>;
   readonly server: 'mariadb' | 'mysql';
   readonly profile: string | undefined;
@@ -34,12 +35,6 @@ interface Line {
   readonly aim: string;
   readonly values: number[];
   readonly text: (value: number) => string;
-}
-
-interface SnapshotAnswer {
-  readonly id: number;
-  readonly state: string;
-  readonly rows: number;
 }
 
 const RELAY = fileURLToPath(new URL('../relay/relay-process.ts', import.meta.url));
@@ -74,6 +69,7 @@ function parseOptions(args: string[]): Options {
       rate: { type: 'string', default: '1000' },
       seconds: { type: 'string', default: '8' },
       'large-rows': { type: 'string', default: '60' },
+      many: { type: 'string', default: '5000000' },
       parts: { type: 'string', default: PARTS.join(',') },
       server: { type: 'string', default: 'mariadb' },
       /** A folder for a CPU profile of the relay in the last round. */
@@ -90,6 +86,7 @@ function parseOptions(args: string[]): Options {
     rate: Number(values.rate),
     seconds: Number(values.seconds),
     largeRows: Number(values['large-rows']),
+    manyRows: Number(values.many),
     parts: new Set(parts as Part[]),
     server: values.server,
     profile: values.profile,
@@ -110,9 +107,15 @@ class SnapshotBench {
   }
 
   async run(): Promise<void> {
+    const { parts } = this.#options;
+    await createTables(this.#server.connection);
+    if (PARTS.some((part) => part !== 'memory' && parts.has(part))) await this.#rounds();
+    if (parts.has('memory')) await this.#memory();
+  }
+
+  async #rounds(): Promise<void> {
     const { connection } = this.#server;
     const { rows, rounds, parts } = this.#options;
-    await createTables(connection);
     const bulk = await timed(`writing ${rows} rows`, () => writeBulk(connection, rows));
     for (let round = 1; round <= rounds; round++) {
       note(`round ${round}`);
@@ -124,15 +127,14 @@ class SnapshotBench {
       if (parts.has('consumer')) await this.#consumer(bulk);
       if (parts.has('latency')) await this.#latency();
     }
-    if (parts.has('memory')) await this.#memory();
   }
 
   async #log(bulk: Workload, isLast: boolean): Promise<void> {
     await using relay = await this.#relay('bench.*', isLast);
     // A pass that warms the code up.
-    await this.#snapshot(relay.url, bulk.table);
+    await runSnapshot(relay, bulk.table);
     const cpu = relay.child.cpu();
-    const { seconds, rows } = await this.#snapshot(relay.url, bulk.table);
+    const { seconds, rows } = await runSnapshot(relay, bulk.table);
     if (rows !== bulk.rows) throw new Error(`the snapshot has ${rows} rows, the table ${bulk.rows}`);
     this.#add('snapshot into the fsynced log, 13 columns', '≥ 600 k rows/s', rows / seconds, rowsPerSecond);
     const perMillion = relay.child.cpuSince(cpu) / (rows / 1e6);
@@ -157,16 +159,19 @@ class SnapshotBench {
   }
 
   async #dump(bulk: Workload): Promise<void> {
-    const program = await findDumpProgram();
-    if (program === null) {
-      note('no mariadb-dump or mysqldump: that line is left out');
+    const { host, port, user, flavor } = this.#server;
+    let command: readonly [string, ...string[]];
+    try {
+      command = await findDumpProgram(flavor);
+    } catch (error) {
+      note(`no dump program: ${error instanceof Error ? error.message : String(error)}`);
       return;
     }
-    const { host, port, user } = this.#server;
+    const [program, ...before] = command;
     const [database = '', table = ''] = bulk.table.split('.');
     const args = ['--no-defaults', `--host=${host}`, `--port=${port}`, `--user=${user}`, '--protocol=tcp'];
     const startMs = performance.now();
-    const child = spawn(program, [...args, '--single-transaction', '--quick', database, table], {
+    const child = spawn(program, [...before, ...args, '--single-transaction', '--quick', database, table], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     let stderr = '';
@@ -174,7 +179,7 @@ class SnapshotBench {
     const [code] = (await once(child, 'exit')) as [number | null];
     if (code !== 0) throw new Error(`the dump failed: ${stderr}`);
     this.#add(
-      'a dump program (mariadb-dump or mysqldump) to nowhere',
+      `${flavor === 'mariadb' ? 'mariadb-dump' : 'mysqldump'} of the same table to nowhere`,
       '–',
       bulk.rows / ((performance.now() - startMs) / 1000),
       rowsPerSecond,
@@ -191,7 +196,7 @@ class SnapshotBench {
     const startMs = performance.now();
     const [{ bodyLength }] = await Promise.all([
       consumer.answer<{ event: 'result'; bodyLength: number }>('result'),
-      this.#snapshot(relay.url, bulk.table),
+      runSnapshot(relay, bulk.table),
     ]);
     if (bodyLength !== bulk.bodyLength) throw new Error('the consumer got something else');
     const seconds = (performance.now() - startMs) / 1000;
@@ -216,7 +221,7 @@ class SnapshotBench {
     consumer.tell(`${STREAM} ${relay.url}`);
     await consumer.answer('streaming');
     const stop = { snapshots: false };
-    const snapshots = withSnapshot ? this.#keepSnapshotting(relay.url, stop) : Promise.resolve();
+    const snapshots = withSnapshot ? this.#keepSnapshotting(relay, stop) : Promise.resolve();
     const args = [LOAD, '--url', this.#server.url, '--rate', String(rate), '--seconds', String(seconds)];
     const load = promisify(execFile)(process.execPath, args);
     const { latenciesUs } = await consumer.answer<{ event: 'result'; latenciesUs: { p99: number } }>('result');
@@ -227,44 +232,32 @@ class SnapshotBench {
   }
 
   /** One after the other, so that there is one all the time. */
-  async #keepSnapshotting(url: string, stop: { readonly snapshots: boolean }): Promise<void> {
+  async #keepSnapshotting(relay: StreamAddress, stop: { readonly snapshots: boolean }): Promise<void> {
     while (!stop.snapshots) {
-      const { id } = await this.#start(url, 'bench.bulk');
-      while (!stop.snapshots && (await this.#state(url, id)).state === 'running') await sleep(50);
-      if (stop.snapshots) await fetch(`${url}/v1/streams/${STREAM}/snapshots/${id}/cancel`, { method: 'POST' });
+      const { id } = await startSnapshot(relay, 'bench.bulk');
+      while (!stop.snapshots && (await snapshotState(relay, id)).state === 'running') await sleep(50);
+      if (stop.snapshots) await cancelSnapshot(relay, id);
     }
   }
 
   async #memory(): Promise<void> {
-    const { connection } = this.#server;
-    const { largeRows } = this.#options;
-    await connection.query('DROP TABLE IF EXISTS bench.large');
-    await connection.query('CREATE TABLE bench.large (id INT PRIMARY KEY, body LONGBLOB NOT NULL)');
-    await connection.query('SET GLOBAL max_allowed_packet = 1073741824');
-    await timed(`writing ${largeRows} rows of 16 MB`, async () => {
-      for (let id = 0; id < largeRows; id++) {
-        await connection.query(`INSERT INTO bench.large VALUES (${id}, REPEAT('x', 16000000))`);
-      }
-    });
-    await using relay = await this.#relay('bench.*', false);
-    let peak = 0;
-    const timer = setInterval(() => (peak = Math.max(peak, residentMegabytes(relay.child.pid))), 20);
-    const { rows } = await this.#snapshot(relay.url, 'bench.large');
-    clearInterval(timer);
-    const [[counted]] = await connection.query<RowDataPacket[]>('SELECT COUNT(*) AS n FROM bench.large');
-    if (rows !== Number(counted?.['n'])) throw new Error(`the snapshot has ${rows} rows of 16 MB`);
-    this.#add(`peak memory, ${largeRows} rows of 16 MB`, '≤ 256 MB', peak, (value) => `${Math.round(value)} MB`);
-    await connection.query('DROP TABLE bench.large');
+    const { largeRows, manyRows } = this.#options;
+    const folder = await benchFolder();
+    const megabytes = (value: number): string => `${Math.round(value)} MB`;
+    const large = await peakOfLargeRows(this.#server, folder, largeRows);
+    this.#add(`peak memory, ${largeRows} rows of 16 MB`, '≤ 256 MB', large.megabytes, megabytes);
+    const many = await peakOfManyRows(this.#server, folder, manyRows);
+    const what = `${(manyRows / 1e6).toFixed(1)} M rows of 3 columns`;
+    this.#add(`peak memory, ${what}`, '≤ 256 MB', many.megabytes, megabytes);
+    this.#add(`snapshot into the fsynced log, ${what}`, '–', many.rowsPerSecond, rowsPerSecond);
   }
 
   async #relay(
     tables: string,
     isProfiled: boolean,
     from = 'now',
-  ): Promise<AsyncDisposable & { readonly child: Child; readonly url: string }> {
-    const folder = join(import.meta.dirname, '..', '..', '.cache', 'bench');
-    await mkdir(folder, { recursive: true });
-    const data = await mkdtemp(join(folder, 'snapshot-'));
+  ): Promise<AsyncDisposable & StreamAddress & { readonly child: Child }> {
+    const data = await mkdtemp(join(await benchFolder(), 'snapshot-'));
     const { profile } = this.#options;
     const isWanted = isProfiled && profile !== undefined;
     const args = ['--data', data, '--url', this.#server.url, '--table', tables, '--from', from, '--server-id', '7001'];
@@ -275,36 +268,12 @@ class SnapshotBench {
     return {
       child,
       url,
+      stream: STREAM,
       [Symbol.asyncDispose]: async (): Promise<void> => {
         await child[Symbol.asyncDispose]();
         await rm(data, { recursive: true, force: true });
       },
     };
-  }
-
-  async #snapshot(url: string, table: string): Promise<{ readonly seconds: number; readonly rows: number }> {
-    const startMs = performance.now();
-    const { id } = await this.#start(url, table);
-    for (;;) {
-      const { state, rows } = await this.#state(url, id);
-      if (state === 'done') return { seconds: (performance.now() - startMs) / 1000, rows };
-      if (state !== 'running') throw new Error(`the snapshot is ${state}`);
-      await sleep(20);
-    }
-  }
-
-  async #start(url: string, table: string): Promise<SnapshotAnswer> {
-    const response = await fetch(`${url}/v1/streams/${STREAM}/snapshots`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ tables: [table] }),
-    });
-    if (!response.ok) throw new Error(`no snapshot: ${await response.text()}`);
-    return (await response.json()) as SnapshotAnswer;
-  }
-
-  async #state(url: string, id: number): Promise<SnapshotAnswer> {
-    return (await (await fetch(`${url}/v1/streams/${STREAM}/snapshots/${id}`)).json()) as SnapshotAnswer;
   }
 
   #add(what: string, aim: string, value: number, text: (value: number) => string): void {
@@ -315,4 +284,10 @@ class SnapshotBench {
     }
     line.values.push(value);
   }
+}
+
+async function benchFolder(): Promise<string> {
+  const folder = join(import.meta.dirname, '..', '..', '.cache', 'bench');
+  await mkdir(folder, { recursive: true });
+  return folder;
 }

@@ -166,6 +166,24 @@ describe('shared outputs', () => {
     expect(first.outputs.find(1, 'none')).toBeNull();
   });
 
+  test('are remembered up to a few MiB, whatever one of them has', () => {
+    const outputs = new SharedOutputs();
+    const add = (scn: number, bytes: number): void =>
+      outputs.release(outputs.add(scn, 'none', { ...made(), output: outputs.takeOutput(), end: bytes }));
+    const remembered = (): number[] => Array.from({ length: 40 }, (_, scn) => scn).filter((scn) => isKnown(scn));
+    const isKnown = (scn: number): boolean => {
+      const found = outputs.find(scn, 'none');
+      if (found !== null) outputs.release(found);
+      return found !== null;
+    };
+    for (let scn = 0; scn < 10; scn++) add(scn, 3_000_000);
+    expect(remembered()).toEqual([8, 9]);
+    add(10, 16_000_000);
+    expect(remembered()).toEqual([10]);
+    for (let scn = 11; scn < 40; scn++) add(scn, 1000);
+    expect(remembered()).toHaveLength(24);
+  });
+
   test('are not written over while somebody sends them', () => {
     const outputs = new SharedOutputs();
     const held = outputs.add(0, 'none', made());

@@ -2,8 +2,10 @@ import { FilterOutput } from '../formats/log/filter-output.ts';
 import type { FilterLane } from '../formats/log/filter-lane.ts';
 import type { RowShape } from '../core/rows/row-shape.ts';
 
-/** Batches whose outcome is remembered, for one filter: about 6 MiB of the log. */
+/** Batches whose outcome is remembered, for one filter: about 6 MiB of the log … */
 const ENTRIES_MAX = 24;
+/** … and of what was made of them no more than this, but for the last one, which may be larger by itself. */
+const ENTRY_BYTES_MAX = 8 * 1024 * 1024;
 /** Outputs that are kept for the next batches when nobody looks into them. */
 const SPARE_MAX = 4;
 
@@ -32,6 +34,7 @@ interface Entry extends SharedOutput {
 export class SharedOutputs {
   readers = 0;
   readonly #entries = new Map<string, Entry>();
+  #bytes = 0;
   readonly #spare: FilterOutput[] = [];
 
   /** Worth the while: somebody else may want it. */
@@ -59,9 +62,12 @@ export class SharedOutputs {
   add(firstScn: number, open: FilterLane['open'], made: SharedOutput): SharedOutput {
     const entry: Entry = { ...made, users: 1, dropped: false };
     this.#entries.set(keyOf(firstScn, open), entry);
+    this.#bytes += entry.end;
     for (const [key, oldest] of this.#entries) {
-      if (this.#entries.size <= ENTRIES_MAX) break;
+      const { size } = this.#entries;
+      if (size === 1 || (size <= ENTRIES_MAX && this.#bytes <= ENTRY_BYTES_MAX)) break;
       this.#entries.delete(key);
+      this.#bytes -= oldest.end;
       this.#drop(oldest);
     }
     return entry;
@@ -76,6 +82,7 @@ export class SharedOutputs {
   clear(): void {
     for (const entry of this.#entries.values()) this.#drop(entry);
     this.#entries.clear();
+    this.#bytes = 0;
     this.#spare.length = 0;
   }
 

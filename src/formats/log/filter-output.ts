@@ -1,3 +1,4 @@
+import { releaseMemory } from '../../base/large-memory.ts';
 import { TidingsError } from '../../core/errors.ts';
 
 /** Where filtered batches are written, one after the other: bytes 0 to `at` are whole frames. Its owner sends them, then calls `clear`. */
@@ -22,20 +23,30 @@ export class FilterOutput {
     if (needed > BUFFER_BYTES_MAX) {
       throw new TidingsError('LOG_DAMAGED', `a batch of the log is said to be larger than ${BUFFER_BYTES_MAX} bytes`);
     }
-    const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(needed, this.bytes.length * 2), BUFFER_BYTES_MAX));
-    this.bytes.copy(grown, 0, 0, this.at);
-    this.bytes = grown;
-    this.view = viewOf(grown);
+    const { length } = this.bytes;
+    const usual = length + Math.min(length, STEP_BYTES_MAX);
+    const former = this.bytes;
+    this.#use(Buffer.allocUnsafeSlow(Math.min(Math.max(needed, usual), BUFFER_BYTES_MAX)));
+    former.copy(this.bytes, 0, 0, this.at);
+    releaseMemory(former);
   }
 
   /** Forgets what was written. A buffer that an unusual batch made large is given back (I7). */
   clear(): void {
     this.at = 0;
     if (this.bytes.length <= this.#keptBytes * 2) return;
-    this.bytes = Buffer.allocUnsafeSlow(this.#keptBytes);
-    this.view = viewOf(this.bytes);
+    releaseMemory(this.bytes);
+    this.#use(Buffer.allocUnsafeSlow(this.#keptBytes));
+  }
+
+  #use(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.view = viewOf(bytes);
   }
 }
+
+/** What is larger has one row that is, and needs little more. */
+const STEP_BYTES_MAX = 1024 * 1024;
 
 /** A batch's length is an unsigned 32-bit number. */
 const BUFFER_BYTES_MAX = 0xffff_ffff;

@@ -4,16 +4,10 @@ import { type AptArchive, findMainArchive, parseListFile, parseSourcesFile } fro
 import { progress, type ServerFlavour } from './flavour.ts';
 import { runCommand } from './run-command.ts';
 
-/** What to ask the archive for: the first package that exists there. */
-const PACKAGES: Readonly<Record<ServerFlavour, readonly string[]>> = {
-  mariadb: ['mariadb-server-core'],
-  mysql: ['mysql-server-core', 'mysql-server-core-8.4', 'mysql-server-core-8.0'],
-};
-
 /** Dependencies that only the packages' helper scripts need. */
 const NOT_NEEDED = /^(perl|libperl|mysql-client|mariadb-client|libc-gconv-modules)/;
 
-/** Folders that a server never reads. */
+/** Folders that no program reads. */
 const NOT_KEPT = [
   'usr/share/doc',
   'usr/share/man',
@@ -23,15 +17,22 @@ const NOT_KEPT = [
   'usr/share/bug',
 ];
 
+export interface Download {
+  /** For whom: it is told what is being done. */
+  readonly flavour: ServerFlavour;
+  readonly packages: readonly string[];
+  readonly target: string;
+}
+
 /**
- * Downloads the distribution's server package with its libraries and unpacks it into `target`.
+ * Downloads the first of the packages that the distribution has, with its libraries, and unpacks it into `target`.
  *
  * apt runs with a private configuration (its own state, cache and an empty package status), so it needs no root and changes
  * nothing on the machine; mirror, keyring and proxy are those that the machine already uses.
  *
- * @throws Error with the reason when this machine's distribution cannot serve the package.
+ * @throws Error with the reason when this machine's distribution cannot serve any of them.
  */
-export async function downloadServer(flavour: ServerFlavour, target: string): Promise<void> {
+export async function downloadPackages({ flavour, packages: wanted, target }: Download): Promise<void> {
   const release = await readRelease();
   const main = findMainArchive(await readArchives(), release.codename);
   if (main === null) {
@@ -45,7 +46,7 @@ export async function downloadServer(flavour: ServerFlavour, target: string): Pr
 
   progress(flavour, `reading the package list of ${release.id} ${suite}`);
   await runCommand('apt-get', ['update', '-q'], { env });
-  const packages = await listPackages(flavour, env);
+  const packages = await listPackages(wanted, env);
   progress(flavour, `downloading ${packages.length} packages`);
   const archives = join(work, 'cache', 'archives');
   let done = 0;
@@ -67,13 +68,13 @@ export async function downloadServer(flavour: ServerFlavour, target: string): Pr
 }
 
 /** The package and everything it depends on, as if nothing were installed. */
-async function listPackages(flavour: ServerFlavour, env: NodeJS.ProcessEnv): Promise<string[]> {
+async function listPackages(wanted: readonly string[], env: NodeJS.ProcessEnv): Promise<string[]> {
   let failure: unknown;
-  for (const name of PACKAGES[flavour]) {
+  for (const name of wanted) {
     try {
       const plan = await runCommand('apt-get', ['--simulate', 'install', '--no-install-recommends', name], { env });
       const packages = [...plan.matchAll(/^Inst (\S+)/gm)].map((match) => match[1] ?? '');
-      return packages.filter((candidate) => !NOT_NEEDED.test(candidate));
+      return packages.filter((candidate) => candidate === name || !NOT_NEEDED.test(candidate));
     } catch (error) {
       failure ??= error;
     }

@@ -1,11 +1,9 @@
-import { constants } from 'node:fs';
-import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { delimiter, join, resolve } from 'node:path';
-import { downloadServer } from './apt-download.ts';
-import { FLAVOURS, progress, type ServerFlavour } from './flavour.ts';
-import { withMachineLock } from './machine-lock.ts';
+import { join, resolve } from 'node:path';
+import { findProgram } from './find-program.ts';
+import { FLAVOURS, type ServerFlavour } from './flavour.ts';
 import { runCommand } from './run-command.ts';
 import { serverMissing } from './server-unavailable.ts';
+import { readUnpacked, type Unpacked, unpackedCommand, unpackPackages } from './unpacked.ts';
 
 /** A server program that can be started. */
 export interface Installation {
@@ -20,8 +18,11 @@ export interface Installation {
 /** Everything that was downloaded or prepared for tests; git-ignored, and safe to delete. */
 export const CACHE_FOLDER: string = resolve(import.meta.dirname, '../../../.cache/servers');
 
-/** Folders where distributions put servers and that an ordinary user's PATH may lack. */
-const MORE_PROGRAM_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/usr/libexec', '/usr/local/mysql/bin'];
+/** What to ask the archive for: the first package that exists there. */
+const PACKAGES: Readonly<Record<ServerFlavour, readonly string[]>> = {
+  mariadb: ['mariadb-server-core'],
+  mysql: ['mysql-server-core', 'mysql-server-core-8.4', 'mysql-server-core-8.0'],
+};
 
 const found = new Map<ServerFlavour, Promise<Installation>>();
 
@@ -42,91 +43,39 @@ export async function findInstallation(flavour: ServerFlavour): Promise<Installa
 
 async function findNow(flavour: ServerFlavour): Promise<Installation> {
   const target = join(CACHE_FOLDER, flavour);
-  return (
-    (await readUnpacked(flavour, target)) ??
-    (await findInstalled(flavour)) ??
-    (await withMachineLock(
-      target,
-      async () => (await readUnpacked(flavour, target)) ?? (await download(flavour, target)),
-      { onWait: () => progress(flavour, 'waiting for another process that is downloading it') },
-    ))
-  );
+  const unpacked = await readUnpacked(target);
+  if (unpacked !== null) return await describeUnpacked(flavour, unpacked);
+  const installed = await findInstalled(flavour);
+  if (installed !== null) return installed;
+  const versionOf = async (root: string): Promise<string | null> =>
+    await readVersion(flavour, await serverCommand(flavour, root));
+  const packages = PACKAGES[flavour];
+  const fetched = await unpackPackages({ flavour, packages, target, versionOf }).catch((error: unknown) => {
+    throw serverMissing(flavour, error instanceof Error ? error.message : String(error));
+  });
+  return await describeUnpacked(flavour, fetched);
 }
 
-/** Written last, so that its presence means the unpacked server is whole. */
-const MARKER = 'complete.json';
-
-async function readUnpacked(flavour: ServerFlavour, target: string): Promise<Installation | null> {
-  const marker = await readFile(join(target, MARKER), 'utf8').catch(() => null);
-  if (marker === null) return null;
-  const { version } = JSON.parse(marker) as { version: string };
-  return { ...(await describeUnpacked(flavour, join(target, 'root'))), version };
+async function describeUnpacked(flavour: ServerFlavour, { root, version }: Unpacked): Promise<Installation> {
+  return { flavour, version, command: await serverCommand(flavour, root), shareFolder: shareFolderOf(root) };
 }
 
-async function download(flavour: ServerFlavour, target: string): Promise<Installation> {
-  if (
-    process.platform !== 'linux' ||
-    (await findProgram(['apt-get'])) === null ||
-    (await findProgram(['dpkg-deb'])) === null
-  ) {
-    throw serverMissing(flavour, 'it is not installed, and only Debian and its relatives can fetch it without root');
-  }
-  progress(flavour, `not found on this machine: fetching it into ${CACHE_FOLDER} (once; nothing is installed)`);
-  const partial = `${target}.partial-${process.pid}`;
-  try {
-    await mkdir(partial, { recursive: true });
-    await downloadServer(flavour, partial);
-    const { command } = await describeUnpacked(flavour, join(partial, 'root'));
-    const version = await readVersion(flavour, command);
-    if (version === null) throw new Error(`the downloaded program is no ${FLAVOURS[flavour].label}`);
-    await writeFile(join(partial, MARKER), `${JSON.stringify({ version })}\n`);
-    await rm(target, { recursive: true, force: true });
-    await rename(partial, target);
-    progress(flavour, `${version} is ready`);
-    return { ...(await describeUnpacked(flavour, join(target, 'root'))), version };
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    throw serverMissing(
-      flavour,
-      `it is not installed, and fetching it failed: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-}
-
-/**
- * An unpacked server runs through the C library's loader that came with it: its libraries may be newer than this machine's, and
- * all its built-in paths are wrong here.
- */
-async function describeUnpacked(flavour: ServerFlavour, root: string): Promise<Omit<Installation, 'version'>> {
-  const libraries: string[] = [];
-  let loader: string | undefined;
-  for (const base of ['lib', 'usr/lib']) {
-    const triple = (await list(join(root, base))).find((name) => name.endsWith('-linux-gnu'));
-    if (triple === undefined) continue;
-    const folder = join(root, base, triple);
-    libraries.push(folder);
-    const name = (await list(folder)).find((file) => /^ld-linux.*\.so\.\d+$/.test(file));
-    if (name !== undefined) loader ??= join(folder, name);
-  }
-  libraries.push(join(root, 'usr/lib/mysql/private'));
-  if (loader === undefined) throw new Error('the downloaded packages hold no loader');
-  const shareFolder = join(root, 'usr/share/mysql');
+/** All its built-in paths are wrong here. */
+async function serverCommand(flavour: ServerFlavour, root: string): Promise<Installation['command']> {
   const program = flavour === 'mariadb' ? 'mariadbd' : 'mysqld';
-  return {
-    flavour,
-    shareFolder,
-    command: [
-      loader,
-      '--library-path',
-      libraries.join(':'),
-      join(root, 'usr/sbin', program),
-      '--no-defaults',
-      `--basedir=${join(root, 'usr')}`,
-      `--lc-messages-dir=${shareFolder}`,
-      `--character-sets-dir=${join(shareFolder, 'charsets')}`,
-      `--plugin-dir=${join(root, 'usr/lib/mysql/plugin')}`,
-    ],
-  };
+  const shareFolder = shareFolderOf(root);
+  return [
+    ...(await unpackedCommand(root, `usr/sbin/${program}`)),
+    '--no-defaults',
+    `--basedir=${join(root, 'usr')}`,
+    `--lc-messages-dir=${shareFolder}`,
+    `--character-sets-dir=${join(shareFolder, 'charsets')}`,
+    `--plugin-dir=${join(root, 'usr/lib/mysql/plugin')}`,
+  ];
+}
+
+function shareFolderOf(root: string): string {
+  return join(root, 'usr/share/mysql');
 }
 
 async function findInstalled(flavour: ServerFlavour): Promise<Installation | null> {
@@ -153,25 +102,4 @@ async function readVersion(
   const text = await runCommand(program, [...args, '--version']).catch(() => '');
   const version = /\bVer (\S+)/.exec(text)?.[1];
   return version === undefined || /MariaDB/i.test(text) !== (flavour === 'mariadb') ? null : version;
-}
-
-async function findProgram(names: readonly string[]): Promise<string | null> {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...MORE_PROGRAM_FOLDERS].filter(
-    (folder) => folder !== '',
-  );
-  for (const path of names.flatMap((name) => folders.map((folder) => join(folder, name)))) {
-    if (
-      await access(path, constants.X_OK).then(
-        () => true,
-        () => false,
-      )
-    ) {
-      return path;
-    }
-  }
-  return null;
-}
-
-async function list(folder: string): Promise<string[]> {
-  return await readdir(folder).catch(() => []);
 }
