@@ -6,7 +6,7 @@ import { relayConfigSchema } from '../src/config/config-schema.ts';
 import { schemaModel } from '../src/config/schema-model.ts';
 import type { RetryDirective } from '../src/core/errors.ts';
 import { METRIC_DESCRIPTIONS } from '../src/relay/server/metrics.ts';
-import { sourceSchemas, sourceTypes } from '../src/registry.ts';
+import { connectorSchemas, sinkTypes, sourceTypes } from '../src/registry.ts';
 import { renderConfigPage } from './reference/config-page.ts';
 import { renderConfigTypes } from './reference/config-types.ts';
 import { renderEditorSchema } from './reference/editor-schema.ts';
@@ -45,7 +45,7 @@ ${directives.join('\n')}
 ${entries.join('\n')}`;
 }
 
-const config = schemaModel(relayConfigSchema(await sourceSchemas(sourceTypes)));
+const config = schemaModel(relayConfigSchema(await connectorSchemas({ sources: sourceTypes, sinks: sinkTypes })));
 
 const pages: readonly { readonly path: string; readonly text: string }[] = [
   { path: 'docs/reference/config.md', text: renderConfigPage(config) },

@@ -1,4 +1,4 @@
-// Public API of `tidings`: the nouns, the contract of a source, and what a source's author needs.
+// Public API of `tidings`: the nouns, the contracts of sources, sinks and hooks, and what their authors need.
 export type {
   Change,
   ChangeKind,
@@ -34,15 +34,49 @@ export type {
   StreamEntry,
   StreamOptions,
 } from './core/consumer.ts';
+export {
+  RowsRefused,
+  type NestedKey,
+  type NestedPatch,
+  type NestedPath,
+  type RefusedRow,
+  type Sink,
+  type SinkBatch,
+  type SinkCheckpoint,
+  type SinkContext,
+  type SinkPromise,
+  type SinkRow,
+  type SinkTarget,
+  type TargetPlan,
+} from './core/sink.ts';
+export type { MappedRow } from './core/mapper.ts';
+export type { MakeSink } from './sinks/module/load-sink-module.ts';
+export type { HookContext, HookRow, HookTarget, MappingHooks } from './mapping/hooks.ts';
+export type { LookupDefinition, LookupKey } from './mapping/lookups.ts';
 export type {
   Duration,
+  ExecSinkConfig,
+  FileRotationConfig,
+  FileSinkConfig,
   HttpConfig,
   LogConfig,
+  MappingColumnConfig,
+  MappingDefaultsConfig,
+  MappingExpressionConfig,
+  MappingRenameConfig,
+  MappingRuleConfig,
+  MappingSoftDeleteConfig,
+  ModuleSinkConfig,
+  ModuleSinkShortConfig,
+  MysqlSinkConfig,
   MysqlSourceConfig,
   ReconnectConfig,
   RelayConfig,
   RetentionConfig,
+  SinkBatchConfig,
+  SinkRetryConfig,
   Size,
+  SnapshotLimitsConfig,
   StreamConfig,
   TlsConfig,
   TokenConfig,

@@ -1,7 +1,10 @@
+import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Finding } from './core/finding.ts';
 import type { Logger } from './core/logger.ts';
+import type { Sink } from './core/sink.ts';
 import type { Source } from './core/source.ts';
+import type { MappingConfig } from './mapping/mapping-config.ts';
 import type { TableSchema } from './core/table-schema.ts';
 
 /** What can be asked of a source by text: on the command line, in a configuration file. */
@@ -76,8 +79,112 @@ export const sourceTypes: SourceTypes = new Map([
   ['mariadb', mysql],
 ]);
 
-/** What configuration files may say of each type of source. */
-export async function sourceSchemas(types: SourceTypes): Promise<ReadonlyMap<string, z.ZodObject>> {
+export interface SinkRequest {
+  /** What the type's schema has yielded. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Where relative paths begin. */
+  readonly directory: string;
+}
+
+export interface SinkType {
+  /** The type name, as configuration files give it. */
+  readonly type: string;
+  /** What a configuration file may say of such a sink, besides what is said of all sinks. */
+  configSchema(): Promise<z.ZodObject>;
+  /** A sink that is not open yet. @throws TidingsError CONFIG_INVALID */
+  make(request: SinkRequest): Promise<Sink>;
+}
+
+/** By the name of the type. */
+export type SinkTypes = ReadonlyMap<string, SinkType>;
+
+const mysqlSink: SinkType = {
+  type: 'mysql',
+  async configSchema() {
+    const { mysqlSinkConfigSchema } = await import('./sinks/mysql/config.ts');
+    return mysqlSinkConfigSchema;
+  },
+  async make({ settings }) {
+    const { MysqlSink } = await import('./sinks/mysql/mysql-sink.ts');
+    return new MysqlSink(settings as unknown as ConstructorParameters<typeof MysqlSink>[0]);
+  },
+};
+
+const fileSink: SinkType = {
+  type: 'file',
+  async configSchema() {
+    const { fileSinkConfigSchema } = await import('./sinks/file/config.ts');
+    return fileSinkConfigSchema;
+  },
+  async make({ settings, directory }) {
+    const { FileSink } = await import('./sinks/file/file-sink.ts');
+    const options = settings as unknown as ConstructorParameters<typeof FileSink>[0];
+    return new FileSink({ ...options, path: resolve(directory, options.path) });
+  },
+};
+
+const execSink: SinkType = {
+  type: 'exec',
+  async configSchema() {
+    const { execSinkConfigSchema } = await import('./sinks/exec/config.ts');
+    return execSinkConfigSchema;
+  },
+  async make({ settings }) {
+    const { ExecSink } = await import('./sinks/exec/exec-sink.ts');
+    return new ExecSink(settings as unknown as ConstructorParameters<typeof ExecSink>[0]);
+  },
+};
+
+const moduleSink: SinkType = {
+  type: 'module',
+  async configSchema() {
+    const { moduleSinkConfigSchema } = await import('./sinks/module/config.ts');
+    return moduleSinkConfigSchema;
+  },
+  async make({ settings, directory }) {
+    const { loadSinkModule } = await import('./sinks/module/load-sink-module.ts');
+    return loadSinkModule(settings, directory);
+  },
+};
+
+export const sinkTypes: SinkTypes = new Map(
+  [mysqlSink, fileSink, execSink, moduleSink].map((type) => [type.type, type]),
+);
+
+/** How a configuration says what becomes of rows: its keys, and what contradicts itself among their values. */
+export interface MappingSchema {
+  readonly shape: z.core.$ZodLooseShape;
+  readonly mistakes: (
+    config: unknown,
+  ) => readonly { readonly path: readonly (string | number)[]; readonly message: string }[];
+}
+
+/** What configuration files may say of each type of source and sink. */
+export async function connectorSchemas({
+  sources,
+  sinks,
+}: {
+  readonly sources: SourceTypes;
+  readonly sinks: SinkTypes;
+}): Promise<{
+  readonly sources: ReadonlyMap<string, z.ZodObject>;
+  readonly sinks: ReadonlyMap<string, z.ZodObject>;
+  readonly mapping: MappingSchema;
+}> {
+  const [{ mappingSchema }, { parseRules }] = await Promise.all([
+    import('./mapping/config.ts'),
+    import('./mapping/rules.ts'),
+  ]);
+  const mapping: MappingSchema = {
+    shape: mappingSchema().shape,
+    mistakes: (config) => parseRules(config as MappingConfig).mistakes,
+  };
+  return { sources: await schemasOf(sources), sinks: await schemasOf(sinks), mapping };
+}
+
+async function schemasOf(
+  types: ReadonlyMap<string, { readonly type: string; configSchema(): Promise<z.ZodObject> }>,
+): Promise<ReadonlyMap<string, z.ZodObject>> {
   const byName = new Map([...types.values()].map((type) => [type.type, type]));
   return new Map(
     await Promise.all([...byName].map(async ([name, type]) => [name, await type.configSchema()] as const)),

@@ -1,4 +1,5 @@
 import { quantityPattern, type SchemaNode } from '../../src/config/schema-model.ts';
+import { namedNodes } from './schema-walk.ts';
 
 /** A reference may stand wherever a value stands. */
 const REFERENCE = { type: 'string', pattern: String.raw`\$\{` };
@@ -11,7 +12,10 @@ export function renderEditorSchema(root: SchemaNode): string {
   const schema = {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'Configuration of Tidings',
-    ...editorNode(root),
+    ...objectNode(root),
+    definitions: Object.fromEntries(
+      [...namedNodes(root)].flatMap(([name, node]) => (node === root ? [] : [[name, objectNode(node)]])),
+    ),
   };
   return `${JSON.stringify(schema, null, 2)}\n`;
 }
@@ -20,12 +24,23 @@ function editorNode(node: SchemaNode): object {
   const { description, 'x-unit': unit } = node;
   const about = { ...(description === undefined ? {} : { description }) };
   if (node.oneOf !== undefined) {
-    const branches = node.oneOf.map(editorNode);
+    const branches = node.oneOf.flatMap((branch) => [editorNode(branch), ...shortOf(branch)]);
     return { ...about, ...(branches.length === 1 ? branches[0] : { oneOf: branches }) };
   }
+  if (node.anyOf !== undefined) return { ...about, anyOf: [...node.anyOf.map(editorNode), REFERENCE] };
   switch (node.type) {
-    case 'object':
+    case undefined:
+      return node.const === undefined && node.enum === undefined
+        ? about
+        : { ...about, ...fallback(node), ...textNode(node) };
+    case 'null':
+      return { ...about, type: 'null' };
+    case 'object': {
+      const name = node['x-name'];
+      // Beside a $ref nothing else counts.
+      if (name !== undefined) return { ...about, allOf: [{ $ref: `#/definitions/${name}` }] };
       return { ...about, ...objectNode(node) };
+    }
     case 'array':
       return {
         ...about,
@@ -54,6 +69,22 @@ function objectNode(node: SchemaNode): object {
     ...(propertyNames?.pattern === undefined ? {} : { propertyNames: { pattern: propertyNames.pattern } }),
     additionalProperties: typeof additionalProperties === 'object' ? editorNode(additionalProperties) : false,
   };
+}
+
+/** A branch whose type is written in short. */
+function shortOf(branch: SchemaNode): object[] {
+  const { 'x-short': short, properties = {}, required = [] } = branch;
+  if (short === undefined) return [];
+  const others = Object.entries(properties).flatMap(([key, child]) =>
+    key === 'type' || key === short.as ? [] : [[key, editorNode(child)] as const],
+  );
+  return [
+    {
+      ...objectNode(branch),
+      properties: { type: { type: 'string', pattern: short.pattern }, ...Object.fromEntries(others) },
+      required: required.filter((key) => key !== short.as),
+    },
+  ];
 }
 
 function numberNode(node: SchemaNode, unit: SchemaNode['x-unit']): object {

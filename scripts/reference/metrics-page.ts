@@ -8,7 +8,7 @@ A relay serves these under \`/metrics\` in the text format of Prometheus; with t
 there are \`process_*\` and \`nodejs_*\`, which the client library for Node.js defines: CPU time, memory, open files, event loop lag,
 garbage collection.
 
-A gauge whose value is not known (the last commit of an empty stream) is absent, not zero. Labels are names of streams and groups and
+A gauge whose value is not known (the last commit of an empty stream) is absent, not zero. Labels are names of streams, groups and sinks and
 words from short lists: nothing that a client can make up becomes one.
 
 `;
@@ -23,6 +23,8 @@ const ADVICE = `
 | a group falls behind | \`tidings_group_lag_seconds\` above what its users bear, or rising for long |
 | a group has nobody | \`tidings_group_members == 0 and tidings_group_lag_changes > 0\` |
 | the log grows beyond its disk | \`tidings_stream_log_bytes\`, against the retention that is configured |
+| a sink does not write | \`tidings_sink_state{state=~"failed\\|waiting"} == 1\` for some minutes |
+| rows were refused | \`tidings_sink_dead_letters > 0\` |
 | consumers hang | \`increase(tidings_readers_ended_total{reason="stuck"}[1h]) > 0\` |
 `;
 

@@ -8,7 +8,8 @@ export interface Section {
 
 /** All objects with keys, each before the ones in it. */
 export function sectionsOf(node: SchemaNode, path = ''): Section[] {
-  if (node.oneOf !== undefined) return node.oneOf.flatMap((branch) => sectionsOf(branch, path));
+  const branches = node.oneOf ?? node.anyOf;
+  if (branches !== undefined) return branches.flatMap((branch) => sectionsOf(branch, path));
   if (node.items !== undefined) return sectionsOf(node.items, `${path}[]`);
   if (typeof node.additionalProperties === 'object') {
     return sectionsOf(node.additionalProperties, `${path}.<${node['x-key'] ?? 'key'}>`);
@@ -20,11 +21,50 @@ export function sectionsOf(node: SchemaNode, path = ''): Section[] {
   return [{ path, node }, ...inner];
 }
 
+/** The objects that have a name of their own: each once, wherever it stands. */
+export function namedNodes(root: SchemaNode): ReadonlyMap<string, SchemaNode> {
+  const named = new Map<string, SchemaNode>();
+  for (const { node } of sectionsOf(root)) {
+    const name = node['x-name'];
+    if (name !== undefined && !named.has(name)) named.set(name, node);
+  }
+  return named;
+}
+
+/** What maps of several types share stands once, before what each type has of its own. */
+export function withSharedKeys(node: SchemaNode): SchemaNode {
+  const inner = (children: Readonly<Record<string, SchemaNode>>): Record<string, SchemaNode> =>
+    Object.fromEntries(Object.entries(children).map(([key, child]) => [key, withSharedKeys(child)]));
+  if (typeof node.additionalProperties === 'object') {
+    return { ...node, additionalProperties: withSharedKeys(node.additionalProperties) };
+  }
+  if (node.oneOf === undefined) {
+    return node.properties === undefined ? node : { ...node, properties: inner(node.properties) };
+  }
+  const [first, ...others] = node.oneOf;
+  if (first?.properties === undefined || others.length === 0) return node;
+  const isShared = (key: string): boolean =>
+    others.every(({ properties }) => JSON.stringify(properties?.[key]) === JSON.stringify(first.properties?.[key]));
+  const part = (branch: SchemaNode, isWanted: (key: string) => boolean): SchemaNode['properties'] =>
+    Object.fromEntries(Object.entries(branch.properties ?? {}).filter(([key]) => isWanted(key)));
+  const { 'x-name': _, ...shared } = first;
+  return {
+    ...node,
+    oneOf: [
+      { ...shared, properties: part(first, isShared) ?? {} },
+      ...node.oneOf.map((branch) => ({ ...branch, properties: part(branch, (key) => !isShared(key)) ?? {} })),
+    ],
+  };
+}
+
 /** What a key takes, in a few words. */
 export function takesText(node: SchemaNode): string {
   if (node.oneOf !== undefined) return 'a map, see below';
   if (typeof node.additionalProperties === 'object') {
-    return node.additionalProperties.properties === undefined ? 'a map of lists' : 'a map of maps, see below';
+    const { additionalProperties: values } = node;
+    if (values.properties !== undefined || values.oneOf !== undefined) return 'a map of maps, see below';
+    if (values.anyOf !== undefined) return `a map, each value ${allowedText(values)}: see below`;
+    return values.type === 'array' ? 'a map of lists' : 'a map';
   }
   if (node.properties !== undefined) return 'a map, see below';
   if (node.items?.properties !== undefined) return 'a list of maps, see below';

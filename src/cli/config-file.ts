@@ -3,7 +3,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import type { RelaySettings } from '../config/config-settings.ts';
 import { CONFIG_FILES } from '../config/config-files.ts';
 import { type ConfigMistake, mistakeText } from '../config/mistake.ts';
-import { sourceSchemas } from '../registry.ts';
+import { connectorSchemas } from '../registry.ts';
 import { type PositionalSpec, usageError } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { terminalSafe } from './terminal-text.ts';
@@ -29,7 +29,7 @@ export async function readConfigFile(named: string | undefined, context: CliCont
   const { loadConfig } = await import('../config/load-config.ts');
   const { settings, secrets, mistakes } = await loadConfig(path, {
     env: context.env,
-    sourceSchemas: await sourceSchemas(context.sources),
+    schemas: await connectorSchemas(context),
   });
   const name = named ?? basename(path);
   if (settings === null) return { name, settings, mistakes };

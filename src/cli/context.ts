@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Logger } from '../core/logger.ts';
-import type { SourceTypes } from '../registry.ts';
+import type { SinkTypes, SourceTypes } from '../registry.ts';
 import type { CommandArguments } from './arguments.ts';
 import { createLogger } from './logger.ts';
 import type { Output } from './output.ts';
@@ -27,6 +27,7 @@ export interface CliContext {
   /** Aborted by the first Ctrl-C or SIGTERM. The second one ends the process. */
   readonly stop: AbortSignal;
   readonly sources: SourceTypes;
+  readonly sinks: SinkTypes;
   readonly version: string;
 }
 

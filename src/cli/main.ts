@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
-import { sourceTypes } from '../registry.ts';
+import { sinkTypes, sourceTypes } from '../registry.ts';
 import { FdOutput } from './output.ts';
 import { createRedact } from './redact.ts';
 import { runCli } from './run.ts';
@@ -63,6 +63,7 @@ const code = await runCli(args, {
   confirm: process.stdin.isTTY && process.stderr.isTTY ? confirm : null,
   stop: stop.signal,
   sources: sourceTypes,
+  sinks: sinkTypes,
   version: version(),
 });
 process.exit(code);

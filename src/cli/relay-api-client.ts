@@ -4,6 +4,15 @@ import { HttpRequests } from '../client/http-requests.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
 import type { RelayAddress } from './relay-arguments.ts';
 import {
+  type DeadLetterDetails,
+  deadLetterDetails,
+  type DeadLetterEdit,
+  type Redriven,
+  redriven,
+  type SinkSummary,
+  sinkSummary,
+} from './relay-sinks.ts';
+import {
   type SnapshotAction,
   type SnapshotDetails,
   snapshotDetails,
@@ -82,6 +91,8 @@ const groupSummary: z.ZodType<GroupSummary> = z.looseObject({
 });
 
 const TIMEOUT_MS = 15_000;
+/** Dead letters of one answer. */
+const PAGE = 500;
 
 /** What the commands that look after a relay ask of it: docs/reference/http-api.md. Errors name what is wrong and what to do. */
 export class RelayApi {
@@ -146,6 +157,43 @@ export class RelayApi {
     return this.#ask('POST', `${streamPath(stream)}/snapshots/${id}/${action}`, snapshotDetails);
   }
 
+  async sinks(): Promise<readonly SinkSummary[]> {
+    return this.#ask('GET', '/v1/sinks', z.array(sinkSummary));
+  }
+
+  /** All of them, page by page. */
+  async deadLetters(sink: string): Promise<readonly DeadLetterDetails[]> {
+    const letters: DeadLetterDetails[] = [];
+    for (;;) {
+      const path = `${sinkPath(sink)}/dead-letters?limit=${PAGE}&after=${letters.at(-1)?.id ?? 0}`;
+      // oxlint-disable-next-line no-await-in-loop -- each page begins behind the one before
+      const page = await this.#ask('GET', path, z.array(deadLetterDetails));
+      letters.push(...page);
+      if (page.length < PAGE) return letters;
+    }
+  }
+
+  async deadLetter(sink: string, id: number): Promise<DeadLetterDetails> {
+    return this.#ask('GET', `${sinkPath(sink)}/dead-letters/${id}`, deadLetterDetails);
+  }
+
+  async editDeadLetter(sink: string, id: number, edit: DeadLetterEdit): Promise<DeadLetterDetails> {
+    return this.#ask('PATCH', `${sinkPath(sink)}/dead-letters/${id}`, deadLetterDetails, edit);
+  }
+
+  async dropDeadLetter(sink: string, id: number): Promise<void> {
+    await this.#ask('DELETE', `${sinkPath(sink)}/dead-letters/${id}`, z.unknown());
+  }
+
+  /** Of one key, or of all. */
+  async redrive(sink: string, id: number | undefined): Promise<Redriven> {
+    return this.#ask('POST', `${sinkPath(sink)}/redrive`, redriven, id === undefined ? {} : { id });
+  }
+
+  async turnSink(action: 'pause' | 'resume', sink: string): Promise<SinkSummary> {
+    return this.#ask('POST', `${sinkPath(sink)}/${action}`, sinkSummary);
+  }
+
   close(): void {
     this.#requests.close();
   }
@@ -159,12 +207,19 @@ export class RelayApi {
     }
   }
 
-  async #ask<T>(method: 'GET' | 'PUT' | 'POST', path: string, schema: z.ZodType<T>, body?: object): Promise<T> {
+  async #ask<T>(
+    method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    schema: z.ZodType<T>,
+    body?: object,
+  ): Promise<T> {
     let answer: unknown;
     try {
       answer = await this.#requests.json(method, path, body, this.#signal);
     } catch (error) {
-      if (isTidingsError(error) && error.code === 'STREAM_UNKNOWN') throw await this.#streamUnknown(error);
+      const isUnknown = isTidingsError(error) && error.code === 'STREAM_UNKNOWN';
+      // Who answers so to the question for the streams themselves is asked no further.
+      if (isUnknown && path !== '/v1/streams') throw await this.#streamUnknown(error);
       throw withCommandHint(error, this.#requests.name);
     }
     const parsed = schema.safeParse(answer);
@@ -193,6 +248,10 @@ function noSuchStream(error: TidingsError, relay: string, names: readonly string
 
 function streamPath(stream: string): string {
   return `/v1/streams/${encodeURIComponent(stream)}`;
+}
+
+function sinkPath(sink: string): string {
+  return `/v1/sinks/${encodeURIComponent(sink)}`;
 }
 
 function groupPath(stream: string, name: string): string {

@@ -3,6 +3,18 @@ import { isTidingsError } from '../core/errors.ts';
 import { type CommandSpec, usageError } from './arguments.ts';
 import { CHECKPOINT_GET, CHECKPOINT_SET, runCheckpointGet, runCheckpointSet } from './commands/checkpoint.ts';
 import { CONSUME, runConsume } from './commands/consume.ts';
+import {
+  DEAD_LETTERS_DROP,
+  DEAD_LETTERS_EDIT,
+  DEAD_LETTERS_LIST,
+  DEAD_LETTERS_REDRIVE,
+  DEAD_LETTERS_SHOW,
+  runDeadLettersDrop,
+  runDeadLettersEdit,
+  runDeadLettersList,
+  runDeadLettersRedrive,
+  runDeadLettersShow,
+} from './commands/dead-letters.ts';
 import { DOCTOR, runDoctor } from './commands/doctor.ts';
 import { GROUPS, runGroups } from './commands/groups.ts';
 import { PAUSE, RESUME, runPause, runResume } from './commands/pause.ts';
@@ -22,6 +34,7 @@ import {
   SNAPSHOT_SHOW,
   SNAPSHOT_START,
 } from './commands/snapshot.ts';
+import { runSinks, SINKS } from './commands/sinks.ts';
 import { runStreams, STREAMS } from './commands/streams.ts';
 import { runTail, TAIL } from './commands/tail.ts';
 import { runValidate, VALIDATE } from './commands/validate.ts';
@@ -51,6 +64,12 @@ export const COMMANDS: readonly Command[] = [
   { spec: SNAPSHOT_PAUSE, run: runSnapshotPause },
   { spec: SNAPSHOT_RESUME, run: runSnapshotResume },
   { spec: SNAPSHOT_CANCEL, run: runSnapshotCancel },
+  { spec: SINKS, run: runSinks },
+  { spec: DEAD_LETTERS_LIST, run: runDeadLettersList },
+  { spec: DEAD_LETTERS_SHOW, run: runDeadLettersShow },
+  { spec: DEAD_LETTERS_EDIT, run: runDeadLettersEdit },
+  { spec: DEAD_LETTERS_REDRIVE, run: runDeadLettersRedrive },
+  { spec: DEAD_LETTERS_DROP, run: runDeadLettersDrop },
   { spec: PAUSE, run: runPause },
   { spec: RESUME, run: runResume },
   { spec: TAIL, run: runTail },

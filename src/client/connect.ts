@@ -49,6 +49,8 @@ export interface RelayClient extends AsyncDisposable {
   stream<R = Row>(name: string, options?: StreamOptions): ChangeStream<R>;
   /** @throws TidingsError UNAUTHORIZED, CONNECTION_FAILED, … : one attempt, no retry */
   streams(): Promise<readonly StreamSummary[]>;
+  /** The names of a stream's groups. @throws as `streams` */
+  groups(stream: string): Promise<readonly string[]>;
   /** Closes all streams that it made, and the connections. Idempotent. */
   close(): Promise<void>;
 }
@@ -101,11 +103,12 @@ class HttpRelayClient implements RelayClient {
   }
 
   async streams(): Promise<readonly StreamSummary[]> {
-    const answer = await this.#requests.json('GET', '/v1/streams');
-    if (Array.isArray(answer)) return answer as readonly StreamSummary[];
-    throw new TidingsError('PROTOCOL_VIOLATION', `${this.#requests.name} answered with what is no list of streams`, {
-      hint: 'Check that the address is that of a relay.',
-    });
+    return (await this.#list('/v1/streams', 'streams')) as readonly StreamSummary[];
+  }
+
+  async groups(stream: string): Promise<readonly string[]> {
+    const groups = await this.#list(`/v1/streams/${encodeURIComponent(stream)}/groups`, 'groups');
+    return (groups as readonly { readonly name: string }[]).map(({ name }) => name);
   }
 
   close(): Promise<void> {
@@ -115,6 +118,14 @@ class HttpRelayClient implements RelayClient {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #list(path: string, what: string): Promise<readonly unknown[]> {
+    const answer = await this.#requests.json('GET', path);
+    if (Array.isArray(answer)) return answer as readonly unknown[];
+    throw new TidingsError('PROTOCOL_VIOLATION', `${this.#requests.name} answered with what is no list of ${what}`, {
+      hint: 'Check that the address is that of a relay.',
+    });
   }
 
   async #close(): Promise<void> {

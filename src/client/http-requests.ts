@@ -27,7 +27,7 @@ export interface HttpRequestsOptions {
 }
 
 interface RequestOptions {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly accept: string;
   readonly body?: string;

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { areHours, HOURS_PATTERN, HOURS_TEXT, SNAPSHOT_BOUNDS } from '../core/snapshots/request-bounds.ts';
+import type { MappingSchema } from '../registry.ts';
 import type { Unit } from './schema-model.ts';
+import { type ParsedSink, sinkSchema } from './sink-schema.ts';
 
 /**
  * The shape of a configuration file: keys, types, limits, defaults and descriptions, each once. The parser, its messages, the types of
@@ -8,7 +10,11 @@ import type { Unit } from './schema-model.ts';
  *
  * Numbers with a unit are milliseconds and bytes here: their text has been turned into them before (`coerce.ts`).
  */
-export function relayConfigSchema(sourceSchemas: ReadonlyMap<string, z.ZodObject>): z.ZodType<ParsedConfig> {
+export function relayConfigSchema({
+  sources: sourceSchemas,
+  sinks,
+  mapping,
+}: ConnectorSchemas): z.ZodType<ParsedConfig> {
   const sources = [...sourceSchemas].map(([type, schema]) =>
     z
       .strictObject({ type: z.literal(type).describe('The kind of source.'), ...schema.shape })
@@ -60,11 +66,26 @@ export function relayConfigSchema(sourceSchemas: ReadonlyMap<string, z.ZodObject
       http: http.prefault({}).describe('How consumers reach the relay.'),
       streams: z
         .record(z.string().regex(STREAM_NAME).meta({ 'x-allowed': STREAM_NAME_TEXT }), stream)
-        .refine((streams) => Object.keys(streams).length > 0, { error: 'names no stream: a relay needs at least one' })
-        .meta({ 'x-key': 'name' })
+        .default({})
+        .meta({ 'x-key': 'name', 'x-default': 'none: then there must be sinks of another relay' })
         .describe(`The streams by name: one for each source. A name is ${STREAM_NAME_TEXT}.`),
+      sinks: z
+        .record(z.string().regex(STREAM_NAME).meta({ 'x-allowed': STREAM_NAME_TEXT }), sinkSchema(sinks, mapping))
+        .default({})
+        .meta({ 'x-key': 'name', 'x-default': 'none' })
+        .describe(
+          `The sinks by name: what is kept in step with a stream. A sink of your own is a module: \`type: ./my-sink.ts\`. A name is ${STREAM_NAME_TEXT}.`,
+        ),
     })
     .meta({ 'x-name': 'RelayConfig' }) as unknown as z.ZodType<ParsedConfig>;
+}
+
+/** What the connectors add to the schema, by the names of their types. */
+export interface ConnectorSchemas {
+  readonly sources: ReadonlyMap<string, z.ZodObject>;
+  readonly sinks: ReadonlyMap<string, z.ZodObject>;
+  /** How the rows of a sink are mapped. */
+  readonly mapping: MappingSchema;
 }
 
 /** What the schema yields. Written out, as the compiler cannot follow sources that are registered at run time. */
@@ -72,6 +93,7 @@ export interface ParsedConfig {
   readonly data: string;
   readonly http: ParsedHttp;
   readonly streams: Readonly<Record<string, ParsedStream>>;
+  readonly sinks: Readonly<Record<string, ParsedSink & Readonly<Record<string, unknown>>>>;
 }
 
 export interface ParsedHttp {

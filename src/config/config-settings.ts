@@ -1,3 +1,7 @@
+import type { BackoffLimits } from '../base/backoff.ts';
+import type { BootstrapMode } from '../core/consumer.ts';
+import type { BatchLimits } from '../delivery/delivery-types.ts';
+import type { MappingConfig } from '../mapping/mapping-config.ts';
 import type { LogOptions, RetentionOptions, SnapshotOptions } from '../relay/relay-api.ts';
 import type { HttpOptions } from '../relay/server/http-options.ts';
 
@@ -7,6 +11,9 @@ export interface RelaySettings {
   readonly directory: string;
   readonly http: HttpOptions;
   readonly streams: ReadonlyMap<string, StreamSettings>;
+  readonly sinks: ReadonlyMap<string, SinkSettings>;
+  /** Where relative paths begin. Absolute. */
+  readonly configDirectory: string;
 }
 
 export interface StreamSettings {
@@ -25,4 +32,24 @@ export interface SourceSettings {
   readonly from: string | undefined;
   /** Everything that the source's own schema yields, but `type` and `from`. */
   readonly options: Readonly<Record<string, unknown>> & { readonly url: string };
+}
+
+export interface SinkSettings {
+  readonly type: string;
+  readonly stream: string;
+  /** Null: the relay of this configuration. */
+  readonly relay: { readonly url: string; readonly token: string | undefined } | null;
+  readonly order: 'key' | 'transaction';
+  readonly lanes: number;
+  readonly batch: BatchLimits;
+  readonly onRowError: 'park' | 'stop';
+  readonly parkedMax: number;
+  readonly bootstrap: BootstrapMode;
+  /** As the configuration has it. */
+  readonly from: string;
+  readonly backoff: BackoffLimits;
+  /** What the mapping's schema yields. */
+  readonly mapping: MappingConfig;
+  /** What the sink's own schema yields. */
+  readonly options: Readonly<Record<string, unknown>>;
 }

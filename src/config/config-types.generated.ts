@@ -11,8 +11,10 @@ export interface RelayConfig {
   readonly data?: string | undefined;
   /** How consumers reach the relay. */
   readonly http?: HttpConfig | undefined;
-  /** The streams by name: one for each source. A name is letters, digits, - and _, at most 64, beginning with a letter or a digit. */
-  readonly streams: Readonly<Record<string, StreamConfig>>;
+  /** The streams by name: one for each source. A name is letters, digits, - and _, at most 64, beginning with a letter or a digit. @default none: then there must be sinks of another relay */
+  readonly streams?: Readonly<Record<string, StreamConfig>> | undefined;
+  /** The sinks by name: what is kept in step with a stream. A sink of your own is a module: `type: ./my-sink.ts`. A name is letters, digits, - and _, at most 64, beginning with a letter or a digit. @default none */
+  readonly sinks?: Readonly<Record<string, MysqlSinkConfig | FileSinkConfig | ExecSinkConfig | ModuleSinkConfig | ModuleSinkShortConfig>> | undefined;
 }
 
 export interface HttpConfig {
@@ -88,6 +90,8 @@ export interface MysqlSourceConfig {
   readonly statements?: boolean | undefined;
   /** When a statement changed rows of a watched table without row events (binlog_format other than ROW, EXCHANGE PARTITION, TRUNCATE PARTITION): `stop` with STATEMENT_CHANGE, or `report` it as a schema entry and go on. @default stop */
   readonly statementChanges?: 'stop' | 'report' | undefined;
+  /** Pass over the transactions that a sink of Tidings wrote into this database: for two databases that feed each other. @default false */
+  readonly ignoreOrigin?: boolean | undefined;
   /** Between heartbeats of an idle server; when ten of them are missing (four, should ten be more than 10 s) the connection counts as lost. @default 1s */
   readonly heartbeatMs?: Duration | number | undefined;
   /** Longest wait for an answer of the server outside the stream: for its settings, positions, definitions. @default 1m */
@@ -136,4 +140,363 @@ export interface SnapshotLimitsConfig {
   readonly replicaLagSeconds?: number | undefined;
   /** Rows are read at these times of the day only, in UTC: `22:00-05:30`. @default always */
   readonly hours?: string | undefined;
+}
+
+export interface MysqlSinkConfig {
+  /** The kind of sink. */
+  readonly type: 'mysql';
+  /** The stream that it follows: one of this relay, or of the one that `relay` names. */
+  readonly stream: string;
+  /** The relay that has the stream, when it is another one: `https://relay.internal:8400`. @default this one */
+  readonly relay?: string | undefined;
+  /** The token for that relay; its role `operate` is needed for `bootstrap`. @default none */
+  readonly token?: string | undefined;
+  /** key: in order per key, several lanes at a time; transaction: each transaction of the source whole and in commit order, one after the other, as a replica has them. @default key */
+  readonly order?: 'key' | 'transaction' | undefined;
+  /** Lanes that write at the same time, with `order: key`. @default 4 */
+  readonly parallel?: number | undefined;
+  /** How rows are put together. */
+  readonly batch?: SinkBatchConfig | undefined;
+  /** What happens to a row that the store refuses. park: it and all later changes of its key are set aside as dead letters, everything else flows; stop: the sink stops. @default park */
+  readonly onRowError?: 'park' | 'stop' | undefined;
+  /** With more dead letters the sink stops. @default 10000 */
+  readonly parkedMax?: number | undefined;
+  /** Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`. @default auto */
+  readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
+  /** Where a new sink begins that has no `bootstrap`. @default earliest */
+  readonly from?: string | undefined;
+  /** Pauses between attempts while the store fails in a way that may pass. */
+  readonly retry?: SinkRetryConfig | undefined;
+  /** The target: `mysql://user:password@host:3306/database?tls=verify`, as for the source. The checkpoints are kept in the database. docs/connectors/mysql-sink.md has all parts. */
+  readonly url: string;
+  /** What may be done to tables of the target: `evolve` makes missing databases, tables and columns, and widens columns; `ignore` leaves columns out that a table lacks; `stop` stops the sink for them. @default evolve */
+  readonly schema?: 'evolve' | 'ignore' | 'stop' | undefined;
+  /** Longest wait for an answer to statements that write rows. @default 1m */
+  readonly answerTimeoutMs?: Duration | number | undefined;
+  /** Longest text of one multi-row statement. A single row may be longer, up to max_allowed_packet of the target. @default 256KiB */
+  readonly statementBytesMax?: Size | number | undefined;
+  /** The target's name, with values in braces: `{database}.{table}`, `orders-{region}`, `{lower(table())}`. @default {database}.{table} */
+  readonly to?: string | undefined;
+  /** Columns that are not passed on: names, `secret_*` or /patterns/. Those of sink, database and rule add up. @default none */
+  readonly exclude?: readonly string[] | undefined;
+  /** What becomes of a row that is no more: deleted at the source, out of the condition, moved to another key or target. soft: it gets these values. @default delete */
+  readonly delete?: 'delete' | 'ignore' | MappingSoftDeleteConfig | undefined;
+  /** Whether members that are NULL are in nested documents. @default keep */
+  readonly nulls?: 'keep' | 'omit' | undefined;
+  /** What happens to columns that the source did not log: they are left as they are, or the row fails. @default leave */
+  readonly missing?: 'leave' | 'fail' | undefined;
+  /** What a truncation of the table does to the target. @default empty, where only this table has rows there; otherwise the sink stops */
+  readonly truncate?: 'empty' | 'ignore' | undefined;
+  /** The sink's own options for the target. @default none */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /** How names change: a case (camel, pascal, snake, lower, upper), or a map from names or /patterns/ to names. @default names stay */
+  readonly rename?: MappingRenameConfig | undefined;
+  /** What holds for the tables of a database, by its name. @default nothing else */
+  readonly databases?: Readonly<Record<string, MappingDefaultsConfig>> | undefined;
+  /** What becomes of the rows, by table pattern; the first that matches a table counts. A rule, a list of rules (the row goes to several targets), or skip. @default every table as it is */
+  readonly tables?: Readonly<Record<string, 'skip' | null | MappingRuleConfig | readonly MappingRuleConfig[]>> | undefined;
+  /** A module with hooks in TypeScript or JavaScript, relative to the configuration file. @default none */
+  readonly hooks?: string | undefined;
+  /** A hook that has not answered by then has failed for the row. @default 30s */
+  readonly hookTimeout?: Duration | 0 | undefined;
+}
+
+export interface SinkBatchConfig {
+  /** At most so many rows are written at a time, in each lane. @default 2000 */
+  readonly rows?: number | undefined;
+  /** A batch ends when its values take up so much, roughly. @default 4MiB */
+  readonly bytes?: Size | number | undefined;
+  /** How long rows may wait for more of them, when a lane is free. 0: they do not; batches grow as the store is slow. @default 0ms */
+  readonly delay?: Duration | 0 | undefined;
+}
+
+export interface SinkRetryConfig {
+  /** The longest pause behind the first failure; each further one may be twice as long. @default 200ms */
+  readonly delayMin?: Duration | 0 | undefined;
+  /** No pause is longer. @default 30s */
+  readonly delayMax?: Duration | 0 | undefined;
+}
+
+export interface MappingSoftDeleteConfig {
+  /** Columns and their values. */
+  readonly soft: Readonly<Record<string, string | number | boolean | null | MappingExpressionConfig>>;
+}
+
+export interface MappingExpressionConfig {
+  readonly expr: string;
+}
+
+export interface MappingRenameConfig {
+  /** Of databases. */
+  readonly databases?: 'camel' | 'pascal' | 'snake' | 'lower' | 'upper' | Readonly<Record<string, string>> | readonly ('camel' | 'pascal' | 'snake' | 'lower' | 'upper' | Readonly<Record<string, string>>)[] | undefined;
+  /** Of tables. */
+  readonly tables?: 'camel' | 'pascal' | 'snake' | 'lower' | 'upper' | Readonly<Record<string, string>> | readonly ('camel' | 'pascal' | 'snake' | 'lower' | 'upper' | Readonly<Record<string, string>>)[] | undefined;
+  /** Of columns that are passed on. */
+  readonly columns?: 'camel' | 'pascal' | 'snake' | 'lower' | 'upper' | Readonly<Record<string, string>> | readonly ('camel' | 'pascal' | 'snake' | 'lower' | 'upper' | Readonly<Record<string, string>>)[] | undefined;
+}
+
+export interface MappingDefaultsConfig {
+  /** The target's name, with values in braces: `{database}.{table}`, `orders-{region}`, `{lower(table())}`. @default {database}.{table} */
+  readonly to?: string | undefined;
+  /** Columns that are not passed on: names, `secret_*` or /patterns/. Those of sink, database and rule add up. @default none */
+  readonly exclude?: readonly string[] | undefined;
+  /** What becomes of a row that is no more: deleted at the source, out of the condition, moved to another key or target. soft: it gets these values. @default delete */
+  readonly delete?: 'delete' | 'ignore' | MappingSoftDeleteConfig | undefined;
+  /** Whether members that are NULL are in nested documents. @default keep */
+  readonly nulls?: 'keep' | 'omit' | undefined;
+  /** What happens to columns that the source did not log: they are left as they are, or the row fails. @default leave */
+  readonly missing?: 'leave' | 'fail' | undefined;
+  /** What a truncation of the table does to the target. @default empty, where only this table has rows there; otherwise the sink stops */
+  readonly truncate?: 'empty' | 'ignore' | undefined;
+  /** The sink's own options for the target. @default none */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /** How names change: a case (camel, pascal, snake, lower, upper), or a map from names or /patterns/ to names. @default names stay */
+  readonly rename?: MappingRenameConfig | undefined;
+}
+
+export interface MappingRuleConfig {
+  /** The target's name, with values in braces: `{database}.{table}`, `orders-{region}`, `{lower(table())}`. @default {database}.{table} */
+  readonly to?: string | undefined;
+  /** Columns that are not passed on: names, `secret_*` or /patterns/. Those of sink, database and rule add up. @default none */
+  readonly exclude?: readonly string[] | undefined;
+  /** What becomes of a row that is no more: deleted at the source, out of the condition, moved to another key or target. soft: it gets these values. @default delete */
+  readonly delete?: 'delete' | 'ignore' | MappingSoftDeleteConfig | undefined;
+  /** Whether members that are NULL are in nested documents. @default keep */
+  readonly nulls?: 'keep' | 'omit' | undefined;
+  /** What happens to columns that the source did not log: they are left as they are, or the row fails. @default leave */
+  readonly missing?: 'leave' | 'fail' | undefined;
+  /** What a truncation of the table does to the target. @default empty, where only this table has rows there; otherwise the sink stops */
+  readonly truncate?: 'empty' | 'ignore' | undefined;
+  /** The sink's own options for the target. @default none */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /** Rows that do not satisfy the condition are not in the target: docs/reference/filters.md has its grammar. @default all rows */
+  readonly where?: string | undefined;
+  /** Columns of the target by name, or by place in a document (`address.city`, `items[].sku`): the name of a source column, or from, value or expr with what is done to it. @default those of the source */
+  readonly columns?: Readonly<Record<string, string | MappingColumnConfig>> | undefined;
+  /** Columns of the source that are passed on besides. []: only what `columns` names. @default all */
+  readonly include?: readonly string[] | undefined;
+  /** How the names of columns that are passed on change. @default names stay */
+  readonly rename?: 'camel' | 'pascal' | 'snake' | 'lower' | 'upper' | Readonly<Record<string, string>> | readonly ('camel' | 'pascal' | 'snake' | 'lower' | 'upper' | Readonly<Record<string, string>>)[] | undefined;
+  /** The target's key: names of its columns, or columns that are made for it. @default the columns that the source's key has become */
+  readonly key?: readonly string[] | Readonly<Record<string, string | MappingColumnConfig>> | undefined;
+  /** Rows of several tables go to this target. disjoint: never with the same key; any: perhaps, so they are written one after the other. @default a second table is a mistake */
+  readonly merge?: 'any' | 'disjoint' | undefined;
+  /** The list in the document of another table that the row is an element of: `items[]`. @default the row is one of its own */
+  readonly into?: string | undefined;
+  /** With `into`: the members that tell an element from the others. @default those of the table's key that are not in the target's */
+  readonly elementKey?: readonly string[] | undefined;
+}
+
+export interface MappingColumnConfig {
+  /** A column of the source. @default the target's own name */
+  readonly from?: string | undefined;
+  /** A constant; a list or a map is a document. */
+  readonly value?: unknown;
+  /** An expression: docs/mapping.md has the grammar. */
+  readonly expr?: string | undefined;
+  /** The type: `decimal(10,2)`. A value that does not fit exactly is an error of the row. */
+  readonly cast?: string | undefined;
+  /** At most so many characters, or bytes. */
+  readonly truncate?: number | undefined;
+  /** Characters become stars. */
+  readonly mask?: 'all' | { readonly start?: number | undefined; readonly end?: number | undefined; readonly with?: string | undefined } | undefined;
+  /** The SHA-256 in hexadecimal digits. */
+  readonly hash?: string | { readonly key: string } | undefined;
+  /** Stands for NULL, and for a column that the table does not have. */
+  readonly default?: string | number | boolean | null | undefined;
+}
+
+export interface FileSinkConfig {
+  /** The kind of sink. */
+  readonly type: 'file';
+  /** The stream that it follows: one of this relay, or of the one that `relay` names. */
+  readonly stream: string;
+  /** The relay that has the stream, when it is another one: `https://relay.internal:8400`. @default this one */
+  readonly relay?: string | undefined;
+  /** The token for that relay; its role `operate` is needed for `bootstrap`. @default none */
+  readonly token?: string | undefined;
+  /** key: in order per key, several lanes at a time; transaction: each transaction of the source whole and in commit order, one after the other, as a replica has them. @default key */
+  readonly order?: 'key' | 'transaction' | undefined;
+  /** Lanes that write at the same time, with `order: key`. @default 4 */
+  readonly parallel?: number | undefined;
+  /** How rows are put together. */
+  readonly batch?: SinkBatchConfig | undefined;
+  /** What happens to a row that the store refuses. park: it and all later changes of its key are set aside as dead letters, everything else flows; stop: the sink stops. @default park */
+  readonly onRowError?: 'park' | 'stop' | undefined;
+  /** With more dead letters the sink stops. @default 10000 */
+  readonly parkedMax?: number | undefined;
+  /** Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`. @default auto */
+  readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
+  /** Where a new sink begins that has no `bootstrap`. @default earliest */
+  readonly from?: string | undefined;
+  /** Pauses between attempts while the store fails in a way that may pass. */
+  readonly retry?: SinkRetryConfig | undefined;
+  /** The directory; it is made when it is missing. */
+  readonly path: string;
+  /** What the files are. @default ndjson */
+  readonly format?: 'ndjson' | 'avro' | 'parquet' | undefined;
+  /** What a line of NDJSON is: the row as it stands, or the change in one of the formats of `tidings tail`. @default rows */
+  readonly lines?: 'rows' | 'json' | 'debezium' | 'maxwell' | 'canal' | undefined;
+  /** NDJSON: `none`, `gzip`, `zstd`. Avro: `none`, `deflate`, `zstd`. Parquet: `none`, `snappy`, `gzip`, `zstd`. @default `snappy` for Parquet, else `none` */
+  readonly compression?: 'none' | 'gzip' | 'zstd' | 'deflate' | 'snappy' | undefined;
+  /** The folders below `path`, with `{database}`, `{table}`, and of the commit in UTC `{date}` (`2026-11-20`) and `{hour}` (`09`). Empty: all files in `path`. @default {database}/{table} */
+  readonly partition?: string | undefined;
+  /** When a file is completed and gets its name. */
+  readonly rotate?: FileRotationConfig | undefined;
+  /** Beyond so many the one that got no rows for the longest time is completed. @default 200 */
+  readonly openFilesMax?: number | undefined;
+  /** Avro and Parquet: `refuse` rows with dates that no calendar has, or make all columns of dates `text`. @default refuse */
+  readonly zeroDates?: 'refuse' | 'text' | undefined;
+  /** With what the names of the added columns begin. @default _ */
+  readonly metaPrefix?: string | undefined;
+  /** The target's name, with values in braces: `{database}.{table}`, `orders-{region}`, `{lower(table())}`. @default {database}.{table} */
+  readonly to?: string | undefined;
+  /** Columns that are not passed on: names, `secret_*` or /patterns/. Those of sink, database and rule add up. @default none */
+  readonly exclude?: readonly string[] | undefined;
+  /** What becomes of a row that is no more: deleted at the source, out of the condition, moved to another key or target. soft: it gets these values. @default delete */
+  readonly delete?: 'delete' | 'ignore' | MappingSoftDeleteConfig | undefined;
+  /** Whether members that are NULL are in nested documents. @default keep */
+  readonly nulls?: 'keep' | 'omit' | undefined;
+  /** What happens to columns that the source did not log: they are left as they are, or the row fails. @default leave */
+  readonly missing?: 'leave' | 'fail' | undefined;
+  /** What a truncation of the table does to the target. @default empty, where only this table has rows there; otherwise the sink stops */
+  readonly truncate?: 'empty' | 'ignore' | undefined;
+  /** The sink's own options for the target. @default none */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /** How names change: a case (camel, pascal, snake, lower, upper), or a map from names or /patterns/ to names. @default names stay */
+  readonly rename?: MappingRenameConfig | undefined;
+  /** What holds for the tables of a database, by its name. @default nothing else */
+  readonly databases?: Readonly<Record<string, MappingDefaultsConfig>> | undefined;
+  /** What becomes of the rows, by table pattern; the first that matches a table counts. A rule, a list of rules (the row goes to several targets), or skip. @default every table as it is */
+  readonly tables?: Readonly<Record<string, 'skip' | null | MappingRuleConfig | readonly MappingRuleConfig[]>> | undefined;
+  /** A module with hooks in TypeScript or JavaScript, relative to the configuration file. @default none */
+  readonly hooks?: string | undefined;
+  /** A hook that has not answered by then has failed for the row. @default 30s */
+  readonly hookTimeout?: Duration | 0 | undefined;
+}
+
+export interface FileRotationConfig {
+  /** A file with so many bytes is completed. Of Parquet: before they are encoded. @default 128MiB */
+  readonly bytes?: Size | number | undefined;
+  /** A file is completed so long after its first row. @default 10m */
+  readonly afterMs?: Duration | number | undefined;
+}
+
+export interface ExecSinkConfig {
+  /** The kind of sink. */
+  readonly type: 'exec';
+  /** The stream that it follows: one of this relay, or of the one that `relay` names. */
+  readonly stream: string;
+  /** The relay that has the stream, when it is another one: `https://relay.internal:8400`. @default this one */
+  readonly relay?: string | undefined;
+  /** The token for that relay; its role `operate` is needed for `bootstrap`. @default none */
+  readonly token?: string | undefined;
+  /** key: in order per key, several lanes at a time; transaction: each transaction of the source whole and in commit order, one after the other, as a replica has them. @default key */
+  readonly order?: 'key' | 'transaction' | undefined;
+  /** Lanes that write at the same time, with `order: key`. @default 4 */
+  readonly parallel?: number | undefined;
+  /** How rows are put together. */
+  readonly batch?: SinkBatchConfig | undefined;
+  /** What happens to a row that the store refuses. park: it and all later changes of its key are set aside as dead letters, everything else flows; stop: the sink stops. @default park */
+  readonly onRowError?: 'park' | 'stop' | undefined;
+  /** With more dead letters the sink stops. @default 10000 */
+  readonly parkedMax?: number | undefined;
+  /** Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`. @default auto */
+  readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
+  /** Where a new sink begins that has no `bootstrap`. @default earliest */
+  readonly from?: string | undefined;
+  /** Pauses between attempts while the store fails in a way that may pass. */
+  readonly retry?: SinkRetryConfig | undefined;
+  /** For the shell. One process of it runs for each lane. */
+  readonly command: string;
+  /** What a line is: the change in one of the formats of `tidings tail`, or the row as it stands (`rows`). @default json */
+  readonly lines?: 'rows' | 'json' | 'debezium' | 'maxwell' | 'canal' | undefined;
+  /** How long a command may take to finish once it was told to stop, and again after SIGTERM. @default 10s */
+  readonly graceMs?: Duration | number | undefined;
+  /** With `rows`: with what the names of the added members begin. @default _ */
+  readonly metaPrefix?: string | undefined;
+  /** The target's name, with values in braces: `{database}.{table}`, `orders-{region}`, `{lower(table())}`. @default {database}.{table} */
+  readonly to?: string | undefined;
+  /** Columns that are not passed on: names, `secret_*` or /patterns/. Those of sink, database and rule add up. @default none */
+  readonly exclude?: readonly string[] | undefined;
+  /** What becomes of a row that is no more: deleted at the source, out of the condition, moved to another key or target. soft: it gets these values. @default delete */
+  readonly delete?: 'delete' | 'ignore' | MappingSoftDeleteConfig | undefined;
+  /** Whether members that are NULL are in nested documents. @default keep */
+  readonly nulls?: 'keep' | 'omit' | undefined;
+  /** What happens to columns that the source did not log: they are left as they are, or the row fails. @default leave */
+  readonly missing?: 'leave' | 'fail' | undefined;
+  /** What a truncation of the table does to the target. @default empty, where only this table has rows there; otherwise the sink stops */
+  readonly truncate?: 'empty' | 'ignore' | undefined;
+  /** The sink's own options for the target. @default none */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /** How names change: a case (camel, pascal, snake, lower, upper), or a map from names or /patterns/ to names. @default names stay */
+  readonly rename?: MappingRenameConfig | undefined;
+  /** What holds for the tables of a database, by its name. @default nothing else */
+  readonly databases?: Readonly<Record<string, MappingDefaultsConfig>> | undefined;
+  /** What becomes of the rows, by table pattern; the first that matches a table counts. A rule, a list of rules (the row goes to several targets), or skip. @default every table as it is */
+  readonly tables?: Readonly<Record<string, 'skip' | null | MappingRuleConfig | readonly MappingRuleConfig[]>> | undefined;
+  /** A module with hooks in TypeScript or JavaScript, relative to the configuration file. @default none */
+  readonly hooks?: string | undefined;
+  /** A hook that has not answered by then has failed for the row. @default 30s */
+  readonly hookTimeout?: Duration | 0 | undefined;
+}
+
+export interface ModuleSinkConfig {
+  /** The kind of sink. */
+  readonly type: 'module';
+  /** The stream that it follows: one of this relay, or of the one that `relay` names. */
+  readonly stream: string;
+  /** The relay that has the stream, when it is another one: `https://relay.internal:8400`. @default this one */
+  readonly relay?: string | undefined;
+  /** The token for that relay; its role `operate` is needed for `bootstrap`. @default none */
+  readonly token?: string | undefined;
+  /** key: in order per key, several lanes at a time; transaction: each transaction of the source whole and in commit order, one after the other, as a replica has them. @default key */
+  readonly order?: 'key' | 'transaction' | undefined;
+  /** Lanes that write at the same time, with `order: key`. @default 4 */
+  readonly parallel?: number | undefined;
+  /** How rows are put together. */
+  readonly batch?: SinkBatchConfig | undefined;
+  /** What happens to a row that the store refuses. park: it and all later changes of its key are set aside as dead letters, everything else flows; stop: the sink stops. @default park */
+  readonly onRowError?: 'park' | 'stop' | undefined;
+  /** With more dead letters the sink stops. @default 10000 */
+  readonly parkedMax?: number | undefined;
+  /** Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`. @default auto */
+  readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
+  /** Where a new sink begins that has no `bootstrap`. @default earliest */
+  readonly from?: string | undefined;
+  /** Pauses between attempts while the store fails in a way that may pass. */
+  readonly retry?: SinkRetryConfig | undefined;
+  /** The module, relative to the configuration file: its default export is a function that is given `settings` and returns a sink. `type: ./my-sink.ts` says the same in short. */
+  readonly module: string;
+  /** What the function is given: any keys and values. @default an empty map */
+  readonly settings?: Readonly<Record<string, unknown>> | undefined;
+  /** The target's name, with values in braces: `{database}.{table}`, `orders-{region}`, `{lower(table())}`. @default {database}.{table} */
+  readonly to?: string | undefined;
+  /** Columns that are not passed on: names, `secret_*` or /patterns/. Those of sink, database and rule add up. @default none */
+  readonly exclude?: readonly string[] | undefined;
+  /** What becomes of a row that is no more: deleted at the source, out of the condition, moved to another key or target. soft: it gets these values. @default delete */
+  readonly delete?: 'delete' | 'ignore' | MappingSoftDeleteConfig | undefined;
+  /** Whether members that are NULL are in nested documents. @default keep */
+  readonly nulls?: 'keep' | 'omit' | undefined;
+  /** What happens to columns that the source did not log: they are left as they are, or the row fails. @default leave */
+  readonly missing?: 'leave' | 'fail' | undefined;
+  /** What a truncation of the table does to the target. @default empty, where only this table has rows there; otherwise the sink stops */
+  readonly truncate?: 'empty' | 'ignore' | undefined;
+  /** The sink's own options for the target. @default none */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /** How names change: a case (camel, pascal, snake, lower, upper), or a map from names or /patterns/ to names. @default names stay */
+  readonly rename?: MappingRenameConfig | undefined;
+  /** What holds for the tables of a database, by its name. @default nothing else */
+  readonly databases?: Readonly<Record<string, MappingDefaultsConfig>> | undefined;
+  /** What becomes of the rows, by table pattern; the first that matches a table counts. A rule, a list of rules (the row goes to several targets), or skip. @default every table as it is */
+  readonly tables?: Readonly<Record<string, 'skip' | null | MappingRuleConfig | readonly MappingRuleConfig[]>> | undefined;
+  /** A module with hooks in TypeScript or JavaScript, relative to the configuration file. @default none */
+  readonly hooks?: string | undefined;
+  /** A hook that has not answered by then has failed for the row. @default 30s */
+  readonly hookTimeout?: Duration | 0 | undefined;
+}
+
+/** The same in short: the `type` is a path, `./module.ts`. */
+export interface ModuleSinkShortConfig extends Omit<ModuleSinkConfig, 'type' | 'module'> {
+  readonly type: `./${string}` | `../${string}` | `/${string}` | `file:${string}`;
 }

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { nearest } from '../base/nearest.ts';
 import { type ConfigPath, isMap, pathKey, valueAt } from './mistake.ts';
 import type { ReferencedValues } from './references.ts';
-import { allowedText, nodeAt, type SchemaNode } from './schema-model.ts';
+import { allowedText, nodeAt, placeAt, type SchemaNode } from './schema-model.ts';
 
 /** What a mistake is explained with. */
 export interface Explained {
@@ -20,8 +20,12 @@ export function explainIssue(issue: z.core.$ZodIssue, explained: Explained): rea
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, path, explained) }));
-    case 'invalid_key':
+    case 'invalid_key': {
+      // What a parser says of the key is more exact than what keys are in general.
+      const said = issue.issues.find(({ code }) => code === 'custom');
+      if (said !== undefined) return [{ path, message: said.message }];
       return [{ path, message: `is no usable name; allowed: ${allowedKey(path, explained)}` }];
+    }
     case 'custom':
       return [
         { path, message: showsReference(issue.message, path, explained) ? wrongValue(path, explained) : issue.message },
@@ -39,7 +43,8 @@ function showsReference(message: string, path: ConfigPath, { referenced }: Expla
 /** `found "abc"; allowed: a whole number from 0 to 65535`. */
 export function wrongValue(path: ConfigPath, explained: Explained): string {
   const node = nodeAt(explained.root, path, explained.tree);
-  const allowed = node === undefined ? 'another value' : allowedText(node);
+  const whole = placeAt(explained.root, path, explained.tree);
+  const allowed = whole === undefined ? 'another value' : allowedText(whole);
   const value = valueAt(explained.tree, path);
   if (value === undefined) return `is missing; it takes ${allowed}`;
   const meant = typeof value === 'string' ? nearest(value, (node?.enum ?? []).map(String)) : undefined;

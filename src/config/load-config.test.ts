@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { mysqlConfigSchema } from '../sources/mysql/config.ts';
+import { connectorSchemas, sinkTypes, sourceTypes } from '../registry.ts';
 import { type LoadedConfig, loadConfig } from './load-config.ts';
 import { mistakeText } from './mistake.ts';
+
+const schemas = await connectorSchemas({ sources: sourceTypes, sinks: sinkTypes });
 
 let folder = '';
 
@@ -21,7 +23,7 @@ afterAll(async () => {
 
 async function load(name: string, text: string, env: Readonly<Record<string, string>> = {}): Promise<LoadedConfig> {
   await writeFile(join(folder, name), text);
-  return loadConfig(join(folder, name), { env, sourceSchemas: new Map([['mysql', mysqlConfigSchema]]) });
+  return loadConfig(join(folder, name), { env, schemas });
 }
 
 function lines({ mistakes }: LoadedConfig): string[] {
@@ -72,10 +74,15 @@ test('tokens and passwords are told, so that nothing that is logged shows them',
   const { secrets } = await load(
     'b.yaml',
     `http: { tokens: [{ token: "\${T}", role: read }] }
-streams: { s: { source: { type: mysql, url: 'mysql://u:\${P}@h', replicas: ['mysql://w:\${Q}@r', 'mysql://r2'] } } }`,
-    { T: 'tok-1', P: 'p@ss', Q: 'watch-1' },
+streams: { s: { source: { type: mysql, url: 'mysql://u:\${P}@h', replicas: ['mysql://w:\${Q}@r', 'mysql://r2'] } } }
+sinks:
+  a: { type: mysql, stream: s, url: "mysql://u:\${A}@h/d", tables: { x: { columns: { mail: { hash: { key: "\${H}" } } } } } }
+  b: { type: exec, stream: s, command: cat, relay: "https://u:\${B}@r", token: "\${C}" }`,
+    { T: 'tok-1', P: 'p@ss', Q: 'watch-1', A: 'copy-1', B: 'far-1', C: 'tok-2', H: 'pepper' },
   );
-  expect(secrets).toEqual(expect.arrayContaining(['tok-1', 'p@ss', 'p%40ss', 'watch-1']));
+  expect(secrets).toEqual(
+    expect.arrayContaining(['tok-1', 'p@ss', 'p%40ss', 'watch-1', 'copy-1', 'far-1', 'tok-2', 'pepper']),
+  );
 });
 
 describe('a module', () => {
@@ -101,7 +108,7 @@ describe('a module', () => {
 });
 
 test('a file that is not there is said to be so', async () => {
-  const loaded = await loadConfig(join(folder, 'none.yaml'), { env: {}, sourceSchemas: new Map() });
+  const loaded = await loadConfig(join(folder, 'none.yaml'), { env: {}, schemas });
   expect(lines(loaded)).toEqual(['f: there is no such file']);
 });
 
@@ -146,11 +153,16 @@ describe('the JSON Schema for editors', () => {
       `${stream}\nhttp: { port: '\${PORT}', heartbeat: 15s }`,
       "streams: { s: { source: { type: mysql, url: x, eventBytesMax: 2MiB, heartbeatMs: 500 }, log: { fsync: '${F:-true}' } } }",
       "streams: { s: { source: { type: mysql, url: x }, snapshot: initial, snapshotLimits: { parallel: 4, hours: '22:00-05:30' } } }",
+      "sinks: { a: { type: mysql, stream: s, relay: 'http://r', url: x, batch: { delay: 50ms }, tables: { a.b: skip, '*.*': [{ delete: { soft: { gone: true } } }] } } }",
+      `${stream}\nsinks: { a: { type: exec, stream: s, command: cat, rename: { tables: [snake, { a: b }] }, options: { x: [1] } } }`,
+      `${stream}\nsinks: { a: { type: ./my-sink.ts, stream: s, settings: { x: [1] } } }`,
+      `${stream}\nsinks: { a: { type: module, module: ./my-sink.ts, stream: s } }`,
+      `${stream}\nsinks: { a: { type: exec, stream: s, command: cat, tables: { a.b: { delete: '\${HOW}', columns: { c: { value: [1] } } } } } }`,
     ]) {
       expect({ right, accepted: accepts(parse(right)) }).toEqual({ right, accepted: true });
     }
     for (const wrong of [
-      '{}',
+      '[]',
       `${stream}\nhtpp: {}`,
       `${stream}\nhttp: { port: '8400' }`,
       `${stream}\nhttp: { port: 65536 }`,
@@ -163,6 +175,12 @@ describe('the JSON Schema for editors', () => {
       'streams: { s: { source: { type: mysql, url: x }, log: { compression: gzip } } }',
       'streams: { s: { source: { type: mysql, url: x }, onGap: go } }',
       'streams: { s: { source: { type: mysql, url: x }, snapshotLimits: { parallel: 17 } } }',
+      `${stream}\nsinks: { a: { type: mysqll, stream: s, url: x } }`,
+      `${stream}\nsinks: { a: { type: mysql, stream: s } }`,
+      `${stream}\nsinks: { a: { type: ./my-sink.ts, stream: s, setings: {} } }`,
+      `${stream}\nsinks: { a: { type: exec, stream: s, command: cat, tables: { a.b: { colums: {} } } } }`,
+      `${stream}\nsinks: { a: { type: exec, stream: s, command: cat, tables: { a.b: skipp } } }`,
+      `${stream}\nsinks: { a: { type: exec, stream: s, command: cat, batch: { delay: 50 } } }`,
     ]) {
       expect({ wrong, accepted: accepts(parse(wrong)) }).toEqual({ wrong, accepted: false });
     }
@@ -179,6 +197,8 @@ describe('the JSON Schema for editors', () => {
       .replace('/etc/tidings/cert.pem', pem)
       .replace('/etc/tidings/key.pem', pem)
       .replace('tls: { cert: -----BEGIN X-----, key: -----BEGIN X----- }', `tls: { cert: '${pem}', key: '${pem}' }`);
-    expect(lines(await load('more.yaml', local, { TIDINGS_ADMIN_TOKEN: 'x', DB_PASSWORD: 'y' }))).toEqual([]);
+    expect(
+      lines(await load('more.yaml', local, { TIDINGS_ADMIN_TOKEN: 'x', DB_PASSWORD: 'y', COPY_PASSWORD: 'z' })),
+    ).toEqual([]);
   });
 });

@@ -1,18 +1,17 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { z } from 'zod';
-import type { ParsedConfig, ParsedStream } from './config-schema.ts';
-import type { RelaySettings, StreamSettings } from './config-settings.ts';
-import type { ConfigMistake } from './mistake.ts';
+import type { ConnectorSchemas, ParsedConfig, ParsedStream } from './config-schema.ts';
+import type { RelaySettings, SinkSettings, StreamSettings } from './config-settings.ts';
+import { type ConfigMistake, isMap } from './mistake.ts';
 import { parseConfig } from './parse-config.ts';
 import { readYaml, type YamlTree } from './read-yaml.ts';
 import { RULES } from './rules.ts';
 
 export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** What each type of source takes, from the registry. */
-  readonly sourceSchemas: ReadonlyMap<string, z.ZodObject>;
+  /** What each type of source and sink takes, from the registry. */
+  readonly schemas: ConnectorSchemas;
 }
 
 export type LoadedConfig =
@@ -40,14 +39,14 @@ export function readConfig(config: unknown, options: LoadOptions & { readonly di
 
 function settingsFrom(
   tree: YamlTree,
-  { env, sourceSchemas, directory }: LoadOptions & { readonly directory: string },
+  { env, schemas, directory }: LoadOptions & { readonly directory: string },
 ): LoadedConfig {
   if (tree.mistakes.length > 0) return failed(tree.mistakes);
   const { config, mistakes } = parseConfig(tree.value, {
     env,
     directory,
     readFile: (name) => readFileSync(name, 'utf8'),
-    sourceSchemas,
+    schemas,
     locate: tree.locate,
     rules: RULES,
   });
@@ -57,7 +56,7 @@ function settingsFrom(
     return failed(pem.mistakes.map((mistake) => ({ ...mistake, ...(tree.locate(mistake.path) ?? NOWHERE) })));
   }
   return {
-    settings: settingsOf(config, { directory, tls: pem.tls }),
+    settings: settingsOf(config, { directory, tls: pem.tls, schemas }),
     secrets: secretsOf(config, pem.tls),
     mistakes: [],
   };
@@ -120,8 +119,12 @@ function readPem(
 }
 
 function settingsOf(
-  { data, http, streams }: ParsedConfig,
-  { directory, tls }: { directory: string; tls: { cert: string; key: string } | undefined },
+  { data, http, streams, sinks }: ParsedConfig,
+  {
+    directory,
+    tls,
+    schemas,
+  }: { directory: string; tls: { cert: string; key: string } | undefined; schemas: ConnectorSchemas },
 ): RelaySettings {
   const { host, port, tokens, connectionsMax, stuckAfter, heartbeat, silentAfter } = http;
   return {
@@ -137,6 +140,31 @@ function settingsOf(
       silentAfterMs: silentAfter,
     },
     streams: new Map(Object.entries(streams).map(([name, stream]) => [name, streamSettings(stream)])),
+    sinks: new Map(Object.entries(sinks).map(([name, sink]) => [name, sinkSettings(sink, schemas)])),
+    configDirectory: directory,
+  };
+}
+
+function sinkSettings(sink: ParsedConfig['sinks'][string], { mapping }: ConnectorSchemas): SinkSettings {
+  const { type, stream, relay, token, order, parallel, batch, onRowError, parkedMax, bootstrap, from, retry, ...rest } =
+    sink;
+  const ofMapping = new Set(Object.keys(mapping.shape));
+  const entriesOf = (isMapping: boolean): Readonly<Record<string, unknown>> =>
+    Object.fromEntries(Object.entries(rest).filter(([key]) => ofMapping.has(key) === isMapping));
+  return {
+    type,
+    stream,
+    relay: relay === undefined ? null : { url: relay, token },
+    order,
+    lanes: parallel,
+    batch: { rowsMax: batch.rows, bytesMax: batch.bytes, delayMs: batch.delay },
+    onRowError,
+    parkedMax,
+    bootstrap,
+    from,
+    backoff: { delayMinMs: retry.delayMin, delayMaxMs: Math.max(retry.delayMin, retry.delayMax) },
+    mapping: entriesOf(true),
+    options: entriesOf(false),
   };
 }
 
@@ -161,16 +189,29 @@ function streamSettings(stream: ParsedStream): StreamSettings {
   };
 }
 
-function secretsOf({ http, streams }: ParsedConfig, tls: { key: string } | undefined): readonly string[] {
-  const urls = Object.values(streams).flatMap(({ source }) => {
-    const { replicas } = source;
-    return [source.url, ...(Array.isArray(replicas) ? replicas.map(String) : [])];
-  });
+function secretsOf({ http, streams, sinks }: ParsedConfig, tls: { key: string } | undefined): readonly string[] {
+  const urls = [
+    ...Object.values(streams).flatMap(({ source }) => {
+      const { replicas } = source;
+      return [source.url, ...(Array.isArray(replicas) ? replicas.map(String) : [])];
+    }),
+    ...Object.values(sinks).flatMap(({ url, relay }) => [url, relay].filter((each) => typeof each === 'string')),
+  ];
   const passwords = urls.flatMap((url) => {
     const password = URL.parse(url)?.password ?? '';
     return password === '' ? [] : [password, decoded(password)];
   });
-  return [...http.tokens.map(({ token }) => token), ...passwords, ...(tls === undefined ? [] : [tls.key])];
+  const tokens = [...http.tokens, ...Object.values(sinks)].flatMap(({ token }) => (token === undefined ? [] : [token]));
+  return [...tokens, ...passwords, ...hashKeysOf(sinks), ...(tls === undefined ? [] : [tls.key])];
+}
+
+/** The keys of hashed columns, wherever in a mapping they stand. */
+function hashKeysOf(value: unknown): readonly string[] {
+  if (Array.isArray(value)) return value.flatMap(hashKeysOf);
+  if (!isMap(value)) return [];
+  const { hash } = value;
+  const own = isMap(hash) && typeof hash['key'] === 'string' ? [hash['key']] : [];
+  return [...own, ...Object.values(value).flatMap(hashKeysOf)];
 }
 
 function decoded(text: string): string {

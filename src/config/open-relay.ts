@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { TidingsError } from '../core/errors.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
-import { sourceSchemas, sourceTypes } from '../registry.ts';
+import { connectorSchemas, sinkTypes, sourceTypes } from '../registry.ts';
 import { Relay } from '../relay/relay.ts';
 import type { RelayConfig } from './config-types.generated.ts';
 import { readConfig } from './load-config.ts';
@@ -26,8 +26,8 @@ export interface OpenRelayOptions {
  */
 export async function openRelay(config: RelayConfig, options: OpenRelayOptions = {}): Promise<Relay> {
   const { log = silentLogger, directory = '.', env = {} } = options;
-  const schemas = await sourceSchemas(sourceTypes);
-  const { settings, mistakes } = readConfig(config, { env, sourceSchemas: schemas, directory: resolve(directory) });
+  const schemas = await connectorSchemas({ sources: sourceTypes, sinks: sinkTypes });
+  const { settings, mistakes } = readConfig(config, { env, schemas, directory: resolve(directory) });
   if (settings === null) {
     const all = mistakes.map(({ path, message }) => `${pathText(path)} ${message}`.trim()).join('; ');
     throw new TidingsError('CONFIG_INVALID', `the relay's configuration is wrong: ${all}`);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { mysqlConfigSchema } from '../sources/mysql/config.ts';
+import { connectorSchemas, sinkTypes, sourceTypes } from '../registry.ts';
 import { mistakeText } from './mistake.ts';
 import { parseConfig, type ParseResult } from './parse-config.ts';
 import { readYaml } from './read-yaml.ts';
 import { RULES } from './rules.ts';
 
-const schemas = new Map([['mysql', mysqlConfigSchema]]);
+const schemas = await connectorSchemas({ sources: sourceTypes, sinks: sinkTypes });
 
 interface World {
   readonly env?: Readonly<Record<string, string>>;
@@ -20,7 +20,7 @@ function parse(yaml: string, { env = {}, files = {} }: World = {}): ParseResult 
     if (text === undefined) throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' });
     return text;
   };
-  return parseConfig(value, { env, directory: '/etc/tidings', readFile, sourceSchemas: schemas, locate, rules: RULES });
+  return parseConfig(value, { env, directory: '/etc/tidings', readFile, schemas, locate, rules: RULES });
 }
 
 function mistakes(yaml: string, world?: World): string[] {
@@ -55,6 +55,7 @@ test('a few lines are a configuration: everything else has its default', () => {
           url: 'mysql://h',
           from: 'now',
           statements: false,
+          ignoreOrigin: false,
           statementChanges: 'stop',
           heartbeatMs: 1000,
           answerTimeoutMs: 60_000,
@@ -69,6 +70,167 @@ test('a few lines are a configuration: everything else has its default', () => {
         snapshotLimits: { parallel: 2 },
       },
     },
+    sinks: {},
+  });
+});
+
+describe('sinks', () => {
+  const common = {
+    stream: 's',
+    order: 'key',
+    parallel: 4,
+    batch: { rows: 2000, bytes: 4 * 1024 ** 2, delay: 0 },
+    onRowError: 'park',
+    parkedMax: 10_000,
+    bootstrap: 'auto',
+    from: 'earliest',
+    retry: { delayMin: 200, delayMax: 30_000 },
+    hookTimeout: 30_000,
+  };
+
+  test.each([
+    [
+      'type: mysql, url: mysql://h/d',
+      { type: 'mysql', url: 'mysql://h/d', schema: 'evolve', answerTimeoutMs: 60_000, statementBytesMax: 262_144 },
+    ],
+    [
+      'type: file, path: out',
+      {
+        type: 'file',
+        path: 'out',
+        format: 'ndjson',
+        lines: 'rows',
+        partition: '{database}/{table}',
+        rotate: { bytes: 128 * 1024 ** 2, afterMs: 600_000 },
+        openFilesMax: 200,
+        zeroDates: 'refuse',
+        metaPrefix: '_',
+      },
+    ],
+    ['type: exec, command: cat', { type: 'exec', command: 'cat', lines: 'json', graceMs: 10_000, metaPrefix: '_' }],
+    ['type: module, module: ./a.ts', { type: 'module', module: './a.ts', settings: {} }],
+    ['type: ./a.ts, settings: { x: 1 }', { type: 'module', module: './a.ts', settings: { x: 1 } }],
+    ['type: ../lib/a.js', { type: 'module', module: '../lib/a.js', settings: {} }],
+    ['type: /opt/a.mjs', { type: 'module', module: '/opt/a.mjs', settings: {} }],
+    ['type: "file:///opt/a.mjs"', { type: 'module', module: 'file:///opt/a.mjs', settings: {} }],
+  ])('%s: everything else has its default', (text, own) => {
+    const { config, mistakes: wrong } = parse(`${STREAM}\nsinks: { copy: { stream: s, ${text} } }`);
+    expect(wrong).toEqual([]);
+    expect(config?.sinks['copy']).toEqual({ ...common, ...own });
+  });
+
+  test('the streams of another relay need none of this one', () => {
+    const { config, mistakes: wrong } = parse(
+      'sinks: { far: { type: exec, command: cat, stream: shop, relay: "https://r:8400", token: abc } }',
+    );
+    expect(wrong).toEqual([]);
+    expect(config?.streams).toEqual({});
+    expect(config?.sinks['far']).toMatchObject({ relay: 'https://r:8400', token: 'abc' });
+  });
+
+  test('durations, sizes and references are understood in a mapping, too', () => {
+    const text = 'hookTimeout: 5s, tables: { a.b: { columns: { c: { from: c, mask: { start: "${N}" } } } } }';
+    const { config, mistakes: wrong } = parse(
+      `${STREAM}\nsinks: { copy: { stream: s, type: exec, command: cat, ${text} } }`,
+      { env: { N: '3' } },
+    );
+    expect(wrong).toEqual([]);
+    expect(config?.sinks['copy']).toMatchObject({
+      hookTimeout: 5000,
+      tables: { 'a.b': { columns: { c: { mask: { start: 3 } } } } },
+    });
+  });
+
+  test('no key of a type is one that all sinks have, or one of the mapping', () => {
+    const keys = new Set(['type', ...Object.keys(common), ...Object.keys(schemas.mapping.shape), 'relay', 'token']);
+    expect(schemas.sinks.size).toBeGreaterThan(3);
+    for (const [type, { shape }] of schemas.sinks) {
+      for (const key of Object.keys(shape)) expect(keys, `${key} of ${type}`).not.toContain(key);
+    }
+    const shared = new Set(['type', 'relay', 'token', ...Object.keys(common)].filter((key) => key !== 'hookTimeout'));
+    for (const key of Object.keys(schemas.mapping.shape)) expect(shared).not.toContain(key);
+  });
+
+  test.each([
+    ['{ stream: s }', 'type: is missing; it takes mysql, file, exec, module'],
+    ['{ type: mysqll, stream: s }', 'type: found "mysqll"; allowed: mysql, file, exec, module; did you mean mysql?'],
+    ['{ type: 5, stream: s }', 'type: found 5; allowed: mysql, file, exec, module'],
+    ['{ type: exec, command: cat }', 'stream: is missing; it takes text'],
+    ['{ type: exec, command: cat, stream: ss }', 'stream: is no stream of this relay (s); did you mean s?'],
+    [
+      '{ type: exec, command: cat, stream: other }',
+      'stream: is no stream of this relay (s); name the relay that has it with `relay`',
+    ],
+    ['{ type: exec, command: cat, stream: s, token: x }', 'token: is for another relay: `relay` is missing'],
+    [
+      '{ type: exec, command: cat, stream: s, order: transaction, parallel: 4 }',
+      'parallel: does not go with `order: transaction`, which has one lane',
+    ],
+    ['{ type: exec, command: cat, stream: s, from: yesterday }', 'from: is no place in a stream'],
+    [
+      '{ type: exec, command: cat, stream: s, relay: r:8400 }',
+      'relay: found a text; allowed: http://host:port, or https://host:port',
+    ],
+    ['{ type: ./a.ts, stream: s, setings: {} }', 'setings: there is no such key; did you mean settings?'],
+    ['{ type: exec, comand: cat, command: cat, stream: s }', 'comand: there is no such key; did you mean command?'],
+    [
+      '{ type: mysql, url: mysql://h, stream: s }',
+      'url: the URL of the MySQL sink names no database for its checkpoints',
+    ],
+  ])('%s: %s', (sink, message) => {
+    expect(
+      mistakes(`${STREAM}\nsinks:\n  a:\n    ${sink}`).map((line) => line.replace(/^f:\d+:\d+: sinks\.a\./, '')),
+    ).toEqual([message]);
+  });
+
+  test('what is wrong in a mapping is said with its line and its path', () => {
+    const yaml = `${STREAM}
+sinks:
+  a:
+    type: exec
+    command: cat
+    stream: s
+    rename: { tables: snak }
+    tables:
+      a.b.c: skip
+      shop.gone: skipp
+      shop.lines: { colums: {} }
+      shop.orders:
+        columns:
+          total: { expr: 'price *' }
+          note: { from: n, cast: decimall }
+          foo: { form: n }
+        where: 'a >'
+        delete: sofft
+`;
+    const found = mistakes(yaml);
+    expect(found.map((line) => line.split(': ', 2).join(': '))).toEqual([
+      'f:7:15: sinks.a.rename.tables',
+      'f:9:7: sinks.a.tables["a.b.c"]',
+      'f:10:7: sinks.a.tables["shop.gone"]',
+      'f:11:21: sinks.a.tables["shop.lines"].colums',
+      'f:14:20: sinks.a.tables["shop.orders"].columns.total.expr',
+      'f:15:28: sinks.a.tables["shop.orders"].columns.note.cast',
+      'f:16:18: sinks.a.tables["shop.orders"].columns.foo.form',
+      'f:17:9: sinks.a.tables["shop.orders"].where',
+      'f:18:9: sinks.a.tables["shop.orders"].delete',
+    ]);
+    expect(found[0]).toContain('found "snak"; allowed: camel, pascal, snake, lower, upper, a map of names');
+    expect(found[0]).toContain('did you mean snake?');
+    expect(found[1]).toContain('"a.b.c" is no table pattern');
+    expect(found[2]).toContain('found "skipp"; allowed: a rule, a list of rules, or skip; did you mean skip?');
+    expect(found[3]).toContain('did you mean columns?');
+    expect(found[4]).toContain('found the end, at character 8');
+    expect(found[5]).toContain('"decimall" is no type, at character 1. Did you mean decimal?');
+    expect(found[6]).toContain('did you mean from?');
+    expect(found[8]).toContain('found "sofft"; allowed: delete, ignore, or soft with columns');
+  });
+
+  test('rules that contradict each other are found when each is right by itself', () => {
+    const mapping = 'tables: { a.b: { columns: { c: { from: c, expr: d } } } }';
+    expect(mistakes(`${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, ${mapping} } }`)).toEqual([
+      'f:2:80: sinks.a.tables["a.b"].columns.c: a value has one origin. Give one of from, value and expr.',
+    ]);
   });
 });
 
@@ -78,19 +240,14 @@ test('a key whose value is commented out is as good as none', () => {
 
 describe('each mistake names its line, its path, what was found and what is allowed', () => {
   test.each([
-    ['', ['f: the configuration is empty: it needs at least streams']],
-    ['- a', ['f: the configuration is not a map of keys and values: it needs at least streams']],
-    ['{}', ['f: streams: is missing; it takes a map']],
-    ['streams: {}', ['f:1:1: streams: names no stream: a relay needs at least one']],
+    ['', ['f: the configuration is empty: it needs at least streams or sinks']],
+    ['- a', ['f: the configuration is not a map of keys and values: it needs at least streams or sinks']],
+    ['{}', ['f: streams: names no stream, and there are no sinks: a relay needs at least one of them']],
+    ['streams: {}', ['f:1:1: streams: names no stream, and there are no sinks: a relay needs at least one of them']],
     ['streams: []', ['f:1:1: streams: found an empty list; allowed: a map']],
     [`${STREAM}\nhtpp: {}`, ['f:2:1: htpp: there is no such key; did you mean http?']],
-    [`${STREAM}\nsources: {}`, ['f:2:1: sources: there is no such key; known here: data, http, streams']],
-    [
-      `${STREAM}\nsinks: { a: {} }`,
-      [
-        'f:2:1: sinks: sinks come with a later release: until then follow a stream with `tidings consume` or with tidings/client',
-      ],
-    ],
+    [`${STREAM}\nsources: {}`, ['f:2:1: sources: there is no such key; known here: data, http, streams, sinks']],
+    [`${STREAM}\nsinks: { a: {} }`, ['f:2:10: sinks.a.type: is missing; it takes mysql, file, exec, module']],
     [
       `${STREAM}\nhttp: 5`,
       [
@@ -326,6 +483,15 @@ describe('no message shows a secret', () => {
     `${STREAM}\nhttp: { heartbeat: "\${PW}s" }`,
     `${STREAM}\nhttp: { tls: { cert: c, key: [${SECRET}] } }`,
     `streams: { s: { source: { type: mysql, url: "\${PW}", tables: ["\${PW}.\${PW}.\${PW}"] } } }`,
+    `${STREAM}\nsinks: { a: { type: mysql, stream: s, url: 'mysql://root:${SECRET}@h:99999/d' } }`,
+    `${STREAM}\nsinks: { a: { type: mysql, stream: s, url: 'mysql://root:${SECRET}@h' } }`,
+    `${STREAM}\nsinks: { a: { type: mysql, stream: s, url: ['${SECRET}'] } }`,
+    `${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, relay: 'h://u:${SECRET}@r' } }`,
+    `${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, relay: 'http://r', token: 'x ${SECRET}' } }`,
+    `${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, token: ${SECRET} } }`,
+    `${STREAM}\nsinks: { a: { type: "\${PW}", stream: "\${PW}" } }`,
+    `${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, tables: { a.b: { delete: "\${PW}" } } } }`,
+    `${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, tables: { a.b: { columns: { c: { hash: { key: [${SECRET}] } } } } } } }`,
     `a: "${SECRET}\nb: [`,
     `a: '${SECRET}' ${SECRET}`,
     `url: mysql://root:${SECRET}@h: x`,

@@ -1,15 +1,15 @@
-import type { z } from 'zod';
 import { coerce } from './coerce.ts';
-import { type ParsedConfig, relayConfigSchema } from './config-schema.ts';
+import { type ConnectorSchemas, type ParsedConfig, relayConfigSchema } from './config-schema.ts';
 import { explainIssue, wrongValue } from './explain-issue.ts';
 import { type ConfigMistake, type ConfigPath, isMap, pathKey } from './mistake.ts';
 import type { TextPlace } from './read-yaml.ts';
 import { type ReferenceWorld, resolveReferences } from './references.ts';
 import { schemaModel } from './schema-model.ts';
+import { withNamedModules } from './sink-schema.ts';
 
 export interface ParseOptions extends ReferenceWorld {
-  /** What each type of source takes. */
-  readonly sourceSchemas: ReadonlyMap<string, z.ZodObject>;
+  /** What each type of source and sink takes. */
+  readonly schemas: ConnectorSchemas;
   /** Where a path stands in the file, if it has lines. */
   readonly locate: (path: ConfigPath) => TextPlace | null;
   /** Rules that go over several keys, looked at whatever else is wrong. */
@@ -25,7 +25,7 @@ export type ParseResult =
 
 /** From what YAML or a module says to a checked configuration with its defaults, or everything that is wrong at once. */
 export function parseConfig(tree: unknown, options: ParseOptions): ParseResult {
-  const { sourceSchemas, locate, rules } = options;
+  const { schemas, locate, rules } = options;
   const mistakes = new Map<string, ConfigMistake>();
   const add = (path: ConfigPath, message: string): void => {
     // One mistake per place: what follows from the first only confuses.
@@ -36,7 +36,7 @@ export function parseConfig(tree: unknown, options: ParseOptions): ParseResult {
   };
   if (!isMap(tree)) {
     const found = tree === null || tree === undefined ? 'is empty' : 'is not a map of keys and values';
-    add([], `the configuration ${found}: it needs at least streams`);
+    add([], `the configuration ${found}: it needs at least streams or sinks`);
     return { config: null, mistakes: [...mistakes.values()] };
   }
 
@@ -44,10 +44,11 @@ export function parseConfig(tree: unknown, options: ParseOptions): ParseResult {
   for (const { path, message } of resolved.mistakes) add(path, message);
   for (const rule of rules) for (const { path, message } of rule(resolved.value)) add(path, message);
 
-  const schema = relayConfigSchema(sourceSchemas);
+  const schema = relayConfigSchema(schemas);
   const root = schemaModel(schema);
-  const explained = { root, tree: resolved.value, referenced: resolved.referenced };
-  const { value, withoutUnit } = coerce(withoutSinks(resolved.value), root, resolved.referenced);
+  const named = withNamedModules(resolved.value);
+  const explained = { root, tree: named, referenced: resolved.referenced };
+  const { value, withoutUnit } = coerce(named, root, resolved.referenced);
   for (const path of withoutUnit) add(path, wrongValue(path, explained));
   const result = schema.safeParse(value);
   if (result.success && mistakes.size === 0) return { config: result.data, mistakes: [] };
@@ -60,11 +61,4 @@ export function parseConfig(tree: unknown, options: ParseOptions): ParseResult {
 /** Those of a file in the order of its lines; what has no line keeps its place. */
 function byPlace(a: ConfigMistake, b: ConfigMistake): number {
   return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
-}
-
-/** The rule for them speaks of them; as an unknown key they would be called a mistake of spelling. */
-function withoutSinks(tree: unknown): unknown {
-  if (!isMap(tree)) return tree;
-  const { sinks: _, ...rest } = tree;
-  return rest;
 }

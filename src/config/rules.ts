@@ -1,3 +1,4 @@
+import { nearest } from '../base/nearest.ts';
 import { isLoopback } from '../relay/server/http-options.ts';
 import { isMap, valueAt } from './mistake.ts';
 import type { ConfigRule } from './parse-config.ts';
@@ -49,15 +50,63 @@ const lagOfNobody: ConfigRule = (tree) => {
   });
 };
 
-const sinksAreToCome: ConfigRule = (tree) =>
-  valueAt(tree, ['sinks']) === undefined
-    ? []
-    : [
-        {
-          path: ['sinks'],
-          message:
-            'sinks come with a later release: until then follow a stream with `tidings consume` or with tidings/client',
-        },
-      ];
+const somethingToDo: ConfigRule = (tree) => {
+  const isEmpty = (key: string): boolean => {
+    const value = valueAt(tree, [key]);
+    return value === undefined || value === null || (isMap(value) && Object.keys(value).length === 0);
+  };
+  if (!isEmpty('streams') || !isEmpty('sinks')) return [];
+  return [
+    { path: ['streams'], message: 'names no stream, and there are no sinks: a relay needs at least one of them' },
+  ];
+};
 
-export const RULES: readonly ConfigRule[] = [sinksAreToCome, tokensOutside, tokensDiffer, lagOfNobody];
+/** A sink without a relay of its own follows a stream of this one. */
+const sinksHaveStreams: ConfigRule = (tree) => {
+  const sinks = valueAt(tree, ['sinks']);
+  const streams = valueAt(tree, ['streams']);
+  if (!isMap(sinks)) return [];
+  const known = isMap(streams) ? Object.keys(streams) : [];
+  return Object.entries(sinks).flatMap(([name, sink]) => {
+    if (!isMap(sink) || typeof sink['stream'] !== 'string' || sink['relay'] !== undefined) return [];
+    const { stream } = sink as { readonly stream: string };
+    if (known.includes(stream)) return [];
+    const meant = nearest(stream, known);
+    const hint = meant === undefined ? 'name the relay that has it with `relay`' : `did you mean ${meant}?`;
+    return [
+      {
+        path: ['sinks', name, 'stream'],
+        message: `is no stream of this relay (${known.join(', ') || 'it has none'}); ${hint}`,
+      },
+    ];
+  });
+};
+
+/** One lane keeps the order of transactions; a token is for another relay. */
+const sinksAreWhole: ConfigRule = (tree) => {
+  const sinks = valueAt(tree, ['sinks']);
+  if (!isMap(sinks)) return [];
+  return Object.entries(sinks).flatMap(([name, sink]) => {
+    if (!isMap(sink)) return [];
+    const found = [];
+    if (sink['order'] === 'transaction' && sink['parallel'] !== undefined && sink['parallel'] !== 1) {
+      found.push({
+        path: ['sinks', name, 'parallel'],
+        message: 'does not go with `order: transaction`, which has one lane',
+      });
+    }
+    if (sink['token'] !== undefined && sink['relay'] === undefined) {
+      found.push({ path: ['sinks', name, 'token'], message: 'is for another relay: `relay` is missing' });
+    }
+    return found;
+  });
+};
+
+export const RULES: readonly ConfigRule[] = [
+  somethingToDo,
+  sinksHaveStreams,
+  sinksAreWhole,
+  tokensOutside,
+  tokensDiffer,
+  lagOfNobody,
+];

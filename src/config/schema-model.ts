@@ -7,7 +7,7 @@ import {
   parseSize,
   SIZE_PATTERN,
 } from '../base/quantity.ts';
-import { type ConfigPath, isMap } from './mistake.ts';
+import { type ConfigPath, isMap, valueAt } from './mistake.ts';
 
 /**
  * How a number is written as text: `duration` with its unit only, `milliseconds` and `bytes` (whose keys name the unit) also bare.
@@ -34,7 +34,10 @@ export interface SchemaNode {
   readonly minLength?: number;
   readonly minItems?: number;
   readonly pattern?: string;
+  /** Maps, of which `type` chooses one. */
   readonly oneOf?: readonly SchemaNode[];
+  /** Values of different kinds, of which the kind chooses one. */
+  readonly anyOf?: readonly SchemaNode[];
   /** How a number may be written. */
   readonly 'x-unit'?: Unit;
   /** A value that is never shown. */
@@ -47,23 +50,39 @@ export interface SchemaNode {
   readonly 'x-name'?: string;
   /** What the keys of a map of things are, for the reference: `name`. */
   readonly 'x-key'?: string;
+  /** Of one of the maps that `type` chooses: texts of this pattern may stand for its `type`, and are the value of the key `as`. */
+  readonly 'x-short'?: { readonly pattern: string; readonly as: string };
 }
 
 export function schemaModel(schema: z.ZodType): SchemaNode {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode;
+  const written = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return JSON.parse(JSON.stringify(written), (_key, value: unknown) => withOneType(value)) as SchemaNode;
+}
+
+/** A list of types is short for branches of them. */
+function withOneType(value: unknown): unknown {
+  if (!isMap(value) || !Array.isArray(value['type'])) return value;
+  const { type: types, ...node } = value;
+  return { ...node, anyOf: (types as unknown[]).map((type) => ({ type })) };
 }
 
 /** The node for a place, following the branch of a union that the value's `type` chooses. Undefined for places that are unknown. */
 export function nodeAt(root: SchemaNode, path: ConfigPath, tree: unknown): SchemaNode | undefined {
-  let node = chosen(root, tree);
+  const place = placeAt(root, path, tree);
+  return place === undefined ? undefined : chosen(place, valueAt(tree, path));
+}
+
+/** The same, without a choice between kinds of values at the place itself: all that may stand there. */
+export function placeAt(root: SchemaNode, path: ConfigPath, tree: unknown): SchemaNode | undefined {
+  let place = root;
   let value = tree;
   for (const step of path) {
-    value = isMap(value) || Array.isArray(value) ? (value as Record<string | number, unknown>)[step] : undefined;
-    const next = childOf(node, step);
+    const next = childOf(chosen(place, value), step);
     if (next === undefined) return undefined;
-    node = chosen(next, value);
+    value = valueAt(value, [step]);
+    place = next;
   }
-  return node;
+  return place.oneOf === undefined ? place : chosen(place, value);
 }
 
 export function childOf(node: SchemaNode, step: string | number): SchemaNode | undefined {
@@ -73,10 +92,17 @@ export function childOf(node: SchemaNode, step: string | number): SchemaNode | u
 }
 
 export function chosen(node: SchemaNode, value: unknown): SchemaNode {
+  if (node.anyOf !== undefined) return node.anyOf.find((branch) => isOfKind(value, branch.type)) ?? node;
   if (node.oneOf === undefined) return node;
   const type = isMap(value) ? value['type'] : undefined;
   const branch = node.oneOf.find(({ properties }) => properties?.['type']?.const === type);
   return branch ?? typesOnly(node.oneOf);
+}
+
+function isOfKind(value: unknown, type: string | undefined): boolean {
+  if (value === null || value === undefined) return type === 'null';
+  if (Array.isArray(value)) return type === 'array';
+  return typeof value === (type === 'integer' ? 'number' : type);
 }
 
 /** As long as nothing chooses a branch, all that is known is which types there are. */

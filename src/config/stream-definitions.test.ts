@@ -30,6 +30,8 @@ async function define(from: string | undefined): Promise<{ stream: StreamDefinit
   ]);
   const settings: RelaySettings = {
     directory: '/nowhere',
+    configDirectory: '/nowhere',
+    sinks: new Map(),
     http: {},
     streams: new Map([
       [

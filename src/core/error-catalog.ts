@@ -60,6 +60,9 @@ export type ErrorCode =
   | 'LOG_VERSION_UNKNOWN'
   | 'LOG_WRITE_FAILED'
   | 'MAPPING_FAILED'
+  | 'MAPPING_INVALID'
+  | 'MAPPING_TIMEOUT'
+  | 'PACKAGE_MISSING'
   | 'POSITION_INVALID'
   | 'POSITION_UNKNOWN'
   | 'PREFLIGHT_FAILED'
@@ -78,12 +81,19 @@ export type ErrorCode =
   | 'SERVER_ERROR'
   | 'SERVER_ID_IN_USE'
   | 'SERVER_UNSUPPORTED'
+  | 'SINK_BUSY'
   | 'SINK_EMPTY'
   | 'SINK_FENCED'
+  | 'SINK_FULL'
+  | 'SINK_MODULE_FAILED'
   | 'SINK_NOT_RUNNING'
   | 'SINK_ORDER_UNSUPPORTED'
+  | 'SINK_READ_ONLY'
+  | 'SINK_ROW_MISSING'
   | 'SINK_ROW_REFUSED'
   | 'SINK_SCHEMA_CONFLICT'
+  | 'SINK_STATE_DAMAGED'
+  | 'SINK_TRANSACTION_LOST'
   | 'SINK_UNKNOWN'
   | 'SNAPSHOT_CONDITION_INVALID'
   | 'SNAPSHOT_CURSOR_INVALID'
@@ -199,7 +209,7 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   COMMAND_FAILED: {
     retry: 'operator',
-    cause: 'The command given to `tidings consume --exec` cannot be run, or breaks the protocol.',
+    cause: 'The command given to `tidings consume --exec`, or to an exec sink, cannot be run, or breaks the protocol.',
     remedy:
       'Run the command by hand; docs/reference/cli.md has the protocol. Nothing that it did not acknowledge counts as done.',
   },
@@ -246,13 +256,13 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   DISK_ERROR: {
     retry: 'backoff',
-    cause: 'The disk reports an error when the relay reads or writes.',
-    remedy: "Check the disk and the system's log; the relay tries again by itself, and nothing was acknowledged.",
+    cause: 'The disk reports an error when it is read or written.',
+    remedy: "Check the disk and the system's log; the same is tried again by itself, and nothing was acknowledged.",
   },
   DISK_FULL: {
     retry: 'backoff',
-    cause: 'There is no room on the disk, or in the quota of the user whom the relay runs as.',
-    remedy: 'Make room; the relay goes on by itself, and nothing is lost.',
+    cause: 'There is no room on the disk, or in the quota of the user whom the process runs as.',
+    remedy: 'Make room; it goes on by itself, and nothing is lost.',
   },
   EVENTS_STARTED_TWICE: {
     retry: 'operator',
@@ -364,6 +374,21 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'No row can be made of a change: a value cannot be cast, or a rule or hook fails on it.',
     remedy: 'Change the rule that the message names, then redrive the dead letter; or edit or drop it.',
   },
+  MAPPING_INVALID: {
+    retry: 'operator',
+    cause: "A sink's mapping contradicts itself, or does not go with a table of the stream.",
+    remedy: 'Correct the rule that the message names; docs/mapping.md describes what a rule takes.',
+  },
+  MAPPING_TIMEOUT: {
+    retry: 'never',
+    cause: 'A hook of a mapping did not answer in time.',
+    remedy: 'Mend the hook, or raise `hookTimeout`, then let the row be tried again.',
+  },
+  PACKAGE_MISSING: {
+    retry: 'operator',
+    cause: 'Something was asked for that needs a package which is not installed.',
+    remedy: 'Install the package that the message names, beside tidings, and start again.',
+  },
   POSITION_INVALID: {
     retry: 'operator',
     cause: 'A text is no position of this source.',
@@ -462,6 +487,13 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'The server is of a kind or version that is not supported.',
     remedy: 'Supported are MySQL 5.7 to 9 and MariaDB 10.5 to 12.',
   },
+  SINK_BUSY: {
+    retry: 'backoff',
+    cause:
+      'The target has ended a transaction of the sink: a deadlock, a lock that somebody else held for too long, or a conflict within its cluster.',
+    remedy:
+      'None is needed as long as it passes: Tidings writes the batch again. When it does not, look at what holds the locks (`SHOW ENGINE INNODB STATUS`).',
+  },
   SINK_EMPTY: {
     retry: 'operator',
     cause:
@@ -474,6 +506,16 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause: 'Another process has taken over partitions of the sink: what this one had not written comes to that one.',
     remedy: 'Nothing, if that was meant. Two processes that run one sink take it from each other: stop one of them.',
   },
+  SINK_FULL: {
+    retry: 'backoff',
+    cause: 'The target has no room for more rows: its disk, tablespace or quota is full.',
+    remedy: 'Make room there; Tidings goes on by itself, and nothing is lost.',
+  },
+  SINK_MODULE_FAILED: {
+    retry: 'operator',
+    cause: 'The module of a sink of your own cannot be loaded, or does not make a sink.',
+    remedy: 'Correct the module: its default export is a function that returns a sink; `examples/own-sink` has one.',
+  },
   SINK_NOT_RUNNING: {
     retry: 'operator',
     cause: 'The sink is paused, has failed or is being started: nothing can be written by it now.',
@@ -485,6 +527,17 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
       'The sink has no transactions that it could keep together with a checkpoint, and so cannot apply those of the source whole.',
     remedy: 'Leave out `order: transaction`.',
   },
+  SINK_READ_ONLY: {
+    retry: 'backoff',
+    cause: 'The target accepts no writes at present: it is read-only.',
+    remedy: 'None is needed if it becomes writable again; otherwise point the sink at the primary server.',
+  },
+  SINK_ROW_MISSING: {
+    retry: 'never',
+    cause: 'A change holds only some columns of a row that the target does not have.',
+    remedy:
+      'Bring the table to the target first (a snapshot), or have the source log whole rows (binlog_row_image=FULL).',
+  },
   SINK_ROW_REFUSED: {
     retry: 'operator',
     cause: 'The store refuses a row as it is: a value does not fit the target, or a constraint is against it.',
@@ -495,6 +548,18 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause:
       'The rows of a table cannot go to their target: it lacks columns, or has others, and the sink may not change it.',
     remedy: 'Change the target, or let the sink do it (`schema: evolve`), or leave columns out by the mapping.',
+  },
+  SINK_STATE_DAMAGED: {
+    retry: 'never',
+    cause:
+      'What a sink keeps beside its data (which files are complete, checkpoints) cannot be read, or is that of another stream.',
+    remedy: 'Restore the directory from a backup, or give the sink an empty one; it then begins anew.',
+  },
+  SINK_TRANSACTION_LOST: {
+    retry: 'backoff',
+    cause:
+      'The connection was lost inside a transaction that is too long to be kept in memory; all of it was undone in the target.',
+    remedy: 'Nothing: the sink begins again by itself at its checkpoint, which lies before the transaction.',
   },
   SINK_UNKNOWN: {
     retry: 'operator',

@@ -16,7 +16,12 @@ export type FailpointName =
   | 'sink-write' // a batch is about to be handed to a sink
   | 'sink-written' // a sink has said that a batch is durable, and that is not yet noted
   | 'snapshot-noted' // inside the transaction that stores where the next chunk begins
-  | 'response-half-sent'; // a part of a response is on its way
+  | 'response-half-sent' // a part of a response is on its way
+  | 'sink-file-append' // a half of the rows was written to a sink's open file
+  | 'sink-file-sync' // the rows are durable in the open files, the manifest does not know
+  | 'sink-file-manifest' // half of a record is in the manifest
+  | 'sink-file-complete' // the manifest calls a file complete, and it has its temporary name
+  | 'sink-file-compact'; // the new manifest is there, under its temporary name
 
 export const FAILPOINT_NAMES: readonly FailpointName[] = [
   'append',
@@ -33,6 +38,11 @@ export const FAILPOINT_NAMES: readonly FailpointName[] = [
   'sink-written',
   'snapshot-noted',
   'response-half-sent',
+  'sink-file-append',
+  'sink-file-sync',
+  'sink-file-manifest',
+  'sink-file-complete',
+  'sink-file-compact',
 ];
 
 let handler: ((name: FailpointName) => void) | null = null;

@@ -1,4 +1,5 @@
 import type { StreamChange } from './consumer.ts';
+import type { TidingsError } from './errors.ts';
 import type { SinkRow, SinkTarget } from './sink.ts';
 
 /** Makes a sink's rows of a stream's changes. One for each sink; it keeps what it has made of tables' definitions. */
@@ -9,18 +10,33 @@ export interface Mapper {
   readonly columns: Readonly<Record<string, readonly string[]>> | null;
   /**
    * The rows that a change becomes: none when it is filtered out, several when it goes to several targets. A promise only when a hook has returned one.
+   * JSON columns of the change hold the document's text: the stream is read with `json: 'text'`.
    *
-   * @throws TidingsError MAPPING_FAILED naming table, column and rule, for a row that cannot be mapped
+   * @throws TidingsError MAPPING_FAILED or MAPPING_TIMEOUT naming table, column and rule, for a row that cannot be mapped; MAPPING_INVALID when the
+   *   rules do not go with the table, whatever its rows; what a hook throws of which waiting is the cure
    */
   map(change: StreamChange): readonly MappedRow[] | Promise<readonly MappedRow[]>;
-  /** The targets that get rows of this table and nothing else: what a truncation of the table empties. */
+  /**
+   * The same for several changes at a time, for hooks that work so. Left out: there is none. For each change its rows, or what `map` would have thrown.
+   */
+  mapBatch?(changes: readonly StreamChange[]): Promise<readonly MappedChange[]>;
+  /**
+   * The targets that a truncation of this table empties: those that get rows of it and nothing else, and those that the rules say so of.
+   *
+   * @throws TidingsError MAPPING_INVALID when rows of the table are in targets whose rows cannot be told apart
+   */
   targetsOf(database: string, table: string): readonly SinkTarget[];
 }
 
+/** What became of one change of several. */
+export type MappedChange =
+  | { readonly rows: readonly MappedRow[]; readonly error: null }
+  | { readonly rows: null; readonly error: TidingsError };
+
 export interface MappedRow extends SinkRow {
   /**
-   * True when the target's key follows from the table's primary key alone, column by column, so that rows of one target key come from one partition. Others go
-   * through the serial lane.
+   * True when the target's key follows from the table's primary key alone, column by column, and no other table has rows of the same key there, so that rows
+   * of one target key come from one partition. Others go through the serial lane.
    */
   readonly keepsKey: boolean;
 }

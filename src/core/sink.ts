@@ -44,7 +44,7 @@ export interface Sink {
   write(batch: SinkBatch): Promise<void>;
   /**
    * Empties a target, of which all rows went at once in the source. No batch is being written meanwhile. A sink with checkpoints stores the given ones
-   * with the effect.
+   * with the effect. When no row of the target has come yet only its name is known: it has no columns then, and was not prepared.
    */
   truncate(target: SinkTarget, checkpoints: readonly SinkCheckpoint[]): Promise<void>;
   /**
@@ -96,6 +96,11 @@ export interface SinkTarget {
   readonly table: TableSchema;
   /** What the configuration says of this target, in the words of the sink's own schema (`index`, `topic`, …). */
   readonly options: Readonly<Record<string, unknown>>;
+  /**
+   * The columns of which rows may bring parts only (`SinkRow.patches`); left out: none. A sink that cannot change a part of a document refuses such a
+   * target in `prepare`.
+   */
+  readonly patched?: readonly string[];
 }
 
 export interface TargetPlan {
@@ -106,7 +111,7 @@ export interface TargetPlan {
   readonly serial: boolean;
 }
 
-/** A row for a target, as the mapping has made it of a change. */
+/** A row for a target, as the mapping has made it of a change. JSON columns hold the document's text. */
 export interface SinkRow {
   readonly target: SinkTarget;
   /** `upsert`: whether the row is there already is not known. An `update` may have moved the key: `before` then has the old one. */
@@ -117,11 +122,32 @@ export interface SinkRow {
   readonly before: Row | null;
   /** As far as it was logged: a column that is absent is left as it is. Null for a delete. */
   readonly after: Row | null;
+  /** Changes to parts of documents that `after` does not hold as a whole, in this order. Only in targets that say so (`SinkTarget.patched`). */
+  readonly patches?: readonly NestedPatch[];
   /** A row has a higher SCN than all earlier states of its key. Two rows share one only if they came of one change. */
   readonly scn: number;
   /** The change that it was made of, for sinks that pass on more than the row. */
   readonly change: StreamChange;
 }
+
+/**
+ * A change to a part of a document in a `json` column. Made twice, it leaves the document as it was. What is missing on the path is made; values are
+ * JSON text.
+ *
+ * - `set`: the member at the path has this value; null: there is no such member.
+ * - `put`: in the array at the path, the element whose members are those of `key` is this one; without such an element it comes at the end.
+ * - `remove`: the array at the path has no such element.
+ */
+export type NestedPatch =
+  | { readonly kind: 'set'; readonly path: NestedPath; readonly value: string | null }
+  | { readonly kind: 'put'; readonly path: NestedPath; readonly key: NestedKey; readonly element: string }
+  | { readonly kind: 'remove'; readonly path: NestedPath; readonly key: NestedKey };
+
+/** The column, then the names of members inside its document. */
+export type NestedPath = readonly [column: string, ...members: string[]];
+
+/** Members of an element, and the JSON text of their values, that tell it from the others. */
+export type NestedKey = Readonly<Record<string, string>>;
 
 export interface SinkBatch {
   /** 0 to `lanes` − 1, or `serial`. */

@@ -2,33 +2,16 @@ import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { deserialize, serialize } from 'node:v8';
 import type { StreamChange } from '../core/consumer.ts';
+import type { DeadLetter, DeadLetterReason } from '../core/sink-service.ts';
 import { TidingsError } from '../core/errors.ts';
 import { explainSqliteError } from '../drivers/sqlite/sqlite-errors.ts';
 
-/** A change that was set aside, with the reason. */
-export interface DeadLetter {
-  readonly id: number;
-  readonly sink: string;
-  /** The blocked key: changes of one chain are redriven in order. */
-  readonly chain: string;
-  /** Where its row was to go (`database.table`); null: no row could be made of the change. */
-  readonly target: string | null;
-  readonly change: StreamChange;
-  /** Null: it was not refused itself, an earlier change of its key was. */
-  readonly reason: DeadLetterReason | null;
-  /** How often it was tried. */
-  readonly attempts: number;
-  /** ms since 1970 UTC */
-  readonly parkedMs: number;
-  readonly triedMs: number | null;
-  /** The change was edited by hand. */
-  readonly edited: boolean;
-}
-
-export interface DeadLetterReason {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string;
+export interface ReaderName {
+  readonly name: string;
+  /** Where reading under it begins. */
+  readonly after: number;
+  /** The one before, for as long as the store's checkpoint has not come to `after`. */
+  readonly former: string | null;
 }
 
 export type NewDeadLetter = Pick<DeadLetter, 'sink' | 'chain' | 'target' | 'change' | 'reason' | 'parkedMs'>;
@@ -55,7 +38,8 @@ const SCHEMA = `
   ) STRICT;
   CREATE TABLE sinks (
     name TEXT NOT NULL PRIMARY KEY,
-    paused INTEGER NOT NULL
+    paused INTEGER NOT NULL DEFAULT 0,
+    reader TEXT -- JSON: the name under which a reader without a group has begun
   ) STRICT, WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${VERSION};
@@ -109,7 +93,7 @@ export class DeadLetterStore {
     return isNew;
   }
 
-  /** In the order in which they are to be written, chain by chain. */
+  /** By number; those of one chain in the order in which they are to be written. */
   list(
     sink: string,
     {
@@ -118,13 +102,12 @@ export class DeadLetterStore {
       limit = -1,
     }: { readonly chain?: string; readonly after?: number; readonly limit?: number } = {},
   ): readonly DeadLetter[] {
-    const where = chain === undefined ? '' : 'AND chain = ?';
-    return this.#all(`SELECT * FROM letters WHERE sink = ? AND id > ? ${where} ORDER BY chain, scn, half, id LIMIT ?`, [
-      sink,
-      after,
-      ...(chain === undefined ? [] : [chain]),
-      limit,
-    ]).map((row) => letterOf(row as unknown as LetterRow));
+    const sql =
+      chain === undefined
+        ? 'SELECT * FROM letters WHERE sink = ? AND id > ? ORDER BY id LIMIT ?'
+        : 'SELECT * FROM letters WHERE sink = ? AND id > ? AND chain = ? ORDER BY scn, half, id LIMIT ?';
+    const values = [sink, after, ...(chain === undefined ? [] : [chain]), limit];
+    return this.#all(sql, values).map((row) => letterOf(row as unknown as LetterRow));
   }
 
   get(sink: string, id: number): DeadLetter | null {
@@ -164,6 +147,19 @@ export class DeadLetterStore {
     this.#run(
       'INSERT INTO sinks (name, paused) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET paused = excluded.paused',
       [sink, paused ? 1 : 0],
+    );
+  }
+
+  /** Under which name the sink reads without a group, and since which SCN; null: it has not begun so. */
+  reader(sink: string): ReaderName | null {
+    const text = this.#all('SELECT reader FROM sinks WHERE name = ?', [sink])[0]?.['reader'];
+    return typeof text === 'string' ? (JSON.parse(text) as ReaderName) : null;
+  }
+
+  setReader(sink: string, reader: ReaderName): void {
+    this.#run(
+      'INSERT INTO sinks (name, reader) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET reader = excluded.reader',
+      [sink, JSON.stringify(reader)],
     );
   }
 

@@ -1,8 +1,7 @@
 import type { BackoffLimits } from '../base/backoff.ts';
 import type { BootstrapMode, ChangeStream, StartAt, StreamOptions } from '../core/consumer.ts';
-import type { RetryDirective } from '../core/errors.ts';
 import type { Mapper } from '../core/mapper.ts';
-import type { Sink, SinkPromise } from '../core/sink.ts';
+import type { Sink } from '../core/sink.ts';
 
 /** What is to be known of a sink to run it. */
 export interface SinkDefinition {
@@ -41,41 +40,4 @@ export interface DeliveryStream {
   /** Whether the group is there already. */
   hasGroup(group: string): Promise<boolean>;
   close(): Promise<void>;
-}
-
-/**
- * `waiting`: for the store or the relay to be reachable, or to take rows again; `failed`: for a person. `stopped`: closed.
- */
-export type SinkState = 'starting' | 'running' | 'waiting' | 'paused' | 'failed' | 'stopped';
-
-export interface SinkStatus {
-  readonly name: string;
-  readonly type: string;
-  readonly stream: string;
-  readonly order: 'key' | 'transaction';
-  /** Null until the sink was made. */
-  readonly promise: SinkPromise | null;
-  readonly state: SinkState;
-  /** Why it waits or has failed. */
-  readonly error: SinkFailure | null;
-  /** Since the process started. */
-  readonly rows: number;
-  readonly batches: number;
-  /** Rows that are on their way to the store. */
-  readonly pending: number;
-  /** How long ago the oldest of those was committed in the source; 0 when there is none. ms */
-  readonly lagMs: number;
-  /** The commit time of the last row that was written, µs since 1970 UTC; null: none yet. */
-  readonly writtenUs: number | null;
-  /** Changes that are set aside, and keys that they block. */
-  readonly parked: number;
-  readonly parkedKeys: number;
-}
-
-export interface SinkFailure {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: string;
-  readonly retry: RetryDirective;
-  readonly sinceMs: number;
 }

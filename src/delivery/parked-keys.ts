@@ -6,7 +6,8 @@ import type { Logger } from '../core/logger.ts';
 import type { SinkRow, SinkTarget } from '../core/sink.ts';
 import { foldText } from '../core/rows/fold-text.ts';
 import { keyText } from '../core/snapshot.ts';
-import type { DeadLetterReason, DeadLetterStore, NewDeadLetter } from './dead-letter-store.ts';
+import type { DeadLetterReason } from '../core/sink-service.ts';
+import type { DeadLetterStore, NewDeadLetter } from './dead-letter-store.ts';
 import type { ParkedRow, Parking } from './lane.ts';
 
 export interface ParkedKeysOptions {

@@ -3,7 +3,8 @@ import { isTidingsError, type TidingsError } from '../core/errors.ts';
 import type { Mapper } from '../core/mapper.ts';
 import { isTransient } from '../core/retry.ts';
 import { RowsRefused, type Sink, type SinkRow } from '../core/sink.ts';
-import type { DeadLetter, DeadLetterStore } from './dead-letter-store.ts';
+import type { DeadLetter, RedriveOutcome } from '../core/sink-service.ts';
+import type { DeadLetterStore } from './dead-letter-store.ts';
 import { type ParkedKeys, reasonOf } from './parked-keys.ts';
 import type { SinkSession } from './sink-session.ts';
 import type { WriteGate } from './write-gate.ts';
@@ -15,15 +16,6 @@ export interface RedriveOptions {
   readonly store: DeadLetterStore;
   readonly parked: ParkedKeys;
   readonly clock: Clock;
-}
-
-export interface RedriveOutcome {
-  /** Changes that were written. */
-  readonly written: number;
-  /** Changes that are still set aside, of the chains that were asked for. */
-  readonly left: number;
-  /** The first change of each chain that was refused again. */
-  readonly refused: readonly number[];
 }
 
 /**

@@ -372,6 +372,27 @@ test('a truncation empties the target between what comes before it and what come
   setup.letters.close();
 });
 
+test('a truncation before the first row empties the target by its name, which the store was not told of as a table without columns', async () => {
+  const truncate = {
+    type: 'truncate' as const,
+    database: 'shop',
+    table: 'orders',
+    sql: '',
+    scn: 100,
+    committedAtUs: 1,
+  };
+  const nameOnly = { table: tableOf('shop.orders', {}, []), options: {} };
+  const mapper = new PlainMapper();
+  mapper.targetsOf = () => [nameOnly];
+  const setup = setUp([[truncate], [changeOf({ id: 1, kind: 'upsert' }, 101)]], { mapper: () => mapper });
+  setup.runner.start();
+  await arrival(setup);
+  expect(setup.store.prepared).toEqual(['shop.orders']);
+  expect(Object.keys(setup.store.values('shop.orders'))).toEqual(['n1']);
+  await setup.runner.close();
+  setup.letters.close();
+});
+
 test('with order: transaction batches end where transactions do, and only a large one goes over in pieces', async () => {
   const transactions = transactionsOf(
     [2, 1, 11, 3].map((rows) => Array.from({ length: rows }, (_, id) => ({ id, kind: 'upsert' as const }))),

@@ -5,10 +5,18 @@ import { isTidingsError, TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { isTransient } from '../core/retry.ts';
 import type { SinkRow } from '../core/sink.ts';
-import type { DeadLetter, DeadLetterStore } from './dead-letter-store.ts';
-import type { DeliveryStream, SinkDefinition, SinkFailure, SinkState, SinkStatus } from './delivery-types.ts';
+import type {
+  DeadLetter,
+  RedriveOutcome,
+  SinkControl,
+  SinkFailure,
+  SinkState,
+  SinkStatus,
+} from '../core/sink-service.ts';
+import type { DeadLetterStore } from './dead-letter-store.ts';
+import type { DeliveryStream, SinkDefinition } from './delivery-types.ts';
 import { ParkedKeys } from './parked-keys.ts';
-import { Redrive, type RedriveOutcome } from './redrive.ts';
+import { Redrive } from './redrive.ts';
 import { SinkSession } from './sink-session.ts';
 
 export interface SinkRunnerOptions {
@@ -25,7 +33,7 @@ export interface SinkRunnerOptions {
  * States: `starting` -> `running` <-> `waiting` (the store fails, or the session has failed and is begun again); from all of them `failed` (for a
  * person: `resume` begins again), `paused` (by hand, also over a restart of the process) and, at the end, `stopped`.
  */
-export class SinkRunner {
+export class SinkRunner implements SinkControl {
   readonly #options: SinkRunnerOptions;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -209,10 +217,11 @@ export class SinkRunner {
   }
 
   #makeSession(signal: AbortSignal, works: () => void): SinkSession {
-    const { definition, stream } = this.#options;
+    const { definition, stream, store } = this.#options;
     return new SinkSession({
       definition,
       stream,
+      store,
       parked: this.#parked,
       clock: this.#clock,
       log: this.#log,

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type {
   ChangeStream,
-  CheckpointStore,
+  NamedCheckpointStore,
   ConsumerBatch,
   StreamChange,
   StreamEntry,
@@ -12,6 +12,7 @@ import type { Logger } from '../core/logger.ts';
 import type { MappedRow, Mapper } from '../core/mapper.ts';
 import type { Sink, SinkCheckpoint, SinkRow, SinkTarget, TargetPlan } from '../core/sink.ts';
 import { CommitOrder, type Unit } from './commit-order.ts';
+import type { DeadLetterStore } from './dead-letter-store.ts';
 import type { DeliveryStream, SinkDefinition } from './delivery-types.ts';
 import { Lane } from './lane.ts';
 import { Lock } from './lock.ts';
@@ -22,6 +23,7 @@ export interface SinkSessionOptions {
   readonly definition: SinkDefinition;
   readonly stream: DeliveryStream;
   readonly parked: ParkedKeys;
+  readonly store: DeadLetterStore;
   readonly clock: Clock;
   readonly log: Logger;
   /** Ends the session: what is on its way is written, nothing more is read. */
@@ -32,7 +34,7 @@ export interface SinkSessionOptions {
 }
 
 /** The name of the group, or of the reader, that a sink is to the relay. */
-export function sinkGroup(name: string): string {
+function sinkGroup(name: string): string {
   return `sink-${name}`;
 }
 
@@ -231,6 +233,7 @@ export class SinkSession {
       tables: mapper.tables,
       ...(mapper.columns === null ? {} : { columns: mapper.columns }),
       ...(from === undefined ? {} : { from }),
+      json: 'text',
       log,
     };
     if (order === 'transaction') {
@@ -248,30 +251,46 @@ export class SinkSession {
     });
   }
 
-  /** The place of a reader without a group, kept in the store with the data. */
-  #checkpointsIn(sink: Sink): CheckpointStore {
-    let moved = Number.NEGATIVE_INFINITY;
+  /**
+   * The place of a reader without a group, kept in the store with the data. The name under which the rows are read that exist already is kept beside the dead
+   * letters: written before the checkpoint, and taken only when the checkpoint has followed.
+   */
+  #checkpointsIn(sink: Sink): NamedCheckpointStore {
+    const { definition, store, clock } = this.#options;
+    let moved = 0;
     let movedMs = Number.NEGATIVE_INFINITY;
+    const move = async (scn: number): Promise<void> => {
+      const [lane] = this.#lanes;
+      moved = scn;
+      movedMs = clock.nowMs();
+      lane?.endTransaction(scn, WHOLE_STREAM, null);
+      await lane?.idle();
+      if (this.#failure !== null) throw this.#failure.error;
+    };
     return {
       load: async () => {
         await this.#claim(sink, [WHOLE_STREAM]);
-        const scn = this.#stored.ordinary.get(WHOLE_STREAM) ?? 0;
-        moved = scn;
-        return scn === 0 ? null : scn;
+        moved = this.#stored.ordinary.get(WHOLE_STREAM) ?? 0;
+        return moved === 0 ? null : moved;
+      },
+      loadName: () => {
+        const reader = store.reader(definition.name);
+        if (reader === null) return Promise.resolve(null);
+        return Promise.resolve(moved >= reader.after ? reader.name : reader.former);
+      },
+      begin: async (name, scn) => {
+        const former = store.reader(definition.name);
+        store.setReader(definition.name, { name, after: scn, former: former?.name ?? null });
+        await move(scn);
       },
       // Rows move it along. Where reading began, and what passed by without a row, is written alone: the first at once, as `latest` would be another
       // place after a restart (I4), the rest now and then.
       save: async (scn) => {
         const [lane] = this.#lanes;
-        const nowMs = this.#options.clock.nowMs();
-        const isEarly = moved > 0 && nowMs - movedMs < IDLE_SAVE_MS;
+        const isEarly = moved > 0 && clock.nowMs() - movedMs < IDLE_SAVE_MS;
         // Whatever was pushed behind it says more.
         if (lane === undefined || lane.isOpen || isEarly || scn <= Math.max(moved, lane.lastScn)) return;
-        moved = scn;
-        movedMs = nowMs;
-        lane.endTransaction(scn, WHOLE_STREAM, null);
-        await lane.idle();
-        if (this.#failure !== null) throw this.#failure.error;
+        await move(scn);
       },
     };
   }
@@ -329,22 +348,67 @@ export class SinkSession {
   }
 
   async #entries(entries: readonly StreamEntry[], unit: Unit): Promise<void> {
-    for (const entry of entries) {
+    for (let at = 0; at < entries.length;) {
       if (this.#failure !== null) return;
+      const entry = entries[at] as StreamEntry;
       this.#lastScn = entry.scn;
       if ('kind' in entry) {
-        const work = this.#change(entry, unit);
+        const end = endOfChange(entries, at);
+        const work = this.#change(entries.slice(at, end) as StreamChange[], unit);
         // No promise for a row that takes none.
         // oxlint-disable-next-line no-await-in-loop -- rows are in order
         if (work !== null) await work;
-      } else if (entry.type === 'truncate') {
-        // oxlint-disable-next-line no-await-in-loop -- as above
-        await this.#truncate(entry);
+        at = end;
+        continue;
       }
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      if (entry.type === 'truncate') await this.#truncate(entry);
+      at++;
     }
   }
 
-  #change(change: StreamChange, unit: Unit): Promise<void> | null {
+  /**
+   * All rows of one change go to the lanes at once: a checkpoint says that all of them are there. A change comes in halves when it has moved its key.
+   */
+  #change(halves: readonly StreamChange[], unit: Unit): Promise<void> | null {
+    const ready: PlacedRow[] = [];
+    for (const [index, change] of halves.entries()) {
+      const rows = this.#mapped(change);
+      if (rows === null) continue;
+      if (rows instanceof Promise || rows.some(({ target }) => !this.#plans.has(target))) {
+        return this.#changeLater(halves.slice(index), ready, { first: rows, unit });
+      }
+      for (const row of rows) ready.push({ row, change });
+    }
+    this.#push(ready, unit);
+    return null;
+  }
+
+  async #changeLater(
+    halves: readonly StreamChange[],
+    ready: PlacedRow[],
+    { first, unit }: { readonly first: readonly MappedRow[] | Promise<readonly MappedRow[]>; readonly unit: Unit },
+  ): Promise<void> {
+    for (const [index, change] of halves.entries()) {
+      let rows: readonly MappedRow[] | null;
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- rows are in order
+        rows = await (index === 0 ? first : this.#mapped(change));
+      } catch (error) {
+        this.#unmapped(change, error);
+        continue;
+      }
+      for (const row of rows ?? []) {
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        await this.plan(row.target);
+        ready.push({ row, change });
+      }
+    }
+    this.#push(ready, unit);
+  }
+
+  /** Null when nothing is to be written of the change. */
+  #mapped(change: StreamChange): readonly MappedRow[] | Promise<readonly MappedRow[]> | null {
     const partition = change.partition ?? WHOLE_STREAM;
     // In neither lane there is anything to do.
     if (this.#isStored(partition, change.scn, false) && this.#isStored(partition, change.scn, true)) return null;
@@ -353,58 +417,29 @@ export class SinkSession {
       parked.parkChange(change, null);
       return null;
     }
-    let rows: readonly MappedRow[] | Promise<readonly MappedRow[]>;
     try {
-      rows = (this.#mapper as Mapper).map(change);
+      return (this.#mapper as Mapper).map(change);
     } catch (error) {
       this.#unmapped(change, error);
       return null;
     }
-    if (rows instanceof Promise) return this.#mapped(change, rows, unit);
-    return this.#rows(rows, partition, unit);
-  }
-
-  async #mapped(change: StreamChange, coming: Promise<readonly MappedRow[]>, unit: Unit): Promise<void> {
-    let rows: readonly MappedRow[];
-    try {
-      rows = await coming;
-    } catch (error) {
-      this.#unmapped(change, error);
-      return;
-    }
-    await this.#rows(rows, change.partition ?? WHOLE_STREAM, unit);
   }
 
   #unmapped(change: StreamChange, error: unknown): void {
-    if (!isTidingsError(error) || !error.code.startsWith('MAPPING_')) throw error;
+    const isOfRow =
+      isTidingsError(error) && error.code.startsWith('MAPPING_') && error.code !== ('MAPPING_INVALID' as string);
+    if (!isOfRow) throw error;
     this.#options.parked.parkChange(change, error);
   }
 
-  #rows(rows: readonly MappedRow[], partition: number, unit: Unit): Promise<void> | null {
-    for (const [index, row] of rows.entries()) {
-      const plan = this.#plans.get(row.target);
-      if (plan === undefined) return this.#unplanned(rows.slice(index), partition, unit);
-      this.#push(row, plan, { partition, unit });
+  #push(rows: readonly PlacedRow[], unit: Unit): void {
+    for (const { row, change } of rows) {
+      const partition = change.partition ?? WHOLE_STREAM;
+      const isSerial = this.#serial !== null && (this.#plans.get(row.target)?.serial === true || !row.keepsKey);
+      if (this.#isStored(partition, row.scn, isSerial)) continue;
+      const lane = isSerial ? this.#serial : this.#lanes[Math.max(partition, 0) % this.#lanes.length];
+      lane?.push(row, partition, unit);
     }
-    return null;
-  }
-
-  async #unplanned(rows: readonly MappedRow[], partition: number, unit: Unit): Promise<void> {
-    for (const row of rows) {
-      // oxlint-disable-next-line no-await-in-loop -- rows are in order
-      this.#push(row, await this.plan(row.target), { partition, unit });
-    }
-  }
-
-  #push(
-    row: MappedRow,
-    plan: TargetPlan,
-    { partition, unit }: { readonly partition: number; readonly unit: Unit },
-  ): void {
-    const isSerial = this.#serial !== null && (plan.serial || !row.keepsKey);
-    if (this.#isStored(partition, row.scn, isSerial)) return;
-    const lane = isSerial ? this.#serial : this.#lanes[Math.max(partition, 0) % this.#lanes.length];
-    lane?.push(row, partition, unit);
   }
 
   #isStored(partition: number, scn: number, serial: boolean): boolean {
@@ -436,8 +471,9 @@ export class SinkSession {
           ],
     );
     for (const [index, target] of targets.entries()) {
+      // Without columns it is a name only: a store would make a table without columns of it.
       // oxlint-disable-next-line no-await-in-loop -- one after the other
-      await this.plan(target);
+      if (target.table.columns.length > 0) await this.plan(target);
       const isLast = index === targets.length - 1;
       // oxlint-disable-next-line no-await-in-loop -- as above
       await (this.#gate as WriteGate).run(() => sink.truncate(target, isLast ? checkpoints : []));
@@ -496,4 +532,16 @@ export class SinkSession {
     this.#wakeUp();
     void this.#stream?.close();
   }
+}
+
+interface PlacedRow {
+  readonly row: MappedRow;
+  readonly change: StreamChange;
+}
+
+/** Behind the entries that came of the same change as the one there. */
+function endOfChange(entries: readonly StreamEntry[], at: number): number {
+  let end = at + 1;
+  while (end < entries.length && entries[end]?.scn === entries[at]?.scn) end++;
+  return end;
 }

@@ -63,6 +63,40 @@ describe('golden values', () => {
   });
 });
 
+test('each field has the type and the meaning that it has in the documented events', () => {
+  const { lines } = encode([
+    rowBatch(customers, 'update', { before: [{ id: 5, name: 'Ada' }], after: [{ id: 5, name: null }] }),
+  ]);
+  expect(JSON.parse(lines[0] ?? '')).toEqual({
+    before: { id: 5, name: 'Ada' },
+    after: { id: 5, name: null },
+    source: {
+      version: '0.1.0',
+      connector: 'mariadb',
+      name: 'tidings',
+      ts_ms: 1795166102123,
+      snapshot: 'false',
+      db: 'inventory',
+      sequence: null,
+      ts_us: 1795166102123456,
+      ts_ns: 1795166102123456000,
+      table: 'customers',
+      server_id: 1,
+      gtid: '0-1-42',
+      file: 'mysql-bin.000003',
+      pos: 154,
+      row: 0,
+      thread: null,
+      query: null,
+    },
+    transaction: null,
+    op: 'u',
+    ts_ms: 1795166102124,
+    ts_us: 1795166102124956,
+    ts_ns: 1795166102124956000,
+  });
+});
+
 test('an update that changes the primary key is a delete of the old one and a create of the new one', () => {
   const { lines } = encode([
     rowBatch(customers, 'update', { before: [{ id: 1, name: 'Ada' }], after: [{ id: 9, name: 'Ada' }] }),

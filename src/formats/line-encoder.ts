@@ -20,6 +20,8 @@ export interface LineEncoderOptions {
   readonly nowUs?: () => number;
   /** The version of Tidings, for formats that carry their producer's. */
   readonly version?: string;
+  /** False where parts are no transactions of the source: then nothing is said of where they begin and end. @default true */
+  readonly transactions?: boolean;
 }
 
 /**

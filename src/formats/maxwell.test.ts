@@ -99,3 +99,29 @@ test('a position without a file is null, and a truncation is reported once', () 
   expect(lines[0]).toContain('"commit":true,"position":null');
   expect(warnings).toEqual(['the table was truncated; the maxwell format has no line for it']);
 });
+
+test('each field has the type and the meaning that it has in the documented lines', () => {
+  const row = { id: 3, m: 0.5, comment: null };
+  const { lines } = encode(
+    part([
+      rowBatch(e, 'insert', { after: [row] }),
+      rowBatch(e, 'update', { before: [row], after: [{ ...row, m: 0.75 }] }),
+      rowBatch(e, 'upsert', { after: [row] }),
+    ]),
+  );
+  const common = {
+    database: 'test',
+    table: 'e',
+    ts: 1795166102,
+    xid: null,
+    position: 'mysql-bin.000003:154',
+    gtid: '0-1-42',
+    server_id: 1,
+    data: { id: 3, m: 0.5, comment: null },
+  };
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    { ...common, type: 'insert', xoffset: 0 },
+    { ...common, type: 'update', xoffset: 1, data: { id: 3, m: 0.75, comment: null }, old: { m: 0.5 } },
+    { ...common, type: 'insert', commit: true, position: 'mysql-bin.000003:484' },
+  ]);
+});

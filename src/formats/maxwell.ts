@@ -1,6 +1,6 @@
-import type { Row, Value } from '../core/change.ts';
 import type { RowBatch, TransactionPart } from '../core/source.ts';
 import { binlogPlace } from './binlog-place.ts';
+import { changedColumns } from './changed-columns.ts';
 import { jsonString } from './json-text.ts';
 import { jsonEncoding } from './json.ts';
 import { lastLineEntry, type LineEncoder, type LineEncoderOptions, type LineSink } from './line-encoder.ts';
@@ -15,13 +15,15 @@ import { wkt } from './wkt.ts';
  */
 export class MaxwellEncoder implements LineEncoder {
   readonly #warn: LineEncoderOptions['warn'];
+  readonly #transactions: boolean;
   readonly #tables: TableEncoders = new TableEncoders(maxwellEncoding);
   readonly #truncated: Set<string> = new Set();
   /** Lines of the current transaction so far. */
   #offset = 0;
 
-  constructor({ warn }: LineEncoderOptions) {
+  constructor({ warn, transactions = true }: LineEncoderOptions) {
     this.#warn = warn;
+    this.#transactions = transactions;
   }
 
   encode(part: TransactionPart, emit: LineSink): void {
@@ -49,7 +51,11 @@ export class MaxwellEncoder implements LineEncoder {
       const old = before?.[row] ?? null;
       const now = after?.[row] ?? null;
       const commit = commits && row === count - 1;
-      const marks = commit ? `"commit":true,"position":${atEnd}` : `"xoffset":${this.#offset},"position":${inside}`;
+      const marks = !this.#transactions
+        ? `"position":${inside}`
+        : commit
+          ? `"commit":true,"position":${atEnd}`
+          : `"xoffset":${this.#offset},"position":${inside}`;
       this.#offset++;
       // What a partial after image leaves out was not changed, so the before image has its value.
       const data = encoder.object(old !== null && now !== null ? { ...old, ...now } : (now ?? old ?? {}));
@@ -68,22 +74,6 @@ export class MaxwellEncoder implements LineEncoder {
 
 function placeText(place: { file: string; offset: number } | null): string {
   return place === null ? 'null' : jsonString(`${place.file}:${place.offset}`);
-}
-
-/** Former values of the columns that both images have and that differ; null when there are none. */
-function changedColumns(old: Row, now: Row): Row | null {
-  const changed = Object.entries(old).filter(([name, value]) => Object.hasOwn(now, name) && !same(value, now[name]));
-  return changed.length === 0 ? null : Object.fromEntries(changed);
-}
-
-function same(a: Value, b: Value | undefined): boolean {
-  if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
-  if (a instanceof Float32Array) {
-    return (
-      b instanceof Float32Array && a.length === b.length && a.every((element, index) => Object.is(element, b[index]))
-    );
-  }
-  return Object.is(a, b);
 }
 
 const LEADING_ZEROS = /^(-?)0+(?=\d)/;

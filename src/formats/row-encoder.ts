@@ -19,6 +19,8 @@ export type ChooseEncoding = (column: Column, table: TableSchema) => ColumnEncod
 export interface TableEncoder {
   /** `{"id":1,"note":null}`; columns that the row does not have are left out. */
   readonly object: (row: Row) => string;
+  /** `,"id":1,"note":null`: the same members, to stand behind others. */
+  readonly members: (row: Row) => string;
   /** `{"id":1}` of the primary key's columns in key order, from `row`, or from `fallback` where `row` does not have them. */
   readonly key: (row: Row, fallback: Row) => string;
 }
@@ -73,11 +75,16 @@ function compile(table: TableSchema, encoding: ChooseEncoding): TableEncoder {
       let text = '', separator = '{', value;
       ${indexes.map((index) => field(index, rows)).join('')}
       return text === '' ? '{}' : text + '}';`;
+  const members = `
+      let text = '', separator = ',', value;
+      ${[...table.columns.keys()].map((index) => field(index, ['row'])).join('')}
+      return text;`;
   // oxlint-disable-next-line typescript/no-implied-eval, no-new-func -- see the class comment: names come in as literals only
   const build = new Function(
     'helpers',
     `return {
       object(row) {${object([...table.columns.keys()], ['row'])} },
+      members(row) {${members} },
       key(row, fallback) {${object(table.key, ['row', 'fallback'])} },
     };`,
   ) as (helpers: readonly Helper[]) => TableEncoder;

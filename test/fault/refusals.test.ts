@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { randomServerId } from '../../src/sources/mysql/config.ts';
-import { parseMysqlUrl } from '../../src/sources/mysql/mysql-url.ts';
+import { parseMysqlUrl } from '../../src/drivers/mysql/mysql-url.ts';
 import { BinlogSession } from '../../src/sources/mysql/protocol/binlog-session.ts';
-import { DumpConnection } from '../../src/sources/mysql/protocol/connect.ts';
+import { DumpConnection } from '../../src/sources/mysql/protocol/dump-connection.ts';
 import { readServer } from '../../src/sources/mysql/server.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { drain, failureOf, Follower, stopsWith } from '../support/follower.ts';

@@ -4,7 +4,7 @@ import type { Output } from '../../src/cli/output.ts';
 import { createRedact } from '../../src/cli/redact.ts';
 import type { Finding } from '../../src/core/finding.ts';
 import type { Source } from '../../src/core/source.ts';
-import { type SourceRequest, sourceTypes } from '../../src/registry.ts';
+import { sinkTypes, type SourceRequest, sourceTypes } from '../../src/registry.ts';
 
 /** Keeps what was written; writes wait while it is held back. */
 export class MemoryOutput implements Output {
@@ -119,6 +119,7 @@ export function testCli({
         ['mysql', type],
         ['mariadb', type],
       ]),
+      sinks: sinkTypes,
       version: '1.2.3',
     },
     stdout,

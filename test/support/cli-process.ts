@@ -13,6 +13,8 @@ export interface CliExit {
 
 export interface CliProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** @default that of the tests */
+  readonly cwd?: string | undefined;
   /** Does not read stdout, so that its pipe fills up. */
   readonly stalled?: boolean;
   /** Of the user whom it runs as, for whoever may say so. */
@@ -28,10 +30,11 @@ export class CliProcess implements AsyncDisposable {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], { env = {}, stalled = false, uid }: CliProcessOptions = {}) {
+  constructor(args: readonly string[], { env = {}, cwd, stalled = false, uid }: CliProcessOptions = {}) {
     this.#child = spawn(process.execPath, [MAIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
+      ...(cwd === undefined ? {} : { cwd }),
       ...(uid === undefined ? {} : { uid, gid: uid }),
     });
     if (!stalled) this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#take('stdout', text));

@@ -156,6 +156,8 @@ export class ProxiedConnection {
   readonly #dump = new DumpWatcher();
   readonly #editor: DumpEditor | null;
   #sentBytes = 0;
+  #losesAnswerTo: string | null = null;
+  #losesNext = false;
   /** Nothing passes any more. */
   #over = false;
   readonly #ended = Promise.withResolvers<void>();
@@ -197,6 +199,11 @@ export class ProxiedConnection {
   /** Resolves when a fault, the proxy or one of the two has ended it. */
   ended(): Promise<void> {
     return this.#ended.promise;
+  }
+
+  /** The next time that the client sends this text, the server gets it, and its answer goes astray with the connection. */
+  loseAnswerTo(text: string): void {
+    this.#losesAnswerTo = text;
   }
 
   /** Ends it now. */
@@ -246,6 +253,7 @@ export class ProxiedConnection {
   async #upward(chunk: Buffer): Promise<void> {
     const { afterSentBytes } = this.#faults;
     const before = this.#dump.started;
+    if (this.#losesAnswerTo !== null && chunk.includes(this.#losesAnswerTo)) this.#losesNext = true;
     this.#dump.see(chunk);
     if (this.#dump.started && !before) this.#onDump();
     const room = afterSentBytes === undefined ? Infinity : afterSentBytes - this.#sentBytes;
@@ -256,6 +264,10 @@ export class ProxiedConnection {
   }
 
   async #downward(chunk: Buffer): Promise<void> {
+    if (this.#losesNext) {
+      this.#fault();
+      return;
+    }
     const { afterBytes, countFrom } = this.#faults;
     const dumping = this.dumping;
     const bytes = dumping && this.#editor !== null ? this.#editor.pass(chunk) : chunk;

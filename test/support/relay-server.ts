@@ -45,7 +45,7 @@ export interface TestServer extends AsyncDisposable {
   send(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
 }
 
-export interface TestServerOptions extends Partial<Pick<RelayServerOptions, 'clock'>> {
+export interface TestServerOptions extends Partial<Pick<RelayServerOptions, 'clock' | 'sinks'>> {
   readonly http?: HttpOptions;
 }
 

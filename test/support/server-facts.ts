@@ -1,6 +1,7 @@
 import type { ServerFacts, TableFacts, WatchedTable } from '../../src/sources/mysql/preflight/facts.ts';
 import { Grants } from '../../src/sources/mysql/preflight/grants.ts';
-import { type Flavour, parseVersion, type Server } from '../../src/sources/mysql/server.ts';
+import { type Flavour, parseVersion } from '../../src/drivers/mysql/server-version.ts';
+import type { Server } from '../../src/sources/mysql/server.ts';
 
 /** Settings of a server that has everything as Tidings likes it best. */
 const BEST = {

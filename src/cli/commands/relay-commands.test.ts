@@ -99,6 +99,23 @@ const GROUP = {
   })),
 };
 
+const SINK = {
+  name: 'copy',
+  type: 'mysql',
+  stream: 'shop',
+  order: 'key',
+  promise: 'transactional',
+  state: 'running',
+  error: null,
+  rows: 100,
+  batches: 4,
+  pending: 7,
+  lagSeconds: 2.5,
+  written: '2026-11-20T09:15:02.123Z',
+  deadLetters: 3,
+  blockedKeys: 2,
+};
+
 describe('tidings streams', () => {
   test('prints a line per stream, and what is wrong below', async () => {
     const error = { code: 'BINLOG_PURGED', message: 'gone', hint: 'Begin anew.', retry: 'operator', since: 'x' };
@@ -207,6 +224,147 @@ describe('tidings pause and resume', () => {
     answers[request] = { body: {} };
     expect(await tidings([name, url, ...args])).toEqual({ code: 0, out: '', err: '' });
     expect(asked.map((each) => each.request)).toEqual([request]);
+  });
+
+  test.each([
+    ['pause', 'POST /v1/sinks/a%2Fb/pause'],
+    ['resume', 'POST /v1/sinks/a%2Fb/resume'],
+  ])('%s --sink', async (name, request) => {
+    answers[request] = { body: SINK };
+    expect(await tidings([name, url, '--sink', 'a/b'])).toEqual({ code: 0, out: '', err: '' });
+    expect(asked.map((each) => each.request)).toEqual([request]);
+  });
+
+  test('a sink goes without a stream, and one of both is needed', async () => {
+    const both = await tidings(['pause', url, '--sink', 'copy', '--stream', 'shop']);
+    expect(both.code).toBe(2);
+    expect(both.err).toContain('--sink goes without --stream and --group');
+    const none = await tidings(['resume', url]);
+    expect(none.code).toBe(2);
+    expect(none.err).toContain('--stream');
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('tidings sinks', () => {
+  test('prints a line per sink, and what is wrong below', async () => {
+    const error = { code: 'DISK_FULL', message: 'no space', hint: 'Make room.', since: 'x' };
+    answers['GET /v1/sinks'] = {
+      body: [SINK, { ...SINK, name: 'files', type: 'file', promise: null, state: 'failed', error, lagSeconds: 0 }],
+    };
+    const { code, out } = await tidings(['sinks', url]);
+    expect(code).toBe(0);
+    expect(out).toBe(`SINK   TYPE   STREAM  PROMISE        STATE    ROWS  PENDING    LAG  DEAD LETTERS  BLOCKED KEYS
+copy   mysql  shop    transactional  running   100        7  2.5 s             3             2
+files  file   shop    -              failed    100        7  0.0 s             3             2
+files: DISK_FULL: no space
+  Make room.
+`);
+  });
+
+  test('--json prints all that the relay says', async () => {
+    answers['GET /v1/sinks'] = { body: [{ ...SINK, more: 1 }] };
+    expect(JSON.parse((await tidings(['sinks', url, '--json'])).out)).toEqual([{ ...SINK, more: 1 }]);
+  });
+});
+
+describe('tidings dead-letters', () => {
+  const LETTERS = '/v1/sinks/copy/dead-letters';
+  const COPY = ['--sink', 'copy'];
+  const letter = (id: number, more: object = {}): object => ({
+    id,
+    target: 'copy.orders',
+    reason: null,
+    attempts: 1,
+    parked: '2026-11-20T09:15:02.623Z',
+    tried: null,
+    edited: false,
+    change: { op: 'update', db: 'shop', table: 'orders', scn: 1000 + id, after: { id: 1 } },
+    ...more,
+  });
+  const reason = { code: 'SINK_ROW_REFUSED', message: 'column "note" is too short\u001b[2J', hint: 'Longer.' };
+
+  test('list prints a line per change, and nothing of its rows', async () => {
+    answers[`GET ${LETTERS}?limit=500&after=0`] = { body: [letter(7, { reason }), letter(8)] };
+    const { code, out } = await tidings(['dead-letters', 'list', url, ...COPY]);
+    expect(code).toBe(0);
+    expect(out).not.toContain('\u001b');
+    expect(out.split('\n').map((line) => line.replaceAll(/ {2,}/g, ' | '))).toMatchObject([
+      'ID | TABLE | OP | SCN | SET ASIDE | TRIED | REASON',
+      expect.stringMatching(
+        /^ ?\|? ?7 \| shop\.orders \| update \| 1007 \| 2026-11-20T09:15:02Z \| 1 \| SINK_ROW_REFUSED: column "note"/,
+      ),
+      expect.stringMatching(
+        /8 \| shop\.orders \| update \| 1008 \| 2026-11-20T09:15:02Z \| 1 \| an earlier change of its key$/,
+      ),
+      '',
+    ]);
+  });
+
+  test('list asks for page after page, and prints nothing when there is none', async () => {
+    const page = Array.from({ length: 500 }, (_, index) => letter(index + 1));
+    answers[`GET ${LETTERS}?limit=500&after=0`] = { body: page };
+    answers[`GET ${LETTERS}?limit=500&after=500`] = { body: [letter(501)] };
+    const { out } = await tidings(['dead-letters', 'list', url, ...COPY, '--json']);
+    expect(JSON.parse(out)).toEqual([...page, letter(501)]);
+    answers[`GET ${LETTERS}?limit=500&after=0`] = { body: [] };
+    expect(await tidings(['dead-letters', 'list', url, ...COPY])).toEqual({ code: 0, out: '', err: '' });
+  });
+
+  test('show prints one with its rows', async () => {
+    answers[`GET ${LETTERS}/7`] = { body: letter(7, { reason }) };
+    expect(JSON.parse((await tidings(['dead-letters', 'show', url, '7', ...COPY])).out)).toEqual(letter(7, { reason }));
+  });
+
+  test('edit sends the columns that are named', async () => {
+    answers[`PATCH ${LETTERS}/7`] = { body: letter(7, { edited: true }) };
+    const args = ['--after', '{"note":"short"}', '--before', '{"id":"9"}'];
+    const { code, out } = await tidings(['dead-letters', 'edit', url, '7', ...COPY, ...args]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ edited: true });
+    expect(asked[0]?.body).toEqual({ after: { note: 'short' }, before: { id: '9' } });
+  });
+
+  test.each([
+    [['dead-letters', 'edit', '7'], 'needs --after or --before'],
+    [['dead-letters', 'edit', '7', '--after', '{note:1}'], '--after is no JSON'],
+    [['dead-letters', 'edit', '7', '--before', '[1]'], '--before is no JSON object'],
+    [['dead-letters', 'show', 'seven'], '"seven" is no number of a dead letter'],
+    [['dead-letters', 'drop', '0'], '"0" is no number of a dead letter'],
+  ])('%j is refused before anything is asked', async ([group = '', name = '', ...args], message) => {
+    const { code, err } = await tidings([group, name, url, ...args, ...COPY]);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+    expect(asked).toEqual([]);
+  });
+
+  test('a sink must be named', async () => {
+    const { code, err } = await tidings(['dead-letters', 'list', url]);
+    expect(code).toBe(2);
+    expect(err).toContain('--sink');
+  });
+
+  test('redrive takes one key or all, and fails when something is left', async () => {
+    answers['POST /v1/sinks/copy/redrive'] = { body: { written: 3, left: 0, refused: [] } };
+    const all = await tidings(['dead-letters', 'redrive', url, ...COPY]);
+    expect(all).toMatchObject({ code: 0, out: '3 written, 0 left\n' });
+    answers['POST /v1/sinks/copy/redrive'] = { body: { written: 1, left: 2, refused: [8, 12] } };
+    const one = await tidings(['dead-letters', 'redrive', url, '7', ...COPY]);
+    expect(one).toMatchObject({ code: 1, out: '1 written, 2 left; refused again: 8, 12\n' });
+    expect(asked.map(({ body }) => body)).toEqual([{}, { id: 7 }]);
+  });
+
+  test('drop forgets one', async () => {
+    answers[`DELETE ${LETTERS}/7`] = { body: null };
+    expect(await tidings(['dead-letters', 'drop', url, '7', ...COPY])).toEqual({ code: 0, out: '', err: '' });
+    expect(asked.map(({ request }) => request)).toEqual([`DELETE ${LETTERS}/7`]);
+  });
+
+  test('no such sink: the relay says so', async () => {
+    answers[`GET ${LETTERS}/7`] = { status: 404, body: problem('SINK_UNKNOWN', 'there is no sink of that name') };
+    const { code, err } = await tidings(['dead-letters', 'show', url, '7', ...COPY]);
+    expect(code).toBe(1);
+    expect(err).toContain('SINK_UNKNOWN');
   });
 });
 

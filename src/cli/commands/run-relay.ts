@@ -2,6 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RelaySettings } from '../../config/config-settings.ts';
 import type { Finding } from '../../core/finding.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { SinkSet } from '../../delivery/sink-set.ts';
+import type { SinkTypes } from '../../registry.ts';
+import type { Relay } from '../../relay/relay.ts';
 import { aborted } from '../aborted.ts';
 import { type CommandSpec, parseCommandLine } from '../arguments.ts';
 import { type ConfigFile, CONFIG_ARGUMENT, mistakesReport, readConfigFile } from '../config-file.ts';
@@ -74,16 +77,31 @@ async function serve(settings: RelaySettings, { context, log }: Serving): Promis
   });
   let close = (): Promise<void> => relay.close();
   try {
-    const server = await createRelayServer({ relay, http: settings.http, log, version: context.version });
+    const sinks = await openSinks(settings, { relay, types: context.sinks, log });
     close = async () => {
+      await sinks?.close();
+      await relay.close();
+    };
+    const server = await createRelayServer({
+      relay,
+      ...(sinks === null ? {} : { sinks }),
+      http: settings.http,
+      log,
+      version: context.version,
+    });
+    close = async () => {
+      // What is on its way to the sinks is written, and committed, while there is a relay.
+      await sinks?.close();
       await server.close({ graceMs: RESPONSES_GRACE_MS });
       await relay.close();
     };
     const { url } = await server.listen();
+    sinks?.start();
     const failed = [...relay.streams.values()]
       .filter(({ opening }) => opening.kind === 'failed')
       .map(({ name }) => name);
-    const serving = { url, streams: [...relay.streams.keys()], data: settings.directory };
+    const names = { streams: [...relay.streams.keys()], ...(sinks === null ? {} : { sinks: [...sinks.all.keys()] }) };
+    const serving = { url, ...names, data: settings.directory };
     if (failed.length === 0) log.info(serving, 'ready');
     // What is wrong with them was told when they were opened.
     else log.warn({ ...serving, failed }, 'ready');
@@ -96,6 +114,19 @@ async function serve(settings: RelaySettings, { context, log }: Serving): Promis
   if (!(await stopInTime(close, log))) return EXIT.failed;
   log.info({}, 'stopped');
   return EXIT.ok;
+}
+
+/** Null when there are none: nothing of them is loaded then. */
+async function openSinks(
+  settings: RelaySettings,
+  { relay, types, log }: { readonly relay: Relay; readonly types: SinkTypes; readonly log: Logger },
+): Promise<SinkSet | null> {
+  if (settings.sinks.size === 0) return null;
+  const [{ SinkSet: Sinks }, { sinkDefinitions }] = await Promise.all([
+    import('../../delivery/sink-set.ts'),
+    import('../../config/sink-definitions.ts'),
+  ]);
+  return new Sinks({ sinks: sinkDefinitions(settings, { types, relay, log }), directory: settings.directory, log });
 }
 
 /** False when it took too long: nothing is lost then, as the log is repaired at the next start. */

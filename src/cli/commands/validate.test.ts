@@ -69,7 +69,7 @@ other.yml:2:43: streams.shop.source.url: the URL's scheme is x, not mysql or mar
 
   test('takes the files in a fixed order, and a missing one is a mistake', async () => {
     await file('tidings.config.mjs', 'export default {};');
-    expect((await tidings(['validate'])).out).toContain('tidings.config.mjs: streams: is missing');
+    expect((await tidings(['validate'])).out).toContain('tidings.config.mjs: streams: names no stream');
     await file('tidings.yml', RIGHT);
     expect((await tidings(['validate'])).out).toContain('tidings.yml is right');
     expect(await tidings(['validate', 'none.yaml'])).toMatchObject({

@@ -114,7 +114,7 @@ function avroType(column: Column): AvroType {
 }
 
 /** Avro's names are letters, digits and underscores. */
-function avroName(name: string): string {
+export function avroName(name: string): string {
   const plain = name.replace(/[^A-Za-z0-9_]/gu, (character) => `_u${character.codePointAt(0)?.toString(16)}_`);
   // Readers written in JavaScript lose a field called __proto__.
   return /^[A-Za-z_]/.test(plain) && plain !== '__proto__' ? plain : `_${plain}`;

@@ -1,4 +1,5 @@
 import { utf8Text } from '../../base/avro-bytes.ts';
+import type { Value } from '../../core/change.ts';
 import type { TidingsError } from '../../core/errors.ts';
 import type { Column } from '../../core/table-schema.ts';
 import { compareExactNumbers, type ExactNumber, parseExactNumber, withoutTrailingZeros } from './exact-number.ts';
@@ -14,6 +15,8 @@ import type { Literal } from './where-parser.ts';
  */
 export interface ValueKind<V, L> {
   readonly decode: (bytes: Buffer, view: DataView, at: number) => V;
+  /** The same of a value as a consumer gets it, not NULL. */
+  readonly of: (value: Value) => V;
   /** @throws TidingsError CONFIG_INVALID when such a literal does not go with the column */
   readonly literal: (literal: Literal) => L;
   /** Negative, 0 or positive. */
@@ -87,6 +90,7 @@ function integers(
 ): ValueKind<number | bigint, IntegerLiteral> {
   return {
     decode,
+    of: (value) => value as number | bigint,
     literal: (literal) => {
       const { isNegative, whole, fraction } = exactNumber(literal, column);
       const magnitude = BigInt(whole === '' ? 0 : whole);
@@ -110,6 +114,7 @@ function doubles(
 ): ValueKind<number, number> {
   return {
     decode,
+    of: (value) => value as number,
     literal: (literal) => {
       exactNumber(literal, column);
       return Number((literal as { text: string }).text);
@@ -127,6 +132,7 @@ function decimals(column: Column): ValueKind<ExactNumber, ExactNumber> {
       // The log wrote it: a text that is no number is damage.
       return parseExactNumber(bytes.toString('latin1', start, textEnd)) ?? rowRuntime.damaged(at);
     },
+    of: (value) => parseExactNumber(value as string) ?? noSuchValue(column),
     literal: (literal) => exactNumber(literal, column),
     compare: compareExactNumbers,
     isOrdered: true,
@@ -149,6 +155,7 @@ function texts(
   const decode = (bytes: Buffer, _view: DataView, at: number): string => readText(bytes, at);
   return {
     decode,
+    of: (value) => value as string,
     literal: (literal) => {
       if (literal.kind !== 'string') throw mismatch(column, literal, 'a string');
       return isLowerCase ? literal.text.toLowerCase() : literal.text;
@@ -182,6 +189,7 @@ function moments(column: Column): ValueKind<string, string> {
   const text = (bytes: Buffer, _view: DataView, at: number): string => readText(bytes, at);
   return {
     decode: (bytes, view, at) => canonicalMoment(text(bytes, view, at)),
+    of: (value) => canonicalMoment(value as string),
     literal: (literal) => {
       if (literal.kind !== 'string') throw mismatch(column, literal, MOMENT_HINTS[column.type] ?? '');
       const parts = MOMENT.exec(literal.text);
@@ -234,6 +242,7 @@ function durations(column: Column): ValueKind<number, number> {
   const text = (bytes: Buffer, _view: DataView, at: number): string => readText(bytes, at);
   return {
     decode: (bytes, view, at) => microseconds(text(bytes, view, at)) ?? rowRuntime.damaged(at),
+    of: (value) => microseconds(value as string) ?? noSuchValue(column),
     literal: (literal) => {
       const value = literal.kind === 'string' ? microseconds(literal.text) : null;
       if (value === null) throw mismatch(column, literal, "a time, '-01:30:00.5'");
@@ -254,12 +263,13 @@ function microseconds(text: string): number | null {
   return sign === '-' ? 0 - value : value;
 }
 
-function byteStrings(column: Column): ValueKind<Buffer, Buffer> {
+function byteStrings(column: Column): ValueKind<Uint8Array, Buffer> {
   return {
     decode: (bytes, _, at) => {
       const start = textStart(bytes, at);
       return bytes.subarray(start, textEnd);
     },
+    of: (value) => value as Uint8Array,
     literal: (literal) => {
       if (literal.kind !== 'bytes') throw mismatch(column, literal, "bytes, x'00ff'");
       return literal.bytes;
@@ -268,6 +278,11 @@ function byteStrings(column: Column): ValueKind<Buffer, Buffer> {
     isOrdered: true,
     text: null,
   };
+}
+
+/** The stream has no such value: whoever made the row did not keep to docs/concepts/values.md. */
+function noSuchValue({ name, type }: Column): never {
+  throw new TypeError(`a value of "${name}" is no ${type.toUpperCase()}`);
 }
 
 function mismatch(column: Column, literal: Literal, wanted: string): TidingsError {

@@ -467,7 +467,7 @@ describe('reading', () => {
       // The row's text is what a batch ends with.
       expect(bytes.subarray(end - 3 * MIB, end).equals(Buffer.alloc(3 * MIB, letter))).toBe(true);
     };
-    const letters = 'abcdefghijkl'.split('');
+    const letters = Array.from('abcdefghijkl');
     const take = async (reader: typeof slow, letter: string): Promise<(typeof held)[number]> => {
       for (;;) {
         const chunk = await reader.read();

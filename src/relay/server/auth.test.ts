@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { column, table } from '../../../test/support/changes.ts';
+import { changeOf } from '../../../test/support/mapped.ts';
+import { deadLetter, MemorySink, sinkService } from '../../../test/support/memory-sinks.ts';
 import { snapshotStatus } from '../../../test/support/memory-snapshots.ts';
 import { MemoryStream } from '../../../test/support/memory-stream.ts';
 import { MemoryLogger, startRelayServer, type TestServer } from '../../../test/support/relay-server.ts';
@@ -18,13 +21,15 @@ const TLS = join(import.meta.dirname, '../../../test/fixtures/tls');
 const cert = readFileSync(join(TLS, 'localhost.crt'), 'utf8');
 const key = readFileSync(join(TLS, 'localhost.key'), 'utf8');
 
+const things = table('shop.things', [column('id', 'int')]);
+const copy = new MemorySink({ name: 'copy' });
 let server: TestServer;
 let shop: MemoryStream;
 
 beforeAll(async () => {
   shop = new MemoryStream('shop');
   shop.groupList = [{ group: 'g', paused: false, epoch: 1, members: [], partitions: [] }];
-  server = await startRelayServer([shop], { http: { tokens: TOKENS } });
+  server = await startRelayServer([shop], { http: { tokens: TOKENS }, sinks: sinkService(copy) });
 });
 
 afterAll(() => server[Symbol.asyncDispose]());
@@ -62,6 +67,15 @@ describe('roles', () => {
     ['POST', '/v1/streams/shop/snapshots/1/pause', undefined, 1, 200],
     ['POST', '/v1/streams/shop/snapshots/1/resume', undefined, 1, 200],
     ['POST', '/v1/streams/shop/snapshots/1/cancel', undefined, 1, 200],
+    ['GET', '/v1/sinks', undefined, 0, 200],
+    ['GET', '/v1/sinks/copy', undefined, 0, 200],
+    ['POST', '/v1/sinks/copy/pause', undefined, 1, 200],
+    ['POST', '/v1/sinks/copy/resume', undefined, 1, 200],
+    ['GET', '/v1/sinks/copy/dead-letters', undefined, 0, 200],
+    ['GET', '/v1/sinks/copy/dead-letters/1', undefined, 0, 200],
+    ['PATCH', '/v1/sinks/copy/dead-letters/1', { after: { id: 2 } }, 1, 200],
+    ['DELETE', '/v1/sinks/copy/dead-letters/1', undefined, 1, 204],
+    ['POST', '/v1/sinks/copy/redrive', undefined, 1, 200],
   ] as const;
 
   test.each(requests)('%s %s needs its role, and no less', async (method, path, body, needed, status) => {
@@ -69,7 +83,8 @@ describe('roles', () => {
     expect(none.status).toBe(401);
     expect(none.headers.get('www-authenticate')).toBe('Bearer realm="tidings"');
     for (const [role, { token }] of TOKENS.entries()) {
-      // What is cancelled once cannot be again.
+      // What is cancelled or dropped once cannot be again.
+      copy.letters = [deadLetter({ id: 1, change: changeOf(things, { after: { id: 1 } }) })];
       shop.snapshots.snapshotList = [snapshotStatus({ id: 1 })];
       const answer = await server.send(method, path, body, bearer(token));
       if (role >= needed) expect(answer.status).toBe(status);

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { column, COMMITTED_AT_US, part, position, rowBatch, table } from '../../../test/support/changes.ts';
+import { changeOf } from '../../../test/support/mapped.ts';
+import { deadLetter, MemorySink, sinkService } from '../../../test/support/memory-sinks.ts';
 import { snapshotStatus } from '../../../test/support/memory-snapshots.ts';
 import { MemoryStream } from '../../../test/support/memory-stream.ts';
 import { startRelayServer, type TestServer } from '../../../test/support/relay-server.ts';
@@ -82,7 +84,34 @@ beforeAll(async () => {
       ],
     }),
   ];
-  server = await startRelayServer([shop], { clock: { nowMs: () => nowMs, sleep: () => Promise.resolve() } });
+  const copy = new MemorySink({
+    name: 'copy',
+    rows: 48_211,
+    batches: 120,
+    pending: 12,
+    lagMs: 400,
+    writtenUs: COMMITTED_AT_US,
+    parked: 2,
+    parkedKeys: 1,
+  });
+  copy.letters = [
+    deadLetter({
+      id: 7,
+      target: 'copy.orders',
+      reason: {
+        code: 'SINK_ROW_REFUSED',
+        message: 'column "status" of copy.orders is too short',
+        hint: 'Make the column longer, then redrive the dead letter.',
+      },
+      parkedMs: nowMs - 1500,
+      change: changeOf(orders, { before, after, scn: 1002 }),
+    }),
+  ];
+  copy.outcome = { written: 1, left: 1, refused: [8] };
+  server = await startRelayServer([shop], {
+    sinks: sinkService(copy),
+    clock: { nowMs: () => nowMs, sleep: () => Promise.resolve() },
+  });
 });
 
 afterAll(() => server[Symbol.asyncDispose]());
@@ -125,6 +154,17 @@ describe('docs/reference/http-api.md', () => {
       }
     }
     for (const name of Object.keys(snapshot?.properties ?? {})) expect(page).toContain(`"${name}":`);
+  });
+
+  test('names every field of a sink, of a dead letter and of what became of it', () => {
+    const { components } = server.server.openApi() as {
+      components: { schemas: Record<string, { properties: Record<string, object> }> };
+    };
+    for (const schema of ['Sink', 'DeadLetter', 'DeadLetterReason', 'DeadLetterEdit', 'RedriveRequest', 'Redriven']) {
+      const names = Object.keys(components.schemas[schema]?.properties ?? {});
+      expect(names).not.toEqual([]);
+      for (const name of names) expect(page).toContain(`"${name}":`);
+    }
   });
 
   test('names every parameter of a reading', () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { column, COMMITTED_AT_US, part, rowBatch, table } from '../../../test/support/changes.ts';
+import { MemorySink, sinkService } from '../../../test/support/memory-sinks.ts';
 import { snapshotStatus } from '../../../test/support/memory-snapshots.ts';
 import { MemoryStream } from '../../../test/support/memory-stream.ts';
 import { startRelayServer, type TestServer, until } from '../../../test/support/relay-server.ts';
@@ -107,6 +108,35 @@ test('the page has exactly the metrics that are described, and the reference nam
   expect(names.toSorted()).toEqual(METRIC_DESCRIPTIONS.map(({ name, type }) => `${name} ${type}`).toSorted());
   const reference = readFileSync(join(import.meta.dirname, '../../../docs/reference/metrics.md'), 'utf8');
   for (const { name } of METRIC_DESCRIPTIONS) expect(reference).toContain(`\`${name}\``);
+});
+
+test('sinks are told by state, with what they wrote, what is on its way and what was set aside', async () => {
+  const copy = new MemorySink({
+    name: 'copy',
+    state: 'waiting',
+    rows: 100,
+    batches: 4,
+    pending: 7,
+    lagMs: 2500,
+    parked: 3,
+    parkedKeys: 2,
+  });
+  await using relay = await startRelayServer([], { sinks: sinkService(copy, new MemorySink({ name: 'idle' })) });
+  const page = (await (await relay.get('/metrics')).text()).split('\n');
+  for (const expected of [
+    'tidings_sink_state{sink="copy",state="waiting"} 1',
+    'tidings_sink_state{sink="copy",state="running"} 0',
+    'tidings_sink_state{sink="idle",state="running"} 1',
+    'tidings_sink_rows_total{sink="copy"} 100',
+    'tidings_sink_batches_total{sink="copy"} 4',
+    'tidings_sink_pending_rows{sink="copy"} 7',
+    'tidings_sink_lag_seconds{sink="copy"} 2.5',
+    'tidings_sink_dead_letters{sink="copy"} 3',
+    'tidings_sink_blocked_keys{sink="copy"} 2',
+    'tidings_sink_blocked_keys{sink="idle"} 0',
+  ]) {
+    expect(page).toContain(expected);
+  }
 });
 
 describe('snapshots', () => {

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../../base/clock.ts';
+import type { SinkControl, SinkState, SinkStatus } from '../../core/sink-service.ts';
 import type { SnapshotState } from '../../core/snapshots/snapshot-state.ts';
 import type { RelayStream, ServedStream, StreamStatus } from '../relay-api.ts';
 import { type LagMeter, lowestCheckpoint } from './lag.ts';
@@ -183,6 +184,48 @@ const METRICS = {
     help: 'How long the snapshot that is being read will take, by the estimate. Absent while none is.',
     labels: ['stream'],
   },
+  sinkState: {
+    name: 'tidings_sink_state',
+    type: 'gauge',
+    help: '1 for the state that the sink is in, 0 for the others.',
+    labels: ['sink', 'state'],
+  },
+  sinkRows: {
+    name: 'tidings_sink_rows_total',
+    type: 'counter',
+    help: 'Rows written to the store since the process started.',
+    labels: ['sink'],
+  },
+  sinkBatches: {
+    name: 'tidings_sink_batches_total',
+    type: 'counter',
+    help: 'Batches in which they were written.',
+    labels: ['sink'],
+  },
+  sinkPending: {
+    name: 'tidings_sink_pending_rows',
+    type: 'gauge',
+    help: 'Rows that are on their way to the store.',
+    labels: ['sink'],
+  },
+  sinkLag: {
+    name: 'tidings_sink_lag_seconds',
+    type: 'gauge',
+    help: 'How long ago the oldest of them was committed; 0 while there is none. What is still to be read is in the lag of the group `sink-<name>`.',
+    labels: ['sink'],
+  },
+  sinkDeadLetters: {
+    name: 'tidings_sink_dead_letters',
+    type: 'gauge',
+    help: 'Changes that are set aside.',
+    labels: ['sink'],
+  },
+  sinkBlockedKeys: {
+    name: 'tidings_sink_blocked_keys',
+    type: 'gauge',
+    help: 'Keys that they block.',
+    labels: ['sink'],
+  },
   httpRequests: {
     name: 'tidings_http_requests_total',
     type: 'counter',
@@ -208,6 +251,7 @@ const STATES: readonly StreamStatus['state'][] = [
 ];
 const STALLS = ['disk-full', 'disk-error'] as const;
 const SNAPSHOT_STATES: readonly SnapshotState[] = ['running', 'paused', 'done', 'failed', 'cancelled'];
+const SINK_STATES: readonly SinkState[] = ['starting', 'running', 'waiting', 'paused', 'failed', 'stopped'];
 const DURATION_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60];
 
 type MetricName = keyof typeof METRICS;
@@ -217,6 +261,7 @@ export const METRIC_DESCRIPTIONS: readonly MetricDescription[] = Object.values(M
 
 export interface ServerMetricsOptions {
   readonly streams: () => Iterable<ServedStream>;
+  readonly sinks: () => Iterable<SinkControl>;
   readonly lag: LagMeter;
   readonly clock: Clock;
 }
@@ -293,7 +338,19 @@ export class ServerMetrics {
       // oxlint-disable-next-line no-await-in-loop -- a look into a log each: one after the other
       await this.#readGroups(stream);
     }
+    for (const sink of this.#options.sinks()) this.#readSink(sink.status());
     return this.registry.metrics();
+  }
+
+  #readSink({ name, state, rows, batches, pending, lagMs, parked, parkedKeys }: SinkStatus): void {
+    const labels = { sink: name };
+    for (const each of SINK_STATES) this.#set('sinkState', { sink: name, state: each }, Number(each === state));
+    this.#set('sinkRows', labels, rows);
+    this.#set('sinkBatches', labels, batches);
+    this.#set('sinkPending', labels, pending);
+    this.#set('sinkLag', labels, lagMs / 1000);
+    this.#set('sinkDeadLetters', labels, parked);
+    this.#set('sinkBlockedKeys', labels, parkedKeys);
   }
 
   #readStatus(stream: ServedStream): void {

@@ -45,6 +45,7 @@ test('the document is OpenAPI 3.1 and has every route of the API', () => {
   expect(document.openapi).toBe('3.1.0');
   expect(document.info).toMatchObject({ title: 'Tidings relay', version: '1.2.3' });
   expect(operations.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual([
+    'delete /v1/sinks/{sink}/dead-letters/{letter}',
     'delete /v1/streams/{stream}/groups/{group}',
     'delete /v1/streams/{stream}/groups/{group}/members/{member}',
     'delete /v1/streams/{stream}/readers/{reader}',
@@ -52,6 +53,10 @@ test('the document is OpenAPI 3.1 and has every route of the API', () => {
     'get /metrics',
     'get /readyz',
     'get /v1/openapi.json',
+    'get /v1/sinks',
+    'get /v1/sinks/{sink}',
+    'get /v1/sinks/{sink}/dead-letters',
+    'get /v1/sinks/{sink}/dead-letters/{letter}',
     'get /v1/streams',
     'get /v1/streams/{stream}',
     'get /v1/streams/{stream}/changes',
@@ -61,6 +66,10 @@ test('the document is OpenAPI 3.1 and has every route of the API', () => {
     'get /v1/streams/{stream}/schemas',
     'get /v1/streams/{stream}/snapshots',
     'get /v1/streams/{stream}/snapshots/{id}',
+    'patch /v1/sinks/{sink}/dead-letters/{letter}',
+    'post /v1/sinks/{sink}/pause',
+    'post /v1/sinks/{sink}/redrive',
+    'post /v1/sinks/{sink}/resume',
     'post /v1/streams/{stream}/groups/{group}/members/{member}/commit',
     'post /v1/streams/{stream}/groups/{group}/members/{member}/heartbeat',
     'post /v1/streams/{stream}/groups/{group}/pause',

@@ -18,6 +18,10 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'groups', description: 'Readers that share the work, seen from outside.' },
         { name: 'members', description: 'Being one of them.' },
         { name: 'snapshots', description: 'The rows that exist already.' },
+        {
+          name: 'sinks',
+          description: 'What is kept in step with a stream, and the changes that could not be written.',
+        },
         { name: 'health', description: 'For those who run the relay.' },
       ],
       components: {

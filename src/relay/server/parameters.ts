@@ -1,6 +1,7 @@
 import type { FilterRequest } from '../../client/transport.ts';
 import type { ChangeKind } from '../../core/change.ts';
 import type { StartAt } from '../../core/consumer.ts';
+import { parseStartAt } from '../../core/start-at.ts';
 import { badRequest } from './problem.ts';
 
 /** The query of a `changes` request as it arrives: checked for names, counts and lengths by the route's schema. */
@@ -49,30 +50,14 @@ export function parseFilter(query: ChangesQuery): FilterRequest {
  * @throws TidingsError REQUEST_INVALID
  */
 export function parseStart(text: string, field: string): RequestedStart {
-  if (text === 'earliest' || text === 'latest') return text;
-  if (/^\d{1,16}$/.test(text)) {
-    const scn = Number(text);
-    if (Number.isSafeInteger(scn)) return scn;
-  }
+  const start = parseStartAt(text);
+  if (start !== null) return start;
   if (text.startsWith('pos:') && text.length > 4) return { position: text.slice(4) };
-  const time = parseTime(text);
-  if (time !== null) return time;
   throw badRequest(
     field,
     `"${field}" is no place in a stream`,
     'Give earliest, latest, an SCN, a time with its zone (2026-11-20T09:15:02Z), or pos: and a position of the source.',
   );
-}
-
-const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/i;
-
-/** Null when it is none. A `+` that came as a space, because nobody encoded it, is understood. */
-function parseTime(text: string): Date | null {
-  const iso = text.replace(/ (?=\d\d:\d\d$)/, '+');
-  if (!ISO_TIME.test(iso)) return null;
-  // Digits behind the milliseconds would be rounded by some engines and are cut off: earlier only repeats (I4).
-  const time = new Date(iso.replace(/(\.\d{3})\d+/, '$1'));
-  return Number.isNaN(time.getTime()) ? null : time;
 }
 
 /**

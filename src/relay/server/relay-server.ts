@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { SinkService } from '../../core/sink-service.ts';
 import { isTransient } from '../../core/retry.ts';
 import { Authenticator } from './auth.ts';
 import { addChangesRoutes } from './changes-routes.ts';
@@ -20,12 +21,15 @@ import { PROBLEM_TYPE, problemOf } from './problem.ts';
 import { addReaderRoutes } from './reader-routes.ts';
 import { SCHEMAS } from './schemas.ts';
 import { isFailedOpening, type ServedRelay } from './served-relay.ts';
+import { addSinkRoutes } from './sink-routes.ts';
 import { addSnapshotRoutes } from './snapshot-routes.ts';
 import { addStreamRoutes } from './stream-routes.ts';
 import type { RouteContext } from './routing.ts';
 
 export interface RelayServerOptions {
   readonly relay: ServedRelay;
+  /** @default none */
+  readonly sinks?: SinkService | undefined;
   readonly http: HttpOptions;
   readonly log: Logger;
   readonly clock?: Clock;
@@ -53,6 +57,7 @@ export interface RelayServer extends AsyncDisposable {
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
+const NO_SINKS: SinkService = { all: new Map() };
 const BODY_BYTES_MAX = 1024 * 1024;
 const HEADER_BYTES_MAX = 32 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -76,14 +81,22 @@ class HttpRelayServer implements RelayServer {
   readonly #auth: Authenticator;
   #closed: Promise<void> | null = null;
 
-  constructor({ relay, log, clock = systemClock, version }: RelayServerOptions, http: ResolvedHttpOptions) {
+  constructor(
+    { relay, sinks = NO_SINKS, log, clock = systemClock, version }: RelayServerOptions,
+    http: ResolvedHttpOptions,
+  ) {
     this.#http = http;
     this.#log = log;
     this.#auth = new Authenticator(http.tokens);
     this.#app = createApp(http);
     const lag = new LagMeter(clock);
-    const metrics = new ServerMetrics({ streams: () => relay.streams.values(), lag, clock });
-    this.#context = { app: this.#app, relay, log, clock, lag, metrics, version };
+    const metrics = new ServerMetrics({
+      streams: () => relay.streams.values(),
+      sinks: () => sinks.all.values(),
+      lag,
+      clock,
+    });
+    this.#context = { app: this.#app, relay, sinks, log, clock, lag, metrics, version };
   }
 
   async prepare(): Promise<void> {
@@ -98,6 +111,7 @@ class HttpRelayServer implements RelayServer {
     addGroupRoutes(this.#context);
     addMemberRoutes(this.#context);
     addSnapshotRoutes(this.#context);
+    addSinkRoutes(this.#context);
     addReaderRoutes(this.#context);
     addChangesRoutes(this.#context, { stuckAfterMs, heartbeatMs, responses: this.#responses });
     await app.ready();

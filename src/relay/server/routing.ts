@@ -1,6 +1,7 @@
 import type { FastifyContextConfig, FastifyInstance } from 'fastify';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { SinkService } from '../../core/sink-service.ts';
 import type { Role } from './http-options.ts';
 import type { LagMeter } from './lag.ts';
 import type { ServerMetrics } from './metrics.ts';
@@ -29,6 +30,7 @@ declare module 'fastify' {
 export interface RouteContext {
   readonly app: FastifyInstance;
   readonly relay: ServedRelay;
+  readonly sinks: SinkService;
   readonly log: Logger;
   readonly clock: Clock;
   readonly lag: LagMeter;
@@ -66,7 +68,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   400: 'A parameter or the body is wrong; `field` names it.',
   401: 'A token is needed, or the one sent is not known.',
   403: "The token's role does not allow it.",
-  404: 'There is no such stream, group, member or snapshot.',
+  404: 'There is no such stream, group, member, snapshot, sink or dead letter.',
   406: 'None of the accepted media types can be sent.',
   409: 'The request does not fit the state of things.',
   410: 'The changes asked for are no longer kept.',
@@ -145,9 +147,13 @@ const PATH_NAMES: Readonly<Record<string, JsonSchema>> = {
   member: name('Name of the member, unique within its group.'),
   reader: readerName('Name of the reader, unique within the stream: 1 to 64 of A-Z, a-z, 0-9, _ and -.'),
   id: { type: 'string', pattern: String.raw`^[1-9]\d{0,14}$`, description: 'Number of the snapshot.' },
+  sink: name('Name of the sink.'),
+  letter: { type: 'string', pattern: String.raw`^[1-9]\d{0,14}$`, description: 'Number of the dead letter.' },
 };
 
-export function pathParameters(...names: readonly ('stream' | 'group' | 'member' | 'reader' | 'id')[]): JsonSchema {
+export function pathParameters(
+  ...names: readonly ('stream' | 'group' | 'member' | 'reader' | 'id' | 'sink' | 'letter')[]
+): JsonSchema {
   return {
     type: 'object',
     properties: Object.fromEntries(names.map((each) => [each, PATH_NAMES[each] ?? {}])),
@@ -167,6 +173,9 @@ export interface ReaderParams extends StreamParams {
 export interface SnapshotParams extends StreamParams {
   /** Digits, as many as a number holds exactly. */
   readonly id: string;
+}
+export interface SinkParams {
+  readonly sink: string;
 }
 export interface MemberParams extends GroupParams {
   readonly member: string;

@@ -13,6 +13,7 @@ import {
   time,
   timeOrNull,
 } from './json-schema.ts';
+import { SINK_SCHEMAS } from './sink-schemas.ts';
 import { READER_SCHEMAS } from './reader-schemas.ts';
 import { SNAPSHOT_SCHEMAS } from './snapshot-schemas.ts';
 
@@ -213,6 +214,7 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     fenced: partitions("Partitions whose checkpoint was not moved, as they are not this member's any more."),
   }),
   ...SNAPSHOT_SCHEMAS,
+  ...SINK_SCHEMAS,
   ...READER_SCHEMAS,
   Liveness: object({ version: text('The version of the relay.') }),
   Readiness: object({

@@ -1,10 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
-import { orAborted } from '../../base/or-aborted.ts';
 import type { SchemaChange } from '../../core/change.ts';
 import { TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { requestedKeys } from '../../core/snapshots/key-list.ts';
-import { SNAPSHOT_BOUNDS } from '../../core/snapshots/request-bounds.ts';
 import type { SnapshotMerger } from '../../core/snapshots/merger.ts';
 import {
   isOver,

@@ -3,7 +3,7 @@ import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { Position } from '../../core/position.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
-import { parseMysqlUrl } from './mysql-url.ts';
+import { parseMysqlUrl } from '../../drivers/mysql/mysql-url.ts';
 import { TableSelection } from './table-selection.ts';
 
 /** Options of a MySQL or MariaDB source. Everything but `url` may be left out. */
@@ -46,6 +46,11 @@ export interface MysqlSourceOptions {
    */
   readonly statementChanges?: 'stop' | 'report' | undefined;
   /**
+   * Pass over the transactions that a sink of Tidings wrote into this database: for two databases that feed each other.
+   * @default false
+   */
+  readonly ignoreOrigin?: boolean | undefined;
+  /**
    * Milliseconds between heartbeats of an idle server; when ten of them are missing (four, should ten be more than 10 s) the connection
    * counts as lost.
    * @default 1000
@@ -85,6 +90,7 @@ export interface MysqlSourceSettings {
   readonly serverId: number;
   readonly statements: boolean;
   readonly statementChanges: 'stop' | 'report';
+  readonly ignoreOrigin: boolean;
   readonly heartbeatMs: number;
   readonly answerTimeoutMs: number;
   readonly eventBytesMax: number;
@@ -118,6 +124,7 @@ const schema = z.strictObject({
   serverId: z.int().min(1).max(SERVER_ID_MAX).optional(),
   statements: z.boolean().default(false),
   statementChanges: z.enum(['stop', 'report']).default('stop'),
+  ignoreOrigin: z.boolean().default(false),
   heartbeatMs: z.int().min(100).max(60_000).default(1000),
   answerTimeoutMs: z.int().min(100).max(3_600_000).default(60_000),
   eventBytesMax: z
@@ -194,6 +201,9 @@ export const mysqlConfigSchema: z.ZodObject = z.strictObject({
   ),
   statementChanges: schema.shape.statementChanges.describe(
     'When a statement changed rows of a watched table without row events (binlog_format other than ROW, EXCHANGE PARTITION, TRUNCATE PARTITION): `stop` with STATEMENT_CHANGE, or `report` it as a schema entry and go on.',
+  ),
+  ignoreOrigin: schema.shape.ignoreOrigin.describe(
+    'Pass over the transactions that a sink of Tidings wrote into this database: for two databases that feed each other.',
   ),
   heartbeatMs: schema.shape.heartbeatMs
     .describe(

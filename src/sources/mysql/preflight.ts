@@ -1,11 +1,11 @@
 import { isTidingsError, type TidingsError } from '../../core/errors.ts';
 import type { Finding } from '../../core/finding.ts';
 import { type MysqlSourceOptions, parseMysqlSourceOptions } from './config.ts';
-import { parseMysqlUrl } from './mysql-url.ts';
+import { parseMysqlUrl } from '../../drivers/mysql/mysql-url.ts';
 import { CHECKS } from './preflight/all-checks.ts';
 import { runCheck } from './preflight/check.ts';
 import { accountOf, readFacts } from './preflight/read-facts.ts';
-import { QueryConnection, type ServerAddress } from './protocol/connect.ts';
+import { QueryConnection, type ServerAddress } from '../../drivers/mysql/connect.ts';
 import { readServer } from './server.ts';
 import { TableSelection } from './table-selection.ts';
 

@@ -1,7 +1,6 @@
 import { TidingsError } from '../../core/errors.ts';
-import type { QueryConnection, ResultRow } from './protocol/connect.ts';
-
-export type Flavour = 'mysql' | 'mariadb';
+import type { QueryConnection, ResultRow } from '../../drivers/mysql/connect.ts';
+import { type Flavour, parseVersion } from '../../drivers/mysql/server-version.ts';
 
 /**
  * What is known of a server, and everything in which servers differ for us: no other file asks for a version.
@@ -110,14 +109,6 @@ function collationOverrides(flavour: Flavour, settings: ReadonlyMap<string, stri
     }
   }
   return overrides;
-}
-
-/** `10.11.18-MariaDB-log` → 101118, `5.7.44-log` → 50744. */
-export function parseVersion(text: string): number {
-  // MariaDB prefixes its version with 5.5.5- where old replicas would choke on a major version of two digits.
-  const found = /(\d+)\.(\d+)\.(\d+)/.exec(text.replace(/^5\.5\.5-(?=\d)/, ''));
-  if (found === null) return 0;
-  return Number(found[1]) * 10_000 + Number(found[2]) * 100 + Number(found[3]);
 }
 
 /** The first of the named columns that the row has, as text; '' when it is missing or NULL. */

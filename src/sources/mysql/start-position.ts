@@ -5,7 +5,7 @@ import { formatMariadbGtid, MariadbGtidPosition, parseMariadbGtid } from './gtid
 import { MysqlGtidSet } from './gtid/mysql-gtid-set.ts';
 import { MysqlPosition, type PositionRequest } from './mysql-position.ts';
 import type { DumpStart } from './protocol/binlog-session.ts';
-import type { QueryConnection } from './protocol/connect.ts';
+import type { QueryConnection } from '../../drivers/mysql/connect.ts';
 import {
   askOne,
   type BinlogFile,

@@ -1,6 +1,7 @@
 import { TidingsError } from '../../core/errors.ts';
 import { parseTablePattern, type TablePattern } from '../../core/table-pattern.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
+import { CHECKPOINT_TABLE } from '../../drivers/mysql/checkpoint-table.ts';
 
 /** Schemas of the servers themselves: watched only when a pattern names one of them literally. */
 const SYSTEM_DATABASES: ReadonlySet<string> = new Set(['mysql', 'information_schema', 'performance_schema', 'sys']);
@@ -71,6 +72,8 @@ export class TableSelection {
   }
 
   #decide(database: string, table: string): boolean {
+    // The sinks' own: in a sink's target it would meet the one that is there.
+    if (table === CHECKPOINT_TABLE) return false;
     const included = this.#include.some(
       (pattern) =>
         pattern.matches(database, table) &&

@@ -6,7 +6,7 @@ import { decodeQueryEvent } from '../../../src/sources/mysql/binlog/query-event.
 import { Catalog } from '../../../src/sources/mysql/ddl/catalog.ts';
 import type { DdlContext, DdlEffect, DdlSqlMode } from '../../../src/sources/mysql/ddl/effect.ts';
 import { understandStatement } from '../../../src/sources/mysql/ddl/understand-statement.ts';
-import { utf8mb3 } from '../../../src/sources/mysql/schema/information-schema-column.ts';
+import { utf8mb3 } from '../../../src/drivers/mysql/information-schema-column.ts';
 import {
   type QueryRows,
   readDatabaseCharsets,

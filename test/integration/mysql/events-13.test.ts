@@ -332,14 +332,14 @@ describeServers(['mariadb', 'mysql'], 'Meepo’s promise', (server, flavour) => 
     const events = mysqlEvents(`${server().url}/${database}`, { snapshot: true });
     const lines: string[] = [];
     const { promise, resolve } = Promise.withResolvers<void>();
-    let writing: Promise<void> | null = null;
+    const writing: Promise<void>[] = [];
     events.on('*_raw', ({ name, key, snapshot }: RawEvent) => {
       lines.push(`${name} ${JSON.stringify(key)}${snapshot === true ? ' snapshot' : ''}`);
-      if (lines.length === 4) writing = runIn(server(), database, ["UPDATE test SET data = 'x' WHERE id = 3"]);
+      if (lines.length === 4) writing.push(runIn(server(), database, ["UPDATE test SET data = 'x' WHERE id = 3"]));
       if (lines.length === 5) resolve();
     });
     await promise;
-    await writing;
+    await Promise.all(writing);
     await events.close();
     expect(lines).toEqual([...[1, 2, 3, 4].map((id) => `test_write_raw ${id} snapshot`), 'test_update_raw 3']);
     expect(() => mysqlEvents(`${server().url}/${database}`, { snapshot: true, from: 'earliest' })).toThrow(

@@ -16,6 +16,8 @@ export interface RelayUnderFireOptions {
   readonly group: string;
   /** What else the configuration says of the stream. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** As the configuration has them. */
+  readonly sinks?: Readonly<Record<string, object>>;
 }
 
 /** The real command `tidings run`, killed and started again on the same directory and port. */
@@ -44,6 +46,7 @@ export class RelayUnderFire {
             ...options.settings,
           },
         },
+        sinks: options.sinks ?? {},
       }),
     );
   }

@@ -8,8 +8,10 @@ export interface RelayProcessOptions {
   /** For its configuration and, in `data`, its data. */
   readonly folder: string;
   /** The streams as the configuration file has them. */
-  readonly streams: Readonly<Record<string, object>>;
+  readonly streams?: Readonly<Record<string, object>>;
   readonly http?: object;
+  /** The sinks as the configuration file has them. */
+  readonly sinks?: Readonly<Record<string, object>>;
 }
 
 /** What the API says of a stream, as far as tests look at it. */
@@ -25,6 +27,17 @@ export interface StreamAnswer {
   readonly sourceBytes: number;
 }
 
+/** What the API says of a sink, as far as tests look at it. */
+export interface SinkAnswer {
+  readonly state: string;
+  readonly promise: string | null;
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string } | null;
+  readonly rows: number;
+  readonly pending: number;
+  readonly deadLetters: number;
+  readonly blockedKeys: number;
+}
+
 /** `tidings run` as a process of its own, on one directory and port. Killed when it is disposed of. */
 export class RelayProcess implements AsyncDisposable {
   readonly url: string;
@@ -32,11 +45,11 @@ export class RelayProcess implements AsyncDisposable {
   readonly config: string;
   #process: CliProcess | null = null;
 
-  private constructor({ folder, streams, http = {} }: RelayProcessOptions, port: number) {
+  private constructor({ folder, http = {}, ...rest }: RelayProcessOptions, port: number) {
     this.url = `http://127.0.0.1:${port}`;
     this.data = join(folder, 'data');
     this.config = join(folder, 'tidings.yaml');
-    writeFileSync(this.config, JSON.stringify({ data: this.data, http: { port, ...http }, streams }));
+    writeFileSync(this.config, JSON.stringify({ data: this.data, http: { port, ...http }, ...rest }));
   }
 
   static async create(options: RelayProcessOptions): Promise<RelayProcess> {
@@ -71,6 +84,10 @@ export class RelayProcess implements AsyncDisposable {
 
   async stream(name: string): Promise<StreamAnswer> {
     return (await (await fetch(`${this.url}/v1/streams/${name}`)).json()) as StreamAnswer;
+  }
+
+  async sink(name: string): Promise<SinkAnswer> {
+    return (await (await fetch(`${this.url}/v1/sinks/${name}`)).json()) as SinkAnswer;
   }
 
   /** Resolves when the stream has a position: from then on no commit is missed. */

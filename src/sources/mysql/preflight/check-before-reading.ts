@@ -1,6 +1,6 @@
 import { TidingsError } from '../../../core/errors.ts';
 import type { Finding } from '../../../core/finding.ts';
-import type { QueryConnection, ServerAddress } from '../protocol/connect.ts';
+import type { QueryConnection, ServerAddress } from '../../../drivers/mysql/connect.ts';
 import type { Server } from '../server.ts';
 import { CHECKS } from './all-checks.ts';
 import { runCheck } from './check.ts';

@@ -1,7 +1,7 @@
 import { isTidingsError } from '../../../core/errors.ts';
 import type { Logger } from '../../../core/logger.ts';
 import { isTransient } from '../../../core/retry.ts';
-import type { QueryConnection, ResultRow, ServerAddress } from '../protocol/connect.ts';
+import type { QueryConnection, ResultRow, ServerAddress } from '../../../drivers/mysql/connect.ts';
 import { type Server, textOf } from '../server.ts';
 import { checkServerId } from '../stream/server-id.ts';
 import { logsJsonDiffs } from './checks-binlog.ts';

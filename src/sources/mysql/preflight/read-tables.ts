@@ -1,4 +1,4 @@
-import type { QueryConnection, ResultRow } from '../protocol/connect.ts';
+import type { QueryConnection, ResultRow } from '../../../drivers/mysql/connect.ts';
 import { readTableDefinitions } from '../schema/read-table-schemas.ts';
 import { type Server, textOf } from '../server.ts';
 import { TableSelection } from '../table-selection.ts';

@@ -9,7 +9,7 @@ import type { MysqlGtidSet } from '../gtid/mysql-gtid-set.ts';
 import type { BinlogPlace, Server } from '../server.ts';
 import type { EventSource } from '../stream/event-source.ts';
 import type { ByteIntake } from './byte-intake.ts';
-import type { DumpConnection } from './connect.ts';
+import type { DumpConnection } from './dump-connection.ts';
 import { binlogDumpCommand, binlogDumpGtidCommand, registerReplicaCommand } from './dump-commands.ts';
 import { PacketReader } from './packet-reader.ts';
 

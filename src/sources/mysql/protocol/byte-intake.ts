@@ -1,6 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { driverError } from './server-errors.ts';
+import { driverError } from '../../../drivers/mysql/server-errors.ts';
 
 /** Bytes that one read can bring. */
 const READ_BYTES = 256 * 1024;

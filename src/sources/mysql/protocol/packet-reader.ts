@@ -1,7 +1,7 @@
 import { LargeMemory } from '../../../base/large-memory.ts';
 import { TidingsError } from '../../../core/errors.ts';
 import { HEAD_BYTES, type ByteIntake } from './byte-intake.ts';
-import { serverError } from './server-errors.ts';
+import { serverError } from '../../../drivers/mysql/server-errors.ts';
 
 /**
  * Cuts the replication stream into binlog events, in place: an event is a range of the intake's buffer.

@@ -1,5 +1,5 @@
 import type { Column, TableSchema } from '../../../core/table-schema.ts';
-import type { Flavour } from '../server.ts';
+import type { Flavour } from '../../../drivers/mysql/server-version.ts';
 import { doubtfulMembers, type TableDefinition } from './table-definition.ts';
 
 /**

@@ -2,7 +2,7 @@ import { COLUMN_TYPE } from '../binlog/column-types.ts';
 import { corrupt } from '../binlog/frame-errors.ts';
 import type { CharsetMetadata, TableMapEvent } from '../binlog/table-map-event.ts';
 import { charsetByName } from '../charset/charset.ts';
-import type { Flavour } from '../server.ts';
+import type { Flavour } from '../../../drivers/mysql/server-version.ts';
 
 /** The optional metadata of one column, where the event has it. */
 export interface ColumnMetadata {

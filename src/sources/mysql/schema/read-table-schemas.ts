@@ -1,5 +1,9 @@
 import type { Column } from '../../../core/table-schema.ts';
-import { type ColumnRow, columnFromInformationSchema, utf8mb3 } from './information-schema-column.ts';
+import {
+  type ColumnRow,
+  columnFromInformationSchema,
+  utf8mb3,
+} from '../../../drivers/mysql/information-schema-column.ts';
 import { type CharsetAndCollation, doubtfulMembers, type TableDefinition } from './table-definition.ts';
 
 /** Runs one statement and yields its rows, as objects by column name. */

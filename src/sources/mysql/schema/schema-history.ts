@@ -4,7 +4,7 @@ import type { TableSchema } from '../../../core/table-schema.ts';
 import type { TableMapEvent } from '../binlog/table-map-event.ts';
 import { Catalog } from '../ddl/catalog.ts';
 import type { SchemaStep, TableKnowledge, TableName } from '../ddl/effect.ts';
-import type { QueryConnection } from '../protocol/connect.ts';
+import type { QueryConnection } from '../../../drivers/mysql/connect.ts';
 import { type BinlogPlace, comparePlaces, currentPlace, type Server } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
 import { keptDefinition } from './known-tables.ts';

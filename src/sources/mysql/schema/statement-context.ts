@@ -8,7 +8,8 @@ import {
 } from '../charset/collations.ts';
 import type { Catalog } from '../ddl/catalog.ts';
 import type { DdlContext } from '../ddl/effect.ts';
-import { parseVersion, type Server } from '../server.ts';
+import { parseVersion } from '../../../drivers/mysql/server-version.ts';
+import type { Server } from '../server.ts';
 import type { CharsetAndCollation } from './table-definition.ts';
 
 /** sql_mode bits that change how a statement is read. Source: MySQL, sql/system_variables.h; MariaDB, sql/sql_class.h. */

@@ -5,7 +5,7 @@ import type { BoundColumn } from '../binlog/rows/bound-column.ts';
 import type { RowMetadata, TableMapEvent, WireColumn } from '../binlog/table-map-event.ts';
 import { charsetByName } from '../charset/charset.ts';
 import { charsetOfCollation, collationName } from '../charset/collations.ts';
-import type { Flavour } from '../server.ts';
+import type { Flavour } from '../../../drivers/mysql/server-version.ts';
 import { decodeMembers, metadataColumns } from './metadata-columns.ts';
 import { wireMismatch } from './wire-check.ts';
 

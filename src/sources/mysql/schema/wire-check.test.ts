@@ -3,7 +3,7 @@ import { column, table } from '../../../../test/support/changes.ts';
 import type { Column } from '../../../core/table-schema.ts';
 import { COLUMN_TYPE } from '../binlog/column-types.ts';
 import type { RowMetadata, TableMapEvent, WireColumn } from '../binlog/table-map-event.ts';
-import type { Flavour } from '../server.ts';
+import type { Flavour } from '../../../drivers/mysql/server-version.ts';
 import { isAmbiguous } from './table-binding.ts';
 import { wireMismatch } from './wire-check.ts';
 

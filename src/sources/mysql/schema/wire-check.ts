@@ -3,7 +3,7 @@ import { COLUMN_TYPE, columnTypeName } from '../binlog/column-types.ts';
 import type { TableMapEvent, WireColumn } from '../binlog/table-map-event.ts';
 import { charsetByName } from '../charset/charset.ts';
 import { charsetOfCollation } from '../charset/collations.ts';
-import type { Flavour } from '../server.ts';
+import type { Flavour } from '../../../drivers/mysql/server-version.ts';
 import { metadataColumns } from './metadata-columns.ts';
 
 /**

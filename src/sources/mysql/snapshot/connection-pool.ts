@@ -1,5 +1,5 @@
 import { TidingsError } from '../../../core/errors.ts';
-import type { ServerAddress } from '../protocol/connect.ts';
+import type { ServerAddress } from '../../../drivers/mysql/connect.ts';
 import { SnapshotConnection } from './snapshot-connection.ts';
 
 /** A connection that has rested longer may be gone without our knowing. */

@@ -11,7 +11,7 @@ import type {
   WholeRequest,
 } from '../../../core/snapshot.ts';
 import { MysqlPosition } from '../mysql-position.ts';
-import type { ServerAddress } from '../protocol/connect.ts';
+import type { ServerAddress } from '../../../drivers/mysql/connect.ts';
 import { comparePlaces } from '../server.ts';
 import type { TableSelection } from '../table-selection.ts';
 import { binlogEnd } from './binlog-mark.ts';

@@ -1,6 +1,6 @@
 import { isTidingsError } from '../../../core/errors.ts';
 import type { ReplicaLag } from '../../../core/snapshot.ts';
-import { QueryConnection, type ResultRow, type ServerAddress } from '../protocol/connect.ts';
+import { QueryConnection, type ResultRow, type ServerAddress } from '../../../drivers/mysql/connect.ts';
 import { readServer, textOf } from '../server.ts';
 
 /** One that does not answer in this time counts as one that lags; nobody waits for it meanwhile. */

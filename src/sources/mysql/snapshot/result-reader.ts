@@ -1,6 +1,6 @@
 import { TidingsError } from '../../../core/errors.ts';
 import { type ByteIntake, HEAD_BYTES } from '../protocol/byte-intake.ts';
-import { serverError } from '../protocol/server-errors.ts';
+import { serverError } from '../../../drivers/mysql/server-errors.ts';
 import { RowBuffer } from './row-buffer.ts';
 
 /** What the server may still send when a result set is given up: more of it costs more than a new connection. */

@@ -1,5 +1,6 @@
 import { TidingsError } from '../../../core/errors.ts';
-import { DumpConnection, type ServerAddress } from '../protocol/connect.ts';
+import { type ServerAddress } from '../../../drivers/mysql/connect.ts';
+import { DumpConnection } from '../protocol/dump-connection.ts';
 import { readServer, type Server } from '../server.ts';
 import { ResultReader } from './result-reader.ts';
 import { sessionStatements } from './text-rows/session-statements.ts';

@@ -56,6 +56,8 @@ export interface AssemblerOptions {
   readonly eventBytesMax: number;
   /** What to do about a statement that changed a watched table without row events. */
   readonly statementChanges: 'stop' | 'report';
+  /** Whether transactions that a sink wrote are passed over. */
+  readonly ignoreOrigin: boolean;
   readonly log: Logger;
   /** The format of the file that is being read, once it was announced. */
   readonly format: () => FormatDescriptionEvent | null;
@@ -376,6 +378,11 @@ export class Assembler {
           offset: this.#position.offset,
         },
       );
+    }
+    if (!open.hasRows) {
+      open.hasRows = true;
+      // The mark comes first, so that a transaction of any length is known from its beginning.
+      if (table.marksOrigin && this.#options.ignoreOrigin) open.skipped = true;
     }
     if (table.failure !== null && !open.skipped) throw table.failure;
     return table.binding === null || open.skipped ? null : table;

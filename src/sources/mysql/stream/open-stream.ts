@@ -4,7 +4,8 @@ import { GtidTrail } from '../gtid/gtid-trail.ts';
 import type { MysqlPosition, PositionRequest } from '../mysql-position.ts';
 import { checkBeforeReading } from '../preflight/check-before-reading.ts';
 import { BinlogSession } from '../protocol/binlog-session.ts';
-import { DumpConnection, QueryConnection, type ServerAddress } from '../protocol/connect.ts';
+import { QueryConnection, type ServerAddress } from '../../../drivers/mysql/connect.ts';
+import { DumpConnection } from '../protocol/dump-connection.ts';
 import { SchemaHistory, type SchemaHistoryOptions } from '../schema/schema-history.ts';
 import { readServer, type Server } from '../server.ts';
 import { checkResumable, dumpStart, presentPosition, resolveStart } from '../start-position.ts';
@@ -123,6 +124,7 @@ async function start(connection: DumpConnection, options: StreamOptions): Promis
       json: settings.json,
       eventBytesMax: settings.eventBytesMax,
       statementChanges: settings.statementChanges,
+      ignoreOrigin: settings.ignoreOrigin,
       log: settings.log,
       format: () => session.format,
       fileBegins: (seen) => {

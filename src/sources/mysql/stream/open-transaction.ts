@@ -56,8 +56,10 @@ export class OpenTransaction {
   handedOver = false;
   /** Ends with an XID, COMMIT or ROLLBACK; otherwise with its first statement. */
   grouped = false;
-  /** Its changes are not wanted: it lies before the start time. */
+  /** Its changes are not wanted: it lies before the start time, or a sink wrote it. */
   skipped = false;
+  /** A row of some table was seen, be it watched or not. */
+  hasRows = false;
   /** Rows events of watched tables so far. */
   watchedRows = 0;
   /** How many of them there were at each savepoint, by its name. */
@@ -79,6 +81,7 @@ export class OpenTransaction {
     this.handedOver = false;
     this.grouped = grouped;
     this.skipped = skipped;
+    this.hasRows = false;
     this.watchedRows = 0;
     if (this.savepoints.size > 0) this.savepoints.clear();
     this.failure = null;

@@ -1,5 +1,5 @@
 import { TidingsError } from '../../../core/errors.ts';
-import type { QueryConnection } from '../protocol/connect.ts';
+import type { QueryConnection } from '../../../drivers/mysql/connect.ts';
 import { type BinlogPlace, comparePlaces, currentPlace, type Server } from '../server.ts';
 
 /**

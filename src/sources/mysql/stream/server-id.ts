@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isTidingsError, TidingsError } from '../../../core/errors.ts';
-import type { QueryConnection } from '../protocol/connect.ts';
+import type { QueryConnection } from '../../../drivers/mysql/connect.ts';
 import { type Server, textOf } from '../server.ts';
 
 /** So long the server may take to notice that our own last connection is gone. */

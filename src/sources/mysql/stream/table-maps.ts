@@ -13,6 +13,8 @@ export class MappedTable {
   readonly binding: TableBinding | null;
   /** Why rows of this table cannot be decoded; thrown with the first of them. */
   readonly failure: TidingsError | null;
+  /** A transaction whose first row is of this table was written by a sink. */
+  readonly marksOrigin: boolean;
   readonly #json: 'text' | 'parsed';
   /** Views of rows that hold all columns, the usual case, by action. */
   readonly #whole: Partial<Record<RowsAction, RowViews>> = {};
@@ -24,14 +26,21 @@ export class MappedTable {
     return new MappedTable(eventLength, null, 'text', failure);
   }
 
-  // oxlint-disable-next-line max-params -- the last one is for the factory above
+  /** The table of the sinks' checkpoints, whose rows nobody gets. */
+  static originMark(eventLength: number): MappedTable {
+    return new MappedTable(eventLength, null, 'text', null, true);
+  }
+
+  // oxlint-disable-next-line max-params -- the last ones are for the factories above
   constructor(
     eventLength: number,
     binding: TableBinding | null,
     json: 'text' | 'parsed',
     failure: TidingsError | null = null,
+    marksOrigin = false,
   ) {
     this.failure = failure;
+    this.marksOrigin = marksOrigin;
     this.eventLength = eventLength;
     this.binding = binding;
     this.#json = json;

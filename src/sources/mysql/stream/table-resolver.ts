@@ -1,5 +1,6 @@
 import { isTidingsError, TidingsError } from '../../../core/errors.ts';
 import type { TableSchema } from '../../../core/table-schema.ts';
+import { CHECKPOINT_TABLE } from '../../../drivers/mysql/checkpoint-table.ts';
 import { decodeTableMapEvent } from '../binlog/table-map-event.ts';
 import type { SchemaHistory } from '../schema/schema-history.ts';
 import { bindTable, hasFullMetadata, isAmbiguous, schemaFromMetadata } from '../schema/table-binding.ts';
@@ -72,7 +73,8 @@ export class TableResolver {
     const eventLength = body.length;
     const event = decodeTableMapEvent(body, server.flavour);
     if (!selection.watches(event.database, event.table)) {
-      this.#keep(tableId, new MappedTable(eventLength, null, json));
+      const marksOrigin = event.table === CHECKPOINT_TABLE;
+      this.#keep(tableId, marksOrigin ? MappedTable.originMark(eventLength) : new MappedTable(eventLength, null, json));
       return null;
     }
     const bind = (schema: TableSchema): null => {

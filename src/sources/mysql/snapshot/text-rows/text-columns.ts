@@ -2,7 +2,7 @@ import { TidingsError } from '../../../../core/errors.ts';
 import type { Column, TableSchema } from '../../../../core/table-schema.ts';
 import { charsetByName, type Charset } from '../../charset/charset.ts';
 import { isHashColumn } from '../../schema/table-definition.ts';
-import type { Flavour } from '../../server.ts';
+import type { Flavour } from '../../../../drivers/mysql/server-version.ts';
 
 /** A column of a result set: which column of the table it shows, and how. */
 export interface TextColumn {

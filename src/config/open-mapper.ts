@@ -1,0 +1,38 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { TidingsError } from '../core/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Mapper } from '../core/mapper.ts';
+import type { MappingHooks } from '../mapping/hooks.ts';
+import type { MappingConfig } from '../mapping/mapping-config.ts';
+import { createMapper } from '../mapping/mapper.ts';
+
+export interface OpenMapperOptions {
+  readonly sink: string;
+  /** Where relative paths begin. */
+  readonly directory: string;
+  readonly log: Logger;
+}
+
+/**
+ * The mapping that a sink's configuration describes, with the hooks of the module that it names.
+ *
+ * @throws TidingsError MAPPING_INVALID, also when the module cannot be loaded
+ */
+export async function openMapper(mapping: MappingConfig, { sink, directory, log }: OpenMapperOptions): Promise<Mapper> {
+  const hooks = mapping.hooks === undefined ? {} : await loadHooks(mapping.hooks, directory);
+  return createMapper({ mapping, sink, hooks, log });
+}
+
+/** The module exports hooks by their names, or all of them as its default. */
+async function loadHooks(name: string, directory: string): Promise<MappingHooks> {
+  try {
+    const module = (await import(pathToFileURL(resolve(directory, name)).href)) as {
+      readonly default?: MappingHooks;
+    } & MappingHooks;
+    return module.default ?? module;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TidingsError('MAPPING_INVALID', `the hooks in ${name} cannot be loaded: ${reason}`, { cause: error });
+  }
+}

@@ -1,0 +1,124 @@
+import { float32 } from '../base/float32.ts';
+import type { Row, Value } from '../core/change.ts';
+import type { StreamChange } from '../core/consumer.ts';
+import { TidingsError } from '../core/errors.ts';
+import type { Column, TableSchema } from '../core/table-schema.ts';
+import { jsonEncoding } from './json.ts';
+import { isoMicroseconds, jsonString } from './json-text.ts';
+import { TableEncoders } from './row-encoder.ts';
+
+const encoders = new TableEncoders(jsonEncoding);
+
+/** A change as one JSON object, in the form of docs/formats/change-event.md. JSON columns hold the document's text. */
+export function changeJson(change: StreamChange): string {
+  const { kind, table, key, before, after, scn, partition, moved, snapshot, committedAtUs } = change;
+  const encoder = encoders.of(table);
+  const row = (image: Row | null): string => (image === null ? 'null' : encoder.object(image));
+  return (
+    `{"op":"${kind}","db":${jsonString(table.database)},"table":${jsonString(table.name)}` +
+    `,"key":${row(key)},"before":${row(before)},"after":${row(after)},"ts":"${isoMicroseconds(committedAtUs)}","scn":${scn}` +
+    (partition === undefined ? '' : `,"partition":${partition}`) +
+    (moved === undefined ? '' : `,"moved":"${moved}"`) +
+    (snapshot === true ? ',"snapshot":true}' : '}')
+  );
+}
+
+/**
+ * A row, or a part of one, from what JSON says of it: the inverse of what `changeJson` writes. Integers beyond 2^53 may be texts of their digits.
+ *
+ * @param place where it stands, for the message: `after`
+ * @throws TidingsError REQUEST_INVALID naming the column
+ */
+export function rowOfJson(table: TableSchema, json: Readonly<Record<string, unknown>>, place: string): Row {
+  const row = {};
+  for (const [name, value] of Object.entries(json)) {
+    const column = table.columns.find((each) => each.name === name);
+    if (column === undefined) throw wrong(`${place}.${name}`, `the table has no column "${name}"`);
+    const taken = valueOf(column, value);
+    if (taken === undefined) throw wrong(`${place}.${name}`, `"${name}" takes ${WANTED[column.type]}`);
+    Object.defineProperty(row, name, { value: taken, enumerable: true, configurable: true, writable: true });
+  }
+  return row;
+}
+
+function wrong(field: string, message: string): TidingsError {
+  return new TidingsError('REQUEST_INVALID', message, { details: { field } });
+}
+
+const TEXT = 'a text';
+const INTEGER = 'an integer, or the text of its digits';
+const BYTES = 'bytes as base64 text';
+
+const WANTED: Readonly<Record<Column['type'], string>> = {
+  tinyint: INTEGER,
+  smallint: INTEGER,
+  mediumint: INTEGER,
+  int: INTEGER,
+  bigint: INTEGER,
+  year: INTEGER,
+  bit: INTEGER,
+  decimal: 'the text of a decimal number',
+  float: 'a number',
+  double: 'a number',
+  date: TEXT,
+  datetime: TEXT,
+  timestamp: TEXT,
+  time: TEXT,
+  char: TEXT,
+  varchar: TEXT,
+  text: TEXT,
+  binary: BYTES,
+  varbinary: BYTES,
+  blob: BYTES,
+  enum: TEXT,
+  set: TEXT,
+  json: 'a document',
+  geometry: BYTES,
+  vector: 'a list of numbers',
+  uuid: TEXT,
+  inet4: TEXT,
+  inet6: TEXT,
+};
+
+/** Undefined when the column cannot have it. */
+function valueOf(column: Column, value: unknown): Value | undefined {
+  if (value === null && column.type !== 'json') return column.nullable ? null : undefined;
+  switch (WANTED[column.type]) {
+    case INTEGER:
+      return integerOf(value);
+    case BYTES:
+      return typeof value === 'string' ? bytesOf(value) : undefined;
+    case TEXT:
+      return typeof value === 'string' ? value : undefined;
+    default:
+      break;
+  }
+  switch (column.type) {
+    case 'decimal':
+      return typeof value === 'string' && /^-?\d+(?:\.\d+)?$/.test(value) ? value : undefined;
+    case 'float':
+      return typeof value === 'number' ? float32(value) : undefined;
+    case 'double':
+      return typeof value === 'number' ? value : undefined;
+    case 'vector':
+      return Array.isArray(value) && value.every((each) => typeof each === 'number')
+        ? new Float32Array(value)
+        : undefined;
+    case 'json':
+      return value === null && column.nullable ? null : JSON.stringify(value);
+    default:
+      return undefined;
+  }
+}
+
+function integerOf(value: unknown): number | bigint | undefined {
+  if (Number.isSafeInteger(value)) return value as number;
+  if (typeof value !== 'string' || !/^-?\d{1,20}$/.test(value)) return undefined;
+  const big = BigInt(value);
+  return Number.isSafeInteger(Number(big)) ? Number(big) : big;
+}
+
+function bytesOf(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text ? bytes : undefined;
+}

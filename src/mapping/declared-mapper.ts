@@ -1,0 +1,61 @@
+import type { StreamChange } from '../core/consumer.ts';
+import { isTidingsError, TidingsError } from '../core/errors.ts';
+import type { MappedRow, Mapper } from '../core/mapper.ts';
+import type { SinkTarget } from '../core/sink.ts';
+import { ValueFault } from './faults.ts';
+import { requestedColumns } from './requested-columns.ts';
+import type { RuleProgram } from './rule-program.ts';
+import type { MappingRules } from './rules.ts';
+import type { TablePlans } from './table-plans.ts';
+
+/** The rules alone. */
+export class DeclaredMapper implements Mapper {
+  readonly tables: readonly string[];
+  readonly columns: Readonly<Record<string, readonly string[]>> | null;
+  readonly #plans: TablePlans;
+
+  constructor(rules: MappingRules, plans: TablePlans) {
+    this.tables = rules.tables.filter((table) => table.rules.length > 0).map(({ patternText }) => patternText);
+    this.columns = requestedColumns(rules);
+    this.#plans = plans;
+  }
+
+  map(change: StreamChange): readonly MappedRow[] {
+    const programs = this.#plans.of(change.table);
+    const rows: MappedRow[] = [];
+    for (let i = 0; i < programs.length; i++) {
+      const program = programs[i] as RuleProgram;
+      try {
+        program.map(change, rows);
+      } catch (error) {
+        throw rowError(error, program, change);
+      }
+    }
+    return rows;
+  }
+
+  targetsOf(database: string, table: string): readonly SinkTarget[] {
+    return this.#plans.emptiedBy(database, table);
+  }
+}
+
+/** Says which column it is about: the rows' functions do not keep account of it while all goes well. */
+function rowError(error: unknown, { plan }: RuleProgram, change: StreamChange): unknown {
+  if (isTidingsError(error)) return error;
+  const after = change.after === null ? null : { ...change.before, ...change.after };
+  const image = after ?? change.before ?? {};
+  // What failed may have been the condition, the key or the target's name instead.
+  const first = plan.image.firstFault(image, change);
+  const found = first !== null && reasonOf(first.error) === reasonOf(error) ? first : null;
+  const table = `${change.table.database}.${change.table.name}`;
+  const column = found?.column;
+  const where = column === undefined ? '' : ` column "${column}":`;
+  return new TidingsError('MAPPING_FAILED', `a row of ${table}, rule ${plan.rule.label}:${where} ${reasonOf(error)}`, {
+    details: { table, rule: plan.rule.label, scn: change.scn, ...(column === undefined ? {} : { column }) },
+  });
+}
+
+/** What the language throws may quote a value (I10). */
+function reasonOf(error: unknown): string {
+  return error instanceof ValueFault ? error.reason : 'a value is not of the type that its column has';
+}

@@ -1,0 +1,202 @@
+import type { Row } from '../../core/change.ts';
+import { TidingsError } from '../../core/errors.ts';
+import { retry } from '../../core/retry.ts';
+import type { Sink, SinkBatch, SinkCheckpoint, SinkContext, SinkTarget, TargetPlan } from '../../core/sink.ts';
+import type { ServerAddress } from '../../drivers/mysql/connect.ts';
+import { Checkpoints } from './checkpoints.ts';
+import { addressOf, type MysqlSinkOptions, type MysqlSinkSettings, parseMysqlSinkOptions } from './config.ts';
+import { ForeignKeys } from './foreign-keys.ts';
+import { Lane } from './lane.ts';
+import { prepareTable } from './prepare-table.ts';
+import { readRows } from './read-rows.ts';
+import { quoteName, quoteText, tableName } from './sql-text.ts';
+import { isSerial, planTable, type TablePlan } from './table-plan.ts';
+import { TargetConnection } from './target-connection.ts';
+import { readTargetServer, type TargetServer } from './target-server.ts';
+import { readTargetTable } from './target-table.ts';
+
+/** A statement about a whole table may take its time. */
+const TABLE_TIMEOUT_MS = 24 * 3_600_000;
+const FOREIGN_KEYS_MAX_AGE_MS = 10_000;
+const RETRY = { delayMinMs: 100, delayMaxMs: 10_000 };
+
+/** Everything that there is once the sink is open. */
+interface OpenSink {
+  readonly context: SinkContext;
+  readonly checkpoints: Checkpoints;
+  server: TargetServer;
+}
+
+/**
+ * Writes rows into MySQL or MariaDB: multi-row statements, one transaction per batch, with the checkpoint in the same transaction. What differs between tables is
+ * in `table-plan.ts`, how rows become statements in `batch-plan.ts`.
+ */
+export class MysqlSink implements Sink {
+  readonly promise = 'transactional';
+  readonly #settings: MysqlSinkSettings;
+  readonly #address: ServerAddress & { readonly database: string };
+  readonly #plans = new WeakMap<SinkTarget, TablePlan>();
+  readonly #lanes = new Map<number | 'serial', Lane>();
+  readonly #names = new Set<string>();
+  readonly #closing = new AbortController();
+  #open: OpenSink | null = null;
+  /** For what is not a lane's: definitions, checkpoints, truncations. One task at a time. */
+  #control: TargetConnection | null = null;
+  #controlTask: Promise<unknown> = Promise.resolve();
+  #foreignKeys: { readonly keys: ForeignKeys; readonly readAtMs: number } | null = null;
+
+  /** @throws TidingsError CONFIG_INVALID */
+  constructor(options: MysqlSinkOptions) {
+    this.#settings = parseMysqlSinkOptions(options);
+    this.#address = { ...addressOf(this.#settings.url), answerTimeoutMs: this.#settings.answerTimeoutMs };
+  }
+
+  async open(context: SinkContext): Promise<void> {
+    context.signal.addEventListener('abort', () => void this.close(), { once: true });
+    const checkpoints = new Checkpoints({
+      database: this.#address.database,
+      sink: context.name,
+      stream: context.stream,
+    });
+    const connection = await this.#connect();
+    this.#control = connection;
+    const server = await readTargetServer(connection);
+    await this.#makeDatabase(connection);
+    await checkpoints.createTable(connection);
+    this.#open = { context, checkpoints, server };
+    const { flavour, versionText: version } = server;
+    context.log.info({ flavour, version, lanes: context.lanes, order: context.order }, 'sink into MySQL is open');
+  }
+
+  async prepare(target: SinkTarget): Promise<TargetPlan> {
+    const { server, context } = this.#opened();
+    const plan = await this.#withControl(async (connection) => {
+      const table = await prepareTable(target, { connection, server, policy: this.#settings.schema, log: context.log });
+      const foreignKeys = await this.#readForeignKeys(connection);
+      const { database, name } = target.table;
+      return planTable(target, { table, server, foreignKeys: foreignKeys.roleOf(database, name) });
+    });
+    this.#plans.set(target, plan);
+    for (const name of plan.names) this.#names.add(name);
+    return { serial: isSerial(plan) };
+  }
+
+  async write(batch: SinkBatch): Promise<void> {
+    await this.#lane(batch.lane).write(batch);
+  }
+
+  /** The rows are deleted rather than the table truncated: that ends no transaction, and is logged row by row behind the mark of the checkpoint. */
+  async truncate(target: SinkTarget, checkpoints: readonly SinkCheckpoint[]): Promise<void> {
+    const { checkpoints: own } = this.#opened();
+    const table = tableName(target.table.database, target.table.name);
+    await this.#withControl(async (connection) => {
+      // Of a target of which no row has come yet only the name is known: nobody has made it.
+      const isThere = this.#plans.has(target) || (await readTargetTable(connection, target.table)) !== null;
+      const { sql, matches } = checkpoints.length > 0 ? own.moveSql(checkpoints) : own.holdSql([], false);
+      const [, moved] = await connection.execute(`START TRANSACTION;${sql}`, 'move the checkpoints');
+      if (moved?.matched !== matches) {
+        await connection.execute('ROLLBACK', 'roll back');
+        if (!(await own.areThere(connection, checkpoints))) throw own.fenced();
+      } else await connection.execute(`${isThere ? `DELETE FROM ${table};` : ''}COMMIT`, `empty ${table}`);
+      own.moved(checkpoints);
+    });
+  }
+
+  async claim(partitions: readonly number[]): Promise<readonly SinkCheckpoint[]> {
+    const { checkpoints } = this.#opened();
+    return await this.#withControl((connection) => checkpoints.claim(connection, partitions));
+  }
+
+  async read(target: SinkTarget, keys: readonly Row[]): Promise<readonly (Row | null)[]> {
+    const plan = this.#planOf(target);
+    return await this.#withControl((connection) => readRows(connection, plan, keys));
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new TidingsError('CONNECTION_LOST', 'the sink was closed'));
+    for (const lane of this.#lanes.values()) lane.close();
+    this.#control?.close();
+    this.#control = null;
+  }
+
+  #opened(): OpenSink {
+    if (this.#open === null) throw new Error('the sink is not open');
+    return this.#open;
+  }
+
+  #planOf(target: SinkTarget): TablePlan {
+    const plan = this.#plans.get(target);
+    if (plan === undefined) {
+      const { database, name } = target.table;
+      throw new Error(`${database}.${name} was not prepared`);
+    }
+    return plan;
+  }
+
+  #lane(id: number | 'serial'): Lane {
+    const { context, checkpoints } = this.#opened();
+    let lane = this.#lanes.get(id);
+    if (lane === undefined) {
+      lane = new Lane({
+        context,
+        checkpoints,
+        connect: () => this.#connect(),
+        server: () => this.#opened().server,
+        planOf: ({ target }) => this.#planOf(target),
+        names: this.#names,
+        statementBytesMax: this.#settings.statementBytesMax,
+      });
+      this.#lanes.set(id, lane);
+    }
+    return lane;
+  }
+
+  #connect(timeoutMs: number = this.#settings.answerTimeoutMs): Promise<TargetConnection> {
+    return TargetConnection.open({ ...this.#address, answerTimeoutMs: timeoutMs }, this.#closing.signal);
+  }
+
+  /** One task at a time, tried again when only the connection or a lock was in its way: nobody else would. */
+  #withControl<T>(task: (connection: TargetConnection) => Promise<T>): Promise<T> {
+    const { context } = this.#opened();
+    const run = (): Promise<T> =>
+      retry(
+        async () => {
+          if (this.#control === null || this.#control.closed) this.#control = await this.#connect(TABLE_TIMEOUT_MS);
+          const connection = this.#control;
+          try {
+            return await task(connection);
+          } catch (error) {
+            await connection.execute('ROLLBACK', 'roll back').catch(() => connection.close());
+            throw error;
+          }
+        },
+        { backoff: RETRY, signal: this.#closing.signal, clock: context.clock, log: context.log },
+      );
+    const result = this.#controlTask.then(run);
+    this.#controlTask = result.catch(() => undefined);
+    return result;
+  }
+
+  async #makeDatabase(connection: TargetConnection): Promise<void> {
+    const { database } = this.#address;
+    const [known] = await connection.rows(
+      `SELECT 1 AS known FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ${quoteText(database)}`,
+    );
+    if (known !== undefined) return;
+    if (this.#settings.schema !== 'evolve') {
+      throw new TidingsError('DATABASE_UNKNOWN', `the target has no database ${database} for the checkpoints`);
+    }
+    await connection.execute(
+      `CREATE DATABASE IF NOT EXISTS ${quoteName(database)} CHARACTER SET utf8mb4`,
+      `create ${database}`,
+    );
+  }
+
+  async #readForeignKeys(connection: TargetConnection): Promise<ForeignKeys> {
+    const now = this.#opened().context.clock.nowMs();
+    if (this.#foreignKeys === null || now - this.#foreignKeys.readAtMs > FOREIGN_KEYS_MAX_AGE_MS) {
+      this.#foreignKeys = { keys: await ForeignKeys.read(connection), readAtMs: now };
+    }
+    return this.#foreignKeys.keys;
+  }
+}

@@ -1,0 +1,12 @@
+import type { SinkRow } from '../../core/sink.ts';
+
+/** A row that must not be written: what is against it was seen before anything was sent, or without an error of the server. */
+export class RowUnfit extends Error {
+  override readonly name: string = 'RowUnfit';
+  readonly row: SinkRow;
+
+  constructor(row: SinkRow, reason: string) {
+    super(reason);
+    this.row = row;
+  }
+}

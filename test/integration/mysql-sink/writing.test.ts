@@ -1,0 +1,135 @@
+import { expect, test } from 'vitest';
+import { tableOf } from '../../../src/testing/tables.ts';
+import { describeServers } from '../../support/servers/describe-server.ts';
+import { openMysqlSink } from '../../support/sinks/open-mysql-sink.ts';
+import { batchOf, RowsOf } from '../../support/sinks/sink-rows.ts';
+
+const PLAIN = {
+  id: { type: 'int', nullable: false },
+  u: { type: 'int' },
+  note: { type: 'varchar', length: 50 },
+} as const;
+
+describeServers(['mariadb', 'mysql'], 'writing into MySQL', (server) => {
+  let number = 0;
+  const database = async (): Promise<string> => {
+    const name = `sink_${++number}`;
+    await server().query(`CREATE DATABASE ${name}`);
+    return name;
+  };
+  const url = (name: string): string => `${server().url}/${name}`;
+
+  test('inserts, updates and deletes of one batch leave the last state of each key, in a table that it made', async () => {
+    const db = await database();
+    await using sink = await openMysqlSink(url(db));
+    const rows = new RowsOf(tableOf(`${db}.t`, PLAIN, ['id']));
+    expect(await sink.prepare(rows.target)).toEqual({ serial: false });
+    const a = { id: 1, u: 1, note: "it's" };
+    await sink.write(
+      batchOf([
+        rows.insert(a),
+        rows.insert({ id: 2, u: 2, note: 'two' }),
+        rows.update(a, { ...a, note: 'A\\B\0' }),
+        rows.insert({ id: 3, u: 3, note: null }),
+        rows.delete({ id: 2, u: 2, note: 'two' }),
+      ]),
+    );
+    expect(await server().query(`SELECT * FROM ${db}.t ORDER BY id`)).toEqual([
+      { id: 1, u: 1, note: 'A\\B\0' },
+      { id: 3, u: 3, note: null },
+    ]);
+    await sink.write(batchOf([rows.update({ id: 1 }, { id: 1, u: 7 }), rows.upsert({ id: 4, u: 4, note: 'x' })]));
+    expect(await sink.read(rows.target, [{ id: 1 }, { id: 2 }, { id: 4 }])).toEqual([
+      { id: 1, u: 7, note: 'A\\B\0' },
+      null,
+      { id: 4, u: 4, note: 'x' },
+    ]);
+  });
+
+  test('a key that moves leaves no row under the old key, whole or in part', async () => {
+    const db = await database();
+    await using sink = await openMysqlSink(url(db));
+    const rows = new RowsOf(tableOf(`${db}.t`, PLAIN, ['id']));
+    await sink.prepare(rows.target);
+    await sink.write(batchOf([rows.insert({ id: 1, u: 1, note: 'a' }), rows.insert({ id: 2, u: 2, note: 'b' })]));
+    await sink.write(
+      batchOf([
+        rows.update({ id: 1, u: 1, note: 'a' }, { id: 10, u: 1, note: 'a' }),
+        rows.update({ id: 2 }, { id: 20 }),
+      ]),
+    );
+    await sink.write(batchOf(rows.moved({ id: 10, u: 1, note: 'a' }, { id: 11, u: 1, note: 'a' })));
+    expect(await server().query(`SELECT * FROM ${db}.t ORDER BY id`)).toEqual([
+      { id: 11, u: 1, note: 'a' },
+      { id: 20, u: 2, note: 'b' },
+    ]);
+  });
+
+  test('values of a unique key that change places between rows are no conflict, whole or in part', async () => {
+    const db = await database();
+    await server().query(`CREATE TABLE ${db}.t (id INT PRIMARY KEY, u INT UNIQUE, note VARCHAR(50))`);
+    await using sink = await openMysqlSink(url(db));
+    const rows = new RowsOf(tableOf(`${db}.t`, PLAIN, ['id']));
+    expect(await sink.prepare(rows.target)).toEqual({ serial: true });
+    const [a, b] = [
+      { id: 1, u: 1, note: 'a' },
+      { id: 2, u: 2, note: 'b' },
+    ];
+    const lane = 'serial';
+    await sink.write(batchOf([rows.insert(a), rows.insert(b)], { lane }));
+    const swap = (x: typeof a, y: typeof b, of: (row: object) => object): readonly [object, object][] => [
+      [x, of({ ...x, u: 99 })],
+      [y, of({ ...y, u: x.u })],
+      [{ ...x, u: 99 }, of({ ...x, u: y.u })],
+    ];
+    await sink.write(
+      batchOf(
+        swap(a, b, (row) => row).map(([before, after]) => rows.update(before as never, after as never)),
+        { lane },
+      ),
+    );
+    expect(await server().query(`SELECT id, u FROM ${db}.t ORDER BY id`)).toEqual([
+      { id: 1, u: 2 },
+      { id: 2, u: 1 },
+    ]);
+    const part = swap({ ...a, u: 2 }, { ...b, u: 1 }, ({ u }: { u?: number }) => ({ u }));
+    await sink.write(
+      batchOf(
+        part.map(([before, after]) => rows.update(before as never, after as never)),
+        { lane },
+      ),
+    );
+    expect(await server().query(`SELECT * FROM ${db}.t ORDER BY id`)).toEqual([a, b]);
+  });
+
+  test('a row that has the unique value of another row is refused, and neither changes it nor the rows beside', async () => {
+    const db = await database();
+    await server().query(`CREATE TABLE ${db}.t (id INT PRIMARY KEY, u INT, note VARCHAR(50), UNIQUE KEY one_u (u))`);
+    await server().query(`INSERT INTO ${db}.t VALUES (99, 5, 'own')`);
+    await using sink = await openMysqlSink(url(db));
+    const rows = new RowsOf(tableOf(`${db}.t`, PLAIN, ['id']));
+    await sink.prepare(rows.target);
+    const all = [1, 2, 3, 4, 5, 6, 7].map((id) => rows.insert({ id, u: id, note: 'secret' }));
+    const failed = await sink.write(batchOf(all, { lane: 'serial' })).catch((error: unknown) => error);
+    expect(failed).toMatchObject({
+      areOthersDurable: false,
+      rows: [
+        {
+          index: 4,
+          error: {
+            code: 'SINK_ROW_REFUSED',
+            message: `${db}.t: a row is refused: another row has the same values in the unique key one_u`,
+          },
+        },
+      ],
+    });
+    expect(await server().query(`SELECT id FROM ${db}.t`)).toEqual([{ id: 99 }]);
+    await sink.write(
+      batchOf(
+        all.filter((_row, i) => i !== 4),
+        { lane: 'serial' },
+      ),
+    );
+    expect(await server().query(`SELECT COUNT(*) AS n FROM ${db}.t WHERE note = 'secret'`)).toEqual([{ n: 6 }]);
+  });
+});
