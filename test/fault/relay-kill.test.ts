@@ -18,7 +18,8 @@ const SOAK = process.env['TIDINGS_SOAK'] === '1';
 const RANDOM_KILLS = SOAK ? 240 : 20;
 const FAILPOINT_ROUNDS = SOAK ? 3 : 1;
 /** Those of snapshots have a suite of their own. */
-const PLACES = FAILPOINT_NAMES.filter((name) => !name.startsWith('snapshot-'));
+/** Those that a relay without snapshots and sinks comes by. */
+const PLACES = FAILPOINT_NAMES.filter((name) => !name.startsWith('snapshot-') && !name.startsWith('sink-'));
 const PARTITIONS = 16;
 const STREAM = 'steps';
 const GROUP = 'walkers';
