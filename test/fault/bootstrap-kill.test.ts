@@ -17,7 +17,7 @@ const ROWS = 3000;
 describeServers(['mariadb', 'mysql'], 'members that are killed in their bootstrap', (server, flavour) => {
   test(
     'have together what the source has, never an older change of a key after a newer one, and nothing twice that was committed',
-    { timeout: SOAK ? 3_600_000 : 240_000 },
+    { timeout: SOAK ? 3_600_000 : 900_000 },
     async () => {
       using directory = new TemporaryDirectory();
       const random = new SeededRandom(seed);

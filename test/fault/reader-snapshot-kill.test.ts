@@ -38,7 +38,7 @@ interface SnapshotLine {
 describeServers(['mariadb', 'mysql'], 'readers that are killed in their snapshots', (server, flavour) => {
   test(
     'have what the source has in the end, never an older value after a newer one, and nobody else a row of it',
-    { timeout: SOAK ? 3_600_000 : 300_000 },
+    { timeout: SOAK ? 3_600_000 : 900_000 },
     async () => {
       const random = new SeededRandom(seed);
       const sums = { kills: 0, lives: 0, changes: 0, snapshotRows: 0 };

@@ -17,8 +17,7 @@ const SOAK = process.env['TIDINGS_SOAK'] === '1';
 /** Deaths at random moments, per server; those at failpoints come on top. */
 const RANDOM_KILLS = SOAK ? 240 : 20;
 const FAILPOINT_ROUNDS = SOAK ? 3 : 1;
-/** Those of snapshots have a suite of their own. */
-/** Those that a relay without snapshots and sinks comes by. */
+/** Those that a relay without snapshots and sinks comes by: these have suites of their own. */
 const PLACES = FAILPOINT_NAMES.filter((name) => !name.startsWith('snapshot-') && !name.startsWith('sink-'));
 const PARTITIONS = 16;
 const STREAM = 'steps';
@@ -27,7 +26,7 @@ const GROUP = 'walkers';
 describeServers(['mariadb', 'mysql'], 'relay and consumers that are killed', (server, flavour) => {
   test(
     'skip nothing, repeat no more than an unacknowledged batch, keep the order of each key, and never checkpoint ahead',
-    { timeout: SOAK ? 3_600_000 : 300_000 },
+    { timeout: SOAK ? 3_600_000 : 900_000 },
     async () => {
       const random = new SeededRandom(seed);
       const folder = await mkdtemp(join(tmpdir(), 'tidings-kill-'));

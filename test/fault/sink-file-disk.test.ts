@@ -77,7 +77,7 @@ describe.skipIf(!mayMount)('a full disk', () => {
       expect({ ...(await next.exit()), errors: next.errors }).toEqual({ code: 0, signal: null, errors: '' });
       expect(await writtenKeys(join(path, 'files'))).toEqual(Array.from({ length: last }, (_, i) => i + 1));
     },
-    120_000,
+    400_000,
   );
 
   test('at the start is told as such', async () => {

@@ -86,7 +86,7 @@ test('killed while the manifest is replaced by a shorter one, nothing of it is l
   await using next = new FileWriter(path, { upTo: count, sink });
   expect({ ...(await next.exit()), errors: next.errors }).toEqual({ code: 0, signal: null, errors: '' });
   expect(await writtenKeys(path)).toEqual(Array.from({ length: count }, (_, i) => i + 1));
-}, 120_000);
+}, 400_000);
 
 test('what a crash has left of a record and of rows behind it is cut off', async () => {
   await using writer = new FileWriter(path, { upTo: COUNT, failpoints: 'sink-file-manifest:kill@6' });

@@ -29,7 +29,7 @@ describeServers(['mariadb', 'mysql'], 'a sink whose process is killed', (server,
     { order: 'transaction', settings: { batch: { rows: 5 }, order: 'transaction' } },
   ])(
     'writes into the other server what this one has, each change once and no key backwards, with order: $order',
-    { timeout: SOAK ? 3_600_000 : 300_000 },
+    { timeout: SOAK ? 3_600_000 : 900_000 },
     async ({ order, settings }) => {
       const random = new SeededRandom(seed);
       const places = PLACES[order] ?? [];

@@ -25,7 +25,7 @@ interface SnapshotLine {
 describeServers(['mariadb', 'mysql'], 'snapshots by keys whose relay is killed', (server, flavour) => {
   test(
     'bring all rows with these keys and no others, while rows are changed, deleted and moved',
-    { timeout: SOAK ? 1_800_000 : 180_000 },
+    { timeout: SOAK ? 1_800_000 : 600_000 },
     async () => {
       const random = new SeededRandom(seed);
       let snapshotRows = 0;

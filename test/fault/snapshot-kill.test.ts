@@ -28,7 +28,7 @@ interface SnapshotLine {
 describeServers(['mariadb', 'mysql'], 'snapshots whose relay is killed', (server, flavour) => {
   test(
     'bring every row that existed, and after it never an older value, while keys move inside the chunk at hand',
-    { timeout: SOAK ? 3_600_000 : 300_000 },
+    { timeout: SOAK ? 3_600_000 : 900_000 },
     async () => {
       const random = new SeededRandom(seed);
       let kills = 0;
