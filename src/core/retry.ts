@@ -10,6 +10,8 @@ export interface RetryOptions {
   readonly log?: Logger;
   readonly clock?: Clock;
   readonly random?: () => number;
+  /** Which failures are tried again. @default isTransient */
+  readonly mayPass?: (error: unknown) => boolean;
 }
 
 /** What may cure this failure. What nobody classified is a person's business: it is never retried for ever. */
@@ -40,7 +42,7 @@ export function isTransient(error: unknown): boolean {
  */
 export async function retry<T>(
   attempt: (signal: AbortSignal | undefined) => Promise<T>,
-  { backoff: limits, signal, log, clock = systemClock, random = Math.random }: RetryOptions,
+  { backoff: limits, signal, log, clock = systemClock, random = Math.random, mayPass = isTransient }: RetryOptions,
 ): Promise<T> {
   const backoff = new Backoff(limits, random);
   for (;;) {
@@ -51,7 +53,7 @@ export async function retry<T>(
     } catch (error) {
       // An attempt that fails because it was told to stop is not retried, whatever it threw.
       signal?.throwIfAborted();
-      if (!isTransient(error)) throw error;
+      if (!mayPass(error)) throw error;
       const delayMs = backoff.nextDelayMs();
       log?.[backoff.atCeiling ? 'warn' : 'info'](
         { error, failures: backoff.failures, delayMs },

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { ChangeKind, Row } from './change.ts';
 import type { StreamChange } from './consumer.ts';
-import type { TidingsError } from './errors.ts';
+import { isTidingsError, type TidingsError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import type { TableSchema } from './table-schema.ts';
 
@@ -39,7 +39,7 @@ export interface Sink {
    * Writes a batch. Called for one batch of a lane at a time.
    *
    * @throws RowsRefused when rows can never be written as they are; TidingsError for everything else: `backoff` and `reconnect` are tried again with
-   *   the same batch, all others stop the sink
+   *   the same batch, all others stop the sink. After SINK_FENCED this sink object is closed, and another one claims anew
    */
   write(batch: SinkBatch): Promise<void>;
   /**
@@ -186,6 +186,11 @@ export class RowsRefused extends Error {
     this.rows = rows;
     this.areOthersDurable = areOthersDurable;
   }
+}
+
+/** Whether another process has taken partitions over. The same write will never pass: it takes a new claim, by a new sink object. */
+export function isFenced(error: unknown): boolean {
+  return isTidingsError(error) && error.code === 'SINK_FENCED';
 }
 
 export interface RefusedRow {

@@ -133,6 +133,15 @@ async function arrival({ relay, runner }: Pick<Setup, 'relay' | 'runner'>): Prom
 /** Rejects when the runner waits for a person. */
 const failures = new WeakMap<SinkRunner, Promise<never>>();
 
+/** A store without faults, in which something happens before that write. */
+function onWrite(number: number, act: () => void): () => null {
+  let count = 0;
+  return () => {
+    if (++count === number) act();
+    return null;
+  };
+}
+
 function nextOf(faults: fc.Stream<StoreFault | null>): StoreFault | null {
   const [fault = null] = faults.take(1);
   return fault;
@@ -441,14 +450,27 @@ test('a store that was emptied is filled anew, or named when that is not wanted'
 
 test('another process that takes the sink over goes on, and the first one writes nothing any more', async () => {
   const transactions = transactionsOf(Array.from({ length: 40 }, (_, id) => [{ id, kind: 'upsert' }]));
-  const setup = setUp(transactions);
+  const fourth = Promise.withResolvers<void>();
+  const setup = setUp(transactions, { fault: onWrite(4, fourth.resolve) });
   setup.runner.start();
-  await expect.poll(() => setup.store.history.length).toBeGreaterThan(3);
+  await fourth.promise;
   const other = runnerOf({ ...setup, letters: new DeadLetterStore(newFolder()) });
   other.start();
   await arrival(setup);
   expectExact(setup, transactions.flat(), { once: true });
   await Promise.all([setup.runner.close(), other.close()]);
+  setup.letters.close();
+});
+
+test('a sink whose partitions were taken claims them anew, instead of writing the same batch for ever', async () => {
+  const transactions = transactionsOf(Array.from({ length: 40 }, (_, id) => [{ id, kind: 'upsert' }]));
+  const all = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+  const setup = setUp(transactions, { fault: onWrite(4, () => void setup.store.sink().claim?.(all)) });
+  setup.runner.start();
+  await arrival(setup);
+  expectExact(setup, transactions.flat(), { once: true });
+  expect(setup.relay.opened.length).toBe(2);
+  await setup.runner.close();
   setup.letters.close();
 });
 

@@ -2,7 +2,7 @@ import { Backoff, type BackoffLimits } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../core/logger.ts';
 import { isTransient } from '../core/retry.ts';
-import { RowsRefused } from '../core/sink.ts';
+import { isFenced, RowsRefused } from '../core/sink.ts';
 
 export interface WriteGateOptions {
   readonly backoff: BackoffLimits;
@@ -80,6 +80,7 @@ export class WriteGate {
   }
 
   #mayPass(error: unknown): boolean {
-    return !this.#options.signal.aborted && !(error instanceof RowsRefused) && isTransient(error);
+    if (this.#options.signal.aborted || error instanceof RowsRefused) return false;
+    return isTransient(error) && !isFenced(error);
   }
 }

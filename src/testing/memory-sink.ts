@@ -78,15 +78,15 @@ export class MemorySink implements Sink {
   }
 
   async claim(partitions: readonly number[]): Promise<readonly SinkCheckpoint[]> {
-    return partitions.flatMap((partition) =>
-      [false, true].flatMap((serial) => {
+    for (const partition of partitions) {
+      for (const serial of [false, true]) {
         const key = this.#keyOf({ partition, serial });
         const scn = this.#store.checkpoints.get(key)?.scn ?? null;
         this.#store.checkpoints.set(key, { owner: this.#owner, scn });
         this.#known.set(key, scn);
-        return scn === null ? [] : { partition, serial, scn };
-      }),
-    );
+      }
+    }
+    return this.#checkpoints();
   }
 
   async read(target: SinkTarget, keys: readonly Row[]): Promise<readonly (Row | null)[]> {
@@ -128,8 +128,16 @@ export class MemorySink implements Sink {
     table.set(text, { ...there, ...after });
   }
 
+  /** All of this sink, also of partitions of which nothing was written. */
+  #checkpoints(): readonly SinkCheckpoint[] {
+    return [...this.#store.checkpoints].flatMap(([key, { scn }]) => {
+      const [name, partition, serial] = JSON.parse(key) as [string, number, boolean];
+      return name === this.#name ? [{ partition, serial, scn: scn ?? 0 }] : [];
+    });
+  }
+
   #keyOf({ partition, serial }: Pick<SinkCheckpoint, 'partition' | 'serial'>): string {
-    return `${this.#name}:${partition}:${serial}`;
+    return JSON.stringify([this.#name, partition, serial]);
   }
 
   #answer(): void {

@@ -1,7 +1,15 @@
 import type { Row } from '../../core/change.ts';
 import { TidingsError } from '../../core/errors.ts';
-import { retry } from '../../core/retry.ts';
-import type { Sink, SinkBatch, SinkCheckpoint, SinkContext, SinkTarget, TargetPlan } from '../../core/sink.ts';
+import { isTransient, retry } from '../../core/retry.ts';
+import {
+  isFenced,
+  type Sink,
+  type SinkBatch,
+  type SinkCheckpoint,
+  type SinkContext,
+  type SinkTarget,
+  type TargetPlan,
+} from '../../core/sink.ts';
 import type { ServerAddress } from '../../drivers/mysql/connect.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { addressOf, type MysqlSinkOptions, type MysqlSinkSettings, parseMysqlSinkOptions } from './config.ts';
@@ -170,7 +178,13 @@ export class MysqlSink implements Sink {
             throw error;
           }
         },
-        { backoff: RETRY, signal: this.#closing.signal, clock: context.clock, log: context.log },
+        {
+          backoff: RETRY,
+          signal: this.#closing.signal,
+          clock: context.clock,
+          log: context.log,
+          mayPass: (error) => isTransient(error) && !isFenced(error),
+        },
       );
     const result = this.#controlTask.then(run);
     this.#controlTask = result.catch(() => undefined);
