@@ -1,6 +1,7 @@
 import { runDecodeBench } from './decode/decode-bench.ts';
 import { runLogBench } from './relay/log-bench.ts';
 import { runRelayBench } from './relay/relay-bench.ts';
+import { runSinksBench } from './sinks/sinks-bench.ts';
 import { runSnapshotBench } from './snapshot/snapshot-bench.ts';
 
 /** Every bench by the name that `npm run bench -- <name>` takes. Resolves to the exit code. */
@@ -9,6 +10,7 @@ const BENCHES: Readonly<Record<string, (args: string[]) => Promise<number>>> = {
   relay: runRelayBench,
   log: runLogBench,
   snapshot: runSnapshotBench,
+  sinks: runSinksBench,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

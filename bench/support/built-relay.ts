@@ -17,8 +17,7 @@ export interface BuiltRelay extends AsyncDisposable {
 let built: Promise<string> | null = null;
 
 /**
- * `tidings run` as it is published, with one stream. For memory it has to be that: a relay that runs from the sources also holds what Node takes to
- * strip their types, in both of its threads.
+ * `tidings run` as it is published, with one stream.
  *
  * @param data an empty folder
  */
@@ -26,16 +25,28 @@ export async function startBuiltRelay(
   data: string,
   stream: { name: string; url: string; table: string },
 ): Promise<BuiltRelay> {
+  const source = { type: 'mysql', url: stream.url, tables: [stream.table], from: 'now' };
+  return await startBuilt(data, { streams: { [stream.name]: { source } } });
+}
+
+/**
+ * `tidings run` as it is published. For memory it has to be that: what runs from the sources also holds what Node takes to strip their types, in
+ * both of its threads.
+ *
+ * @param data an empty folder
+ * @param config without `data` and `http`
+ */
+export async function startBuilt(
+  data: string,
+  config: object,
+  { nodeArgs = [] }: { readonly nodeArgs?: readonly string[] } = {},
+): Promise<BuiltRelay> {
   built ??= timed('building', () => runCommand(process.execPath, [join(ROOT, 'scripts/build.ts')]));
   await built;
-  const config = join(data, 'tidings.yaml');
-  const source = { type: 'mysql', url: stream.url, tables: [stream.table], from: 'now' };
+  const path = join(data, 'tidings.yaml');
   // JSON is YAML.
-  await writeFile(
-    config,
-    JSON.stringify({ data: join(data, 'data'), http: { port: 0 }, streams: { [stream.name]: { source } } }),
-  );
-  const child = spawn(process.execPath, [join(ROOT, 'dist/cli/main.js'), 'run', config], {
+  await writeFile(path, JSON.stringify({ data: join(data, 'data'), http: { port: 0 }, ...config }));
+  const child = spawn(process.execPath, [...nodeArgs, join(ROOT, 'dist/cli/main.js'), 'run', path], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: process.env['PATH'] },
   });
