@@ -1,7 +1,7 @@
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { createTables } from '../decode/workloads.ts';
 
-export const ROWS_PER_TRANSACTION = 1000;
+const ROWS_PER_TRANSACTION = 1000;
 
 /** Six columns, about 80 bytes a row.. */
 export const ORDERS = `(

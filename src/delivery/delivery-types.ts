@@ -3,6 +3,9 @@ import type { BootstrapMode, ChangeStream, StartAt, StreamOptions } from '../cor
 import type { Mapper } from '../core/mapper.ts';
 import type { Sink } from '../core/sink.ts';
 
+/** With whole transactions there are no partitions: the one place in the stream is kept under this number. */
+export const WHOLE_STREAM = -1;
+
 /** What is to be known of a sink to run it. */
 export interface SinkDefinition {
   readonly name: string;

@@ -11,6 +11,7 @@ import {
 } from '../core/sink.ts';
 import type { CommitOrder, Unit } from './commit-order.ts';
 import type { BatchLimits } from './delivery-types.ts';
+import { RowQueue } from './row-queue.ts';
 import { rowSize } from './row-size.ts';
 import type { WriteGate } from './write-gate.ts';
 
@@ -34,6 +35,8 @@ export interface LaneOptions {
 
 /** Where rows go that the store refuses, and those behind them. */
 export interface Parking {
+  /** False: no row is blocked, whatever its key. */
+  readonly hasBlocked: boolean;
   /** Whether the row's key is blocked by an earlier row that was refused. */
   blocks(row: SinkRow): boolean;
   /** Sets rows aside: durable when it resolves. Null for those that are only blocked. @throws TidingsError when they must not be */
@@ -46,24 +49,12 @@ export interface ParkedRow {
   readonly error: TidingsError | null;
 }
 
-interface Item {
-  /** Null: the source's transaction ends here. */
-  readonly row: SinkRow | null;
-  readonly partition: number;
-  readonly scn: number;
-  readonly bytes: number;
-  /** Null: it belongs to no batch of the stream. */
-  readonly unit: Unit | null;
-}
-
 interface Taken {
-  readonly items: readonly Item[];
+  /** So many items of the queue. */
+  readonly items: number;
   readonly checkpoints: readonly SinkCheckpoint[];
   readonly endsTransaction: boolean;
 }
-
-/** Items are taken from the front of an array; what was taken is cut off from time to time. */
-const CUT_AT = 4096;
 
 /**
  * One writer of a sink: rows wait here in order, and go to the store batch by batch, each when the one before it is durable. What comes while
@@ -73,10 +64,7 @@ const CUT_AT = 4096;
  */
 export class Lane {
   readonly #options: LaneOptions;
-  #items: Item[] = [];
-  #head = 0;
-  #bytes = 0;
-  #rows = 0;
+  readonly #queue = new RowQueue();
   #isOpen = false;
   #lastScn = 0;
   #work: Promise<void> | null = null;
@@ -90,22 +78,22 @@ export class Lane {
 
   /** Rows that are not durable yet. */
   get rows(): number {
-    return this.#rows;
+    return this.#queue.rows;
   }
 
   /** What they take up, roughly. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#queue.bytes;
   }
 
   /** Pieces of a transaction are in the store, or wait here for the others. */
   get isOpen(): boolean {
-    return this.#isOpen || (this.#options.order === 'transaction' && this.#items.length > this.#head);
+    return this.#isOpen || (this.#options.order === 'transaction' && this.#queue.length > 0);
   }
 
   /** Commit time of the oldest of them, µs; null: there is none. */
   get oldestUs(): number | null {
-    return this.#items[this.#head]?.row?.change.committedAtUs ?? null;
+    return this.#queue.first?.change.committedAtUs ?? null;
   }
 
   /** Of what was pushed last. */
@@ -114,18 +102,15 @@ export class Lane {
   }
 
   push(row: SinkRow, partition: number, unit: Unit): void {
-    const bytes = rowSize(row);
-    this.#items.push({ row, partition, scn: row.scn, bytes, unit });
+    this.#queue.push(row, { partition, bytes: rowSize(row), unit });
     unit.pending++;
-    this.#rows++;
-    this.#bytes += bytes;
     this.#lastScn = row.scn;
     this.#start();
   }
 
   /** The source's transaction, of which the last rows were pushed, is whole. */
   endTransaction(scn: number, partition: number, unit: Unit | null): void {
-    this.#items.push({ row: null, partition, scn, bytes: 0, unit });
+    this.#queue.pushEnd(scn, { partition, unit });
     this.#lastScn = scn;
     if (unit !== null) unit.pending++;
     this.#start();
@@ -171,53 +156,31 @@ export class Lane {
     }
   }
 
-  #remove(items: readonly Item[]): void {
+  #remove(items: number): void {
     const { commits, drained } = this.#options;
-    this.#head += items.length;
-    if (this.#head >= CUT_AT || this.#head === this.#items.length) {
-      this.#items.splice(0, this.#head);
-      this.#head = 0;
-    }
-    for (const { row, bytes, unit } of items) {
-      if (row !== null) this.#rows--;
-      this.#bytes -= bytes;
-      if (unit !== null) commits.done(unit);
-    }
+    this.#queue.remove(items, (unit, count) => commits.done(unit, count));
     drained();
   }
 
-  /** As many items as the limits allow, at least one; rows of one change are never parted. Null: there is nothing to write yet. */
+  /** Null: there is nothing to write yet. */
   #take(): Taken | null {
     const { order, limits, lane } = this.#options;
-    let end = this.#head;
-    let bytes = 0;
-    let rows = 0;
-    for (; end < this.#items.length; end++) {
-      const item = this.#items[end] as Item;
-      const before = this.#items[end - 1];
-      const isApart = before?.scn !== item.scn || before.partition !== item.partition;
-      if (rows > 0 && isApart && (rows >= limits.rowsMax || bytes + item.bytes > limits.bytesMax)) break;
-      bytes += item.bytes;
-      if (item.row !== null) rows++;
-    }
-    if (end === this.#head) return null;
-    const isFull = end < this.#items.length || rows >= limits.rowsMax || bytes > limits.bytesMax;
+    const queue = this.#queue;
+    const span = queue.span(limits);
+    if (span === null) return null;
+    const { items, isFull } = span;
     if (order === 'key') {
-      const items = this.#items.slice(this.#head, end);
-      return { items, checkpoints: checkpointsOf(items, lane === 'serial'), endsTransaction: true };
+      return { items, checkpoints: queue.checkpointsOf(items, lane === 'serial'), endsTransaction: true };
     }
-    const whole = this.#items.findLastIndex(({ row }, index) => row === null && index >= this.#head && index < end);
-    if (whole >= 0) {
-      const items = this.#items.slice(this.#head, whole + 1);
-      return { items, checkpoints: checkpointsOf(items.slice(-1), false), endsTransaction: true };
-    }
+    const whole = queue.wholeTransactions(items);
+    if (whole > 0) return { items: whole, checkpoints: [queue.lastCheckpoint(whole)], endsTransaction: true };
     // The rest of the transaction is still to come; only when it is too large for one batch it goes over in pieces.
-    return isFull ? { items: this.#items.slice(this.#head, end), checkpoints: [], endsTransaction: false } : null;
+    return isFull ? { items, checkpoints: [], endsTransaction: false } : null;
   }
 
   async #write({ items, checkpoints, endsTransaction }: Taken): Promise<void> {
     const { gate, sink, parking, written, lane } = this.#options;
-    let rows = items.flatMap(({ row }) => (row === null ? [] : [row]));
+    let rows = this.#queue.rowsOf(items);
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- each attempt is made without the rows that the one before has shown to be refused
       rows = await this.#withoutBlocked(rows);
@@ -245,10 +208,12 @@ export class Lane {
 
   async #withoutBlocked(rows: SinkRow[]): Promise<SinkRow[]> {
     const { parking } = this.#options;
+    if (!parking.hasBlocked) return rows;
     const blocked = rows.filter((row) => parking.blocks(row));
     if (blocked.length === 0) return rows;
     await parking.park(blocked.map((row) => ({ row, error: null })));
-    return rows.filter((row) => !blocked.includes(row));
+    const set = new Set(blocked);
+    return rows.filter((row) => !set.has(row));
   }
 }
 
@@ -256,10 +221,4 @@ function parkedRow(rows: readonly SinkRow[], { index, error }: RefusedRow): Park
   const row = rows[index];
   if (row !== undefined && isTidingsError(error)) return { row, error };
   throw new TidingsError('INTERNAL_ERROR', `a sink has refused row ${index} of ${rows.length}`);
-}
-
-function checkpointsOf(items: readonly Item[], serial: boolean): readonly SinkCheckpoint[] {
-  const highest = new Map<number, number>();
-  for (const { partition, scn } of items) highest.set(partition, scn);
-  return [...highest].map(([partition, scn]) => ({ partition, serial, scn }));
 }

@@ -50,8 +50,12 @@ export class ParkedKeys implements Parking {
     return this.#chains.size;
   }
 
+  get hasBlocked(): boolean {
+    return this.#chains.size > this.#ofTables;
+  }
+
   blocks(row: SinkRow): boolean {
-    return this.#chains.size > this.#ofTables && this.#chainOf(row) !== null;
+    return this.hasBlocked && this.#chainOf(row) !== null;
   }
 
   /** Whether an earlier change of the same key could not be mapped. */
@@ -84,7 +88,7 @@ export class ParkedKeys implements Parking {
   /** The keys of a target are free: all its rows have gone. */
   clear(target: SinkTarget): void {
     const { store, sink, log } = this.#options;
-    const prefix = `${OF_TARGET}${nameOf(target)}\0`;
+    const prefix = chainText(target, null);
     const chains = [...this.#chains.keys()].filter((chain) => chain.startsWith(prefix));
     if (chains.length === 0) return;
     for (const chain of chains) {
@@ -177,8 +181,16 @@ function chainOfRow({ target, key, before, after }: SinkRow): string {
 }
 
 function chainText(target: SinkTarget, key: Row | null): string {
-  return `${OF_TARGET}${nameOf(target)}\0${valuesText(key)}`;
+  let prefix = prefixes.get(target);
+  if (prefix === undefined) {
+    prefix = `${OF_TARGET}${nameOf(target)}\0`;
+    prefixes.set(target, prefix);
+  }
+  return prefix + valuesText(key);
 }
+
+/** What all chains of a target begin with. */
+const prefixes = new WeakMap<SinkTarget, string>();
 
 /** Halves of an update that moved the key are of two keys. */
 function chainOfChange({ table, key, before, after }: StreamChange): string {
@@ -188,7 +200,11 @@ function chainOfChange({ table, key, before, after }: StreamChange): string {
 /** Keys that a database may hold for the same share a chain, as they share a partition: coarser blocks more, and never lets one pass. */
 function valuesText(row: Row | null): string {
   if (row === null) return '';
-  return keyText(Object.values(row).map((value) => (typeof value === 'string' ? foldText(value) : value)));
+  // As long as one key is blocked, this is made for every row.
+  const values = Object.values(row);
+  const [only] = values;
+  if (values.length === 1 && typeof only === 'number') return keyText(only);
+  return keyText(values.map((value) => (typeof value === 'string' ? foldText(value) : value)));
 }
 
 /** For a person, whatever its code says: the same row would be refused again. */

@@ -14,7 +14,7 @@ import { PlainMapper } from '../../test/support/delivery/plain-mapper.ts';
 import type { StreamChange, StreamEntry } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import { silentLogger } from '../core/logger.ts';
-import type { MappedRow } from '../core/mapper.ts';
+import type { MappedChange, MappedRow } from '../core/mapper.ts';
 import { tableOf } from '../testing/tables.ts';
 import { DeadLetterStore } from './dead-letter-store.ts';
 import type { SinkDefinition } from './delivery-types.ts';
@@ -351,6 +351,46 @@ test('a change that cannot be mapped blocks the later ones of its key, and what 
   setup.runner.edit(first?.id ?? 0, { ...changeOf({ id: 1, kind: 'upsert' }, 101), after: { id: 1, total: -1 } });
   await setup.runner.redrive(null);
   expect(setup.store.history.map(({ after }) => after?.['total'])).toEqual([102, -1, 103]);
+  await setup.runner.close();
+  setup.letters.close();
+});
+
+test('hooks that work on many changes at a time get them together, and a change that they cannot map blocks its key from there on', async () => {
+  const asked: number[][] = [];
+  let broken = true;
+  class Mapper extends PlainMapper {
+    readonly mapBatch = (changes: readonly StreamChange[]): Promise<readonly MappedChange[]> => {
+      asked.push(changes.map(({ scn }) => scn));
+      return Promise.resolve(
+        changes.map((change) =>
+          broken && change.scn === 102
+            ? { rows: null, error: new TidingsError('MAPPING_FAILED', 'a row cannot be mapped') }
+            : { rows: super.map(change), error: null },
+        ),
+      );
+    };
+  }
+  const ids = [1, 2, 3, 2, 1, 2].map((id) => ({ id, kind: 'upsert' as const }));
+  const setup = setUp(transactionsOf([ids, ids]), { mapper: () => new Mapper(), batchEntries: 6 });
+  setup.runner.start();
+  await arrival(setup);
+  // What is blocked when a batch begins is not asked about.
+  expect(asked).toEqual([
+    [101, 102, 103, 104, 105, 106],
+    [107, 109, 111],
+  ]);
+  expect(setup.store.values('shop.orders')).toEqual({ n1: { id: 1, total: 111 }, n3: { id: 3, total: 109 } });
+  expect(setup.runner.deadLetters().map(({ change, reason }) => [change.scn, reason?.code])).toEqual([
+    [102, 'MAPPING_FAILED'],
+    [104, undefined],
+    [106, undefined],
+    [108, undefined],
+    [110, undefined],
+    [112, undefined],
+  ]);
+  broken = false;
+  await setup.runner.redrive(null);
+  expect(setup.store.values('shop.orders')).toMatchObject({ n2: { id: 2, total: 112 } });
   await setup.runner.close();
   setup.letters.close();
 });

@@ -7,16 +7,19 @@ import type {
   StreamEntry,
   StreamOptions,
 } from '../core/consumer.ts';
-import { isTidingsError, TidingsError } from '../core/errors.ts';
+import { TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import type { MappedRow, Mapper } from '../core/mapper.ts';
+import type { Mapper } from '../core/mapper.ts';
 import type { Sink, SinkCheckpoint, SinkRow, SinkTarget, TargetPlan } from '../core/sink.ts';
+import { ChangeRouter } from './change-router.ts';
 import { CommitOrder, type Unit } from './commit-order.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
-import type { DeliveryStream, SinkDefinition } from './delivery-types.ts';
+import { type DeliveryStream, type SinkDefinition, WHOLE_STREAM } from './delivery-types.ts';
 import { Lane } from './lane.ts';
 import { Lock } from './lock.ts';
 import type { ParkedKeys } from './parked-keys.ts';
+import { readerPlace } from './reader-place.ts';
+import { StoredScns } from './stored-scns.ts';
 import { WriteGate } from './write-gate.ts';
 
 export interface SinkSessionOptions {
@@ -38,17 +41,12 @@ function sinkGroup(name: string): string {
   return `sink-${name}`;
 }
 
-/** With whole transactions there are no partitions: the one place in the stream is kept under this number. */
-const WHOLE_STREAM = -1;
 /** How much may be on its way to the store, in batches of each lane. */
 const BATCHES_AHEAD = 3;
 /** How long the end of a session waits for what is on its way. */
 const DRAIN_MS = 10_000;
 /** How often it is looked whether a transaction has come to its end. */
 const TRANSACTION_MS = 20;
-/** How often the place of a reader is written though there are no rows. */
-const IDLE_SAVE_MS = 5000;
-
 /**
  * One run of a sink, from opening it until it fails or is told to end: takes batches from the stream, makes rows of their changes and gives
  * them to the lanes.
@@ -63,8 +61,7 @@ export class SinkSession {
   readonly #lock: Lock = new Lock();
   readonly #plans = new Map<SinkTarget, TargetPlan>();
   readonly #prepared = new Map<string, SinkTarget>();
-  /** SCNs up to which the store has rows, by partition: of its ordinary lane, and of the serial one. */
-  readonly #stored = { ordinary: new Map<number, number>(), serial: new Map<number, number>() };
+  readonly #stored: StoredScns = new StoredScns();
   readonly #partitions = new Set<number>();
   #failure: { readonly error: unknown } | null = null;
   #stream: ChangeStream | null = null;
@@ -74,6 +71,7 @@ export class SinkSession {
   #gate: WriteGate | null = null;
   #lanes: readonly Lane[] = [];
   #serial: Lane | null = null;
+  #router: ChangeRouter | null = null;
   #room: PromiseWithResolvers<void> | null = null;
   /** Of the last entry that came. */
   #lastScn = 0;
@@ -143,6 +141,15 @@ export class SinkSession {
     const context = { name: definition.name, stream: definition.stream, order: definition.order, lanes };
     await sink.open({ ...context, log, clock, signal: this.#stop.signal });
     this.#openLanes(sink, lanes);
+    this.#router = new ChangeRouter({
+      mapper,
+      parked: this.#options.parked,
+      stored: this.#stored,
+      lanes: this.#lanes,
+      serial: this.#serial,
+      plans: this.#plans,
+      plan: (target) => this.plan(target),
+    });
     return { sink, mapper };
   }
 
@@ -237,7 +244,7 @@ export class SinkSession {
       log,
     };
     if (order === 'transaction') {
-      return stream.open({ ...options, bootstrap, checkpoints: this.#checkpointsIn(sink) });
+      return stream.open({ ...options, bootstrap, checkpoints: this.#placeIn(sink) });
     }
     const group = sinkGroup(name);
     return stream.open({
@@ -251,48 +258,21 @@ export class SinkSession {
     });
   }
 
-  /**
-   * The place of a reader without a group, kept in the store with the data. The name under which the rows are read that exist already is kept beside the dead
-   * letters: written before the checkpoint, and taken only when the checkpoint has followed.
-   */
-  #checkpointsIn(sink: Sink): NamedCheckpointStore {
+  #placeIn(sink: Sink): NamedCheckpointStore {
     const { definition, store, clock } = this.#options;
-    let moved = 0;
-    let movedMs = Number.NEGATIVE_INFINITY;
-    const move = async (scn: number): Promise<void> => {
-      const [lane] = this.#lanes;
-      moved = scn;
-      movedMs = clock.nowMs();
-      lane?.endTransaction(scn, WHOLE_STREAM, null);
-      await lane?.idle();
-      if (this.#failure !== null) throw this.#failure.error;
-    };
-    return {
-      load: async () => {
+    return readerPlace({
+      sink: definition.name,
+      store,
+      clock,
+      lane: () => this.#lanes[0],
+      claim: async () => {
         await this.#claim(sink, [WHOLE_STREAM]);
-        moved = this.#stored.ordinary.get(WHOLE_STREAM) ?? 0;
-        return moved === 0 ? null : moved;
+        return this.#stored.of(WHOLE_STREAM);
       },
-      loadName: () => {
-        const reader = store.reader(definition.name);
-        if (reader === null) return Promise.resolve(null);
-        return Promise.resolve(moved >= reader.after ? reader.name : reader.former);
+      check: () => {
+        if (this.#failure !== null) throw this.#failure.error;
       },
-      begin: async (name, scn) => {
-        const former = store.reader(definition.name);
-        store.setReader(definition.name, { name, after: scn, former: former?.name ?? null });
-        await move(scn);
-      },
-      // Rows move it along. Where reading began, and what passed by without a row, is written alone: the first at once, as `latest` would be another
-      // place after a restart (I4), the rest now and then.
-      save: async (scn) => {
-        const [lane] = this.#lanes;
-        const isEarly = moved > 0 && clock.nowMs() - movedMs < IDLE_SAVE_MS;
-        // Whatever was pushed behind it says more.
-        if (lane === undefined || lane.isOpen || isEarly || scn <= Math.max(moved, lane.lastScn)) return;
-        await move(scn);
-      },
-    };
+    });
   }
 
   /** A store that has never heard of this sink has nothing of what the group has read: its rows have to come anew. */
@@ -315,10 +295,7 @@ export class SinkSession {
   async #claim(sink: Sink, partitions: readonly number[]): Promise<void> {
     for (const partition of partitions) this.#partitions.add(partition);
     if (sink.claim === undefined) return;
-    for (const { partition, serial, scn } of await sink.claim(partitions)) {
-      const stored = serial ? this.#stored.serial : this.#stored.ordinary;
-      stored.set(partition, scn);
-    }
+    for (const checkpoint of await sink.claim(partitions)) this.#stored.set(checkpoint);
   }
 
   async #letGo(partitions: readonly number[]): Promise<void> {
@@ -326,8 +303,7 @@ export class SinkSession {
     await this.#commits.settled();
     for (const partition of partitions) {
       this.#partitions.delete(partition);
-      this.#stored.ordinary.delete(partition);
-      this.#stored.serial.delete(partition);
+      this.#stored.delete(partition);
     }
   }
 
@@ -339,7 +315,7 @@ export class SinkSession {
         // oxlint-disable-next-line no-await-in-loop -- in commit order
         await this.#entries(entries, unit);
         const scn = ends ? (entries.at(-1)?.scn ?? this.#lastScn) : null;
-        if (scn !== null && !this.#isStored(WHOLE_STREAM, scn, false)) {
+        if (scn !== null && !this.#stored.has(WHOLE_STREAM, scn, false)) {
           this.#lanes[0]?.endTransaction(scn, WHOLE_STREAM, unit);
         }
       }
@@ -348,103 +324,18 @@ export class SinkSession {
   }
 
   async #entries(entries: readonly StreamEntry[], unit: Unit): Promise<void> {
+    const router = this.#router as ChangeRouter;
     for (let at = 0; at < entries.length;) {
       if (this.#failure !== null) return;
-      const entry = entries[at] as StreamEntry;
-      this.#lastScn = entry.scn;
-      if ('kind' in entry) {
-        const end = endOfChange(entries, at);
-        const work = this.#change(entries.slice(at, end) as StreamChange[], unit);
-        // No promise for a row that takes none.
-        // oxlint-disable-next-line no-await-in-loop -- rows are in order
-        if (work !== null) await work;
-        at = end;
-        continue;
-      }
+      const end = endOfChanges(entries, at);
+      // oxlint-disable-next-line no-await-in-loop -- entries are in order
+      if (end > at) await router.route(entries, { from: at, to: end, unit });
+      const entry = entries[end];
       // oxlint-disable-next-line no-await-in-loop -- as above
-      if (entry.type === 'truncate') await this.#truncate(entry);
-      at++;
+      if (entry !== undefined && !isChange(entry) && entry.type === 'truncate') await this.#truncate(entry);
+      at = end + 1;
+      this.#lastScn = entries[Math.min(end, entries.length - 1)]?.scn ?? this.#lastScn;
     }
-  }
-
-  /**
-   * All rows of one change go to the lanes at once: a checkpoint says that all of them are there. A change comes in halves when it has moved its key.
-   */
-  #change(halves: readonly StreamChange[], unit: Unit): Promise<void> | null {
-    const ready: PlacedRow[] = [];
-    for (const [index, change] of halves.entries()) {
-      const rows = this.#mapped(change);
-      if (rows === null) continue;
-      if (rows instanceof Promise || rows.some(({ target }) => !this.#plans.has(target))) {
-        return this.#changeLater(halves.slice(index), ready, { first: rows, unit });
-      }
-      for (const row of rows) ready.push({ row, change });
-    }
-    this.#push(ready, unit);
-    return null;
-  }
-
-  async #changeLater(
-    halves: readonly StreamChange[],
-    ready: PlacedRow[],
-    { first, unit }: { readonly first: readonly MappedRow[] | Promise<readonly MappedRow[]>; readonly unit: Unit },
-  ): Promise<void> {
-    for (const [index, change] of halves.entries()) {
-      let rows: readonly MappedRow[] | null;
-      try {
-        // oxlint-disable-next-line no-await-in-loop -- rows are in order
-        rows = await (index === 0 ? first : this.#mapped(change));
-      } catch (error) {
-        this.#unmapped(change, error);
-        continue;
-      }
-      for (const row of rows ?? []) {
-        // oxlint-disable-next-line no-await-in-loop -- as above
-        await this.plan(row.target);
-        ready.push({ row, change });
-      }
-    }
-    this.#push(ready, unit);
-  }
-
-  /** Null when nothing is to be written of the change. */
-  #mapped(change: StreamChange): readonly MappedRow[] | Promise<readonly MappedRow[]> | null {
-    const partition = change.partition ?? WHOLE_STREAM;
-    // In neither lane there is anything to do.
-    if (this.#isStored(partition, change.scn, false) && this.#isStored(partition, change.scn, true)) return null;
-    const { parked } = this.#options;
-    if (parked.blocksChange(change)) {
-      parked.parkChange(change, null);
-      return null;
-    }
-    try {
-      return (this.#mapper as Mapper).map(change);
-    } catch (error) {
-      this.#unmapped(change, error);
-      return null;
-    }
-  }
-
-  #unmapped(change: StreamChange, error: unknown): void {
-    const isOfRow =
-      isTidingsError(error) && error.code.startsWith('MAPPING_') && error.code !== ('MAPPING_INVALID' as string);
-    if (!isOfRow) throw error;
-    this.#options.parked.parkChange(change, error);
-  }
-
-  #push(rows: readonly PlacedRow[], unit: Unit): void {
-    for (const { row, change } of rows) {
-      const partition = change.partition ?? WHOLE_STREAM;
-      const isSerial = this.#serial !== null && (this.#plans.get(row.target)?.serial === true || !row.keepsKey);
-      if (this.#isStored(partition, row.scn, isSerial)) continue;
-      const lane = isSerial ? this.#serial : this.#lanes[Math.max(partition, 0) % this.#lanes.length];
-      lane?.push(row, partition, unit);
-    }
-  }
-
-  #isStored(partition: number, scn: number, serial: boolean): boolean {
-    const stored = serial ? this.#stored.serial : this.#stored.ordinary;
-    return scn <= (stored.get(partition) ?? Number.NEGATIVE_INFINITY);
   }
 
   async #truncate({
@@ -459,7 +350,7 @@ export class SinkSession {
     const sink = this.#sink as Sink;
     const targets = (this.#mapper as Mapper).targetsOf(database, table);
     if (targets.length === 0) return;
-    const behind = [...this.#partitions].filter((partition) => !this.#isStored(partition, scn, false));
+    const behind = [...this.#partitions].filter((partition) => !this.#stored.has(partition, scn, false));
     if (behind.length === 0) return;
     await this.#drain();
     const checkpoints: SinkCheckpoint[] = behind.flatMap((partition) =>
@@ -534,14 +425,13 @@ export class SinkSession {
   }
 }
 
-interface PlacedRow {
-  readonly row: MappedRow;
-  readonly change: StreamChange;
+function isChange(entry: StreamEntry): entry is StreamChange {
+  return 'kind' in entry;
 }
 
-/** Behind the entries that came of the same change as the one there. */
-function endOfChange(entries: readonly StreamEntry[], at: number): number {
-  let end = at + 1;
-  while (end < entries.length && entries[end]?.scn === entries[at]?.scn) end++;
+/** The first entry from there on that is no change. */
+function endOfChanges(entries: readonly StreamEntry[], at: number): number {
+  let end = at;
+  while (end < entries.length && isChange(entries[end] as StreamEntry)) end++;
   return end;
 }

@@ -32,7 +32,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 60_000;
 
 /** What a connection may want of the driver besides what the address says. */
-export type DriverOptions = Pick<ConnectionOptions, 'stream' | 'flags' | 'multipleStatements'>;
+export type DriverOptions = Pick<ConnectionOptions, 'stream' | 'flags' | 'multipleStatements' | 'queryFormat'>;
 
 /** A row of a query's result; numbers beyond 2^53 and temporal values are text. */
 export type ResultRow = Readonly<Record<string, unknown>>;

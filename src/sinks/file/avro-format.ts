@@ -162,9 +162,8 @@ const FIRST_BYTES = 1 << 16;
 /** What a value takes beside its text, bytes or numbers: the branch of its union, a length. */
 const VALUE_BYTES = LONG_BYTES_MAX + 2;
 
-interface AvroRow {
-  readonly op: RowOp;
-  readonly values: Row;
+/** What rows are told of that were made of one change. */
+interface Origin {
   readonly columns: readonly FileColumn[];
   readonly target: SinkTarget;
   readonly scn: number;
@@ -181,6 +180,8 @@ class AvroChunk implements Chunk {
   #at = 0;
   #blockStart = 0;
   #blockRows = 0;
+  /** Of the rows that are being written. */
+  #origin: Origin | null = null;
 
   constructor(layout: AvroLayout, compress: Compress, layoutOf: (target: SinkTarget) => AvroLayout) {
     this.#layout = layout;
@@ -194,9 +195,8 @@ class AvroChunk implements Chunk {
     const { columns } = target === this.#layout.target ? this.#layout : this.#layoutOf(target);
     const [start, rows] = [this.#at, this.#blockRows];
     try {
-      eachRow(row, (op, values) =>
-        this.#write({ op, values, columns, target, scn: row.scn, atUs: row.change.committedAtUs }),
-      );
+      this.#origin = { columns, target, scn: row.scn, atUs: row.change.committedAtUs };
+      eachRow(row, this.#take);
     } catch (error) {
       this.#at = start;
       this.#blockRows = rows;
@@ -206,7 +206,8 @@ class AvroChunk implements Chunk {
   }
 
   addTruncation({ target, scn, atUs }: TargetTruncation): void {
-    this.#write({ op: 'truncate', values: {}, columns: this.#layout.columns, target, scn, atUs });
+    this.#origin = { columns: this.#layout.columns, target, scn, atUs };
+    this.#take('truncate', {});
   }
 
   async bytes(): Promise<Buffer> {
@@ -229,7 +230,8 @@ class AvroChunk implements Chunk {
     this.#blockRows = 0;
   }
 
-  #write({ op, values, columns, target, scn, atUs }: AvroRow): void {
+  readonly #take = (op: RowOp, values: Row): void => {
+    const { columns, target, scn, atUs } = this.#origin as Origin;
     const tellsAbsent = op !== 'delete' && op !== 'truncate';
     const absent = tellsAbsent ? absentNames(columns, values) : null;
     this.#room((columns.length + 5) * VALUE_BYTES + (absent === null ? 0 : absent.length * 3));
@@ -248,7 +250,7 @@ class AvroChunk implements Chunk {
       this.#value(value, each, target);
     }
     this.#blockRows++;
-  }
+  };
 
   /** There is room for all values but for what their texts and bytes take. */
   #value(value: NonNullable<Value>, { column, type }: FileColumn, target: SinkTarget): void {

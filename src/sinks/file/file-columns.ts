@@ -89,25 +89,25 @@ const DATE_LENGTH = 10;
 /** `2026-11-20 09:15:02` */
 const CLOCK_LENGTH = 19;
 const ZERO = 0x30;
+const UPPER_T = 0x54;
 const UPPER_Z = 0x5a;
+const SPACE = 0x20;
+const HYPHEN = 0x2d;
+const POINT = 0x2e;
+const COLON = 0x3a;
 
-let lastDate = '';
+let lastDate = 0;
 let lastDays: number | null = null;
 
-/** Days since 1970; null for what no calendar has. Rows that follow one another often have the same. */
+/** Days since 1970; null for what no calendar has. */
 export function daysOf(value: Value): number | null {
-  if (typeof value !== 'string') return null;
-  if (value !== lastDate) {
-    lastDays = value.length === DATE_LENGTH ? epochDays(value) : null;
-    lastDate = value;
-  }
-  return lastDays;
+  return typeof value === 'string' && value.length === DATE_LENGTH ? daysAt(value) : null;
 }
 
 /** µs since 1970 of a DATETIME or TIMESTAMP; null for what no calendar has. A bigint where a number has too few digits: from the year 2255 on. */
 export function microsOf(value: Value): number | bigint | null {
   if (typeof value !== 'string') return null;
-  const days = daysOf(value.slice(0, DATE_LENGTH));
+  const days = daysAt(value);
   if (days === null) return null;
   const length = value.length - (value.charCodeAt(value.length - 1) === UPPER_Z ? 1 : 0);
   const seconds = length === DATE_LENGTH ? 0 : secondsOf(value, length);
@@ -117,11 +117,28 @@ export function microsOf(value: Value): number | bigint | null {
   return Number.isSafeInteger(number) ? number : BigInt(days * 86_400 + seconds) * 1_000_000n + BigInt(micros);
 }
 
+/** Of the date that a text begins with. Rows that follow one another often have the same. */
+function daysAt(text: string): number | null {
+  const [century, year, month, day] = [twoDigits(text, 0), twoDigits(text, 2), twoDigits(text, 5), twoDigits(text, 8)];
+  if (century < 0 || year < 0 || month < 0 || day < 0) return null;
+  if (text.charCodeAt(4) !== HYPHEN || text.charCodeAt(7) !== HYPHEN) return null;
+  const date = ((century * 100 + year) * 100 + month) * 100 + day;
+  if (date !== lastDate) {
+    lastDays = epochDays(text.slice(0, DATE_LENGTH));
+    lastDate = date;
+  }
+  return lastDays;
+}
+
 /** Of the day, of `2026-11-20 09:15:02`; -1 when there is no such time. */
 function secondsOf(text: string, length: number): number {
   const [hours, minutes, seconds] = [twoDigits(text, 11), twoDigits(text, 14), twoDigits(text, 17)];
+  const between = text.charCodeAt(10);
   const isForm =
-    length >= CLOCK_LENGTH && (text[10] === ' ' || text[10] === 'T') && text[13] === ':' && text[16] === ':';
+    length >= CLOCK_LENGTH &&
+    (between === SPACE || between === UPPER_T) &&
+    text.charCodeAt(13) === COLON &&
+    text.charCodeAt(16) === COLON;
   if (!isForm || hours < 0 || hours > 23 || minutes < 0 || minutes > 59 || seconds < 0 || seconds > 59) return -1;
   return hours * 3600 + minutes * 60 + seconds;
 }
@@ -129,7 +146,7 @@ function secondsOf(text: string, length: number): number {
 /** µs of `.5`, from behind the seconds on; -1 when it is none. */
 function fractionOf(text: string, length: number): number {
   const digits = length - CLOCK_LENGTH - 1;
-  if (text[CLOCK_LENGTH] !== '.' || digits < 1 || digits > 6) return -1;
+  if (text.charCodeAt(CLOCK_LENGTH) !== POINT || digits < 1 || digits > 6) return -1;
   let micros = 0;
   for (let i = 0; i < 6; i++) {
     const digit = i < digits ? text.charCodeAt(CLOCK_LENGTH + 1 + i) - ZERO : 0;

@@ -103,10 +103,9 @@ export class Lane {
       return true;
     }
     const movesNow = begun === null && batch.endsTransaction && batch.checkpoints.length > 0;
-    const partitions = batch.rows.flatMap(({ change: { partition } }) => (partition === undefined ? [] : [partition]));
     const first = movesNow
       ? checkpoints.moveSql(batch.checkpoints)
-      : checkpoints.holdSql(begun === null ? partitions : [], batch.lane === 'serial');
+      : checkpoints.holdSql(begun === null ? partitionsOf(batch) : [], batch.lane === 'serial');
     const results = await connection.execute(`START TRANSACTION;${first.sql}`, 'move the checkpoints');
     if (results[1]?.matched !== first.matches) {
       if (await this.#isDone(connection, batch)) return false;
@@ -223,4 +222,8 @@ export class Lane {
       .execute(`ROLLBACK;SET SESSION sql_mode='${STRICT_MODE}', foreign_key_checks=0`, 'roll back')
       .catch(() => this.close());
   }
+}
+
+function partitionsOf({ rows }: SinkBatch): readonly number[] {
+  return rows.flatMap(({ change: { partition } }) => (partition === undefined ? [] : [partition]));
 }

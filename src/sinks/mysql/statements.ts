@@ -78,9 +78,7 @@ function bySignature(
   { columns }: TablePlan,
   rows: readonly KeyedRow[],
 ): Iterable<readonly [readonly WriteColumn[], readonly KeyedRow[]]> {
-  if (rows.every(({ after }) => columns.every(({ name }) => after[name] !== undefined))) {
-    return rows.length === 0 ? [] : [[columns, rows]];
-  }
+  if (haveAll(columns, rows)) return rows.length === 0 ? [] : [[columns, rows]];
   const groups = new Map<string, readonly [readonly WriteColumn[], KeyedRow[]]>();
   for (const row of rows) {
     const own = columns.filter(({ name }) => row.after[name] !== undefined);
@@ -90,6 +88,11 @@ function bySignature(
     else group[1].push(row);
   }
   return groups.values();
+}
+
+function haveAll(columns: readonly WriteColumn[], rows: readonly KeyedRow[]): boolean {
+  for (const { after } of rows) for (const { name } of columns) if (after[name] === undefined) return false;
+  return true;
 }
 
 function tupleOf(columns: readonly WriteColumn[], after: Row, row: SinkRow): string {

@@ -58,6 +58,8 @@ export class TargetConnection {
     const driver = await authenticate(address, {
       ...driverSocket(address),
       multipleStatements: true,
+      // Statements are whole: the driver would search them for places of values, character by character.
+      queryFormat: (sql: string) => sql,
       // FOUND_ROWS, the driver's default, makes a row count as matched that an UPDATE leaves as it was.
       flags: ['FOUND_ROWS', '-CLIENT_QUERY_ATTRIBUTES'],
     });
