@@ -39,6 +39,14 @@ export interface StreamSummary {
   readonly last: number | null;
 }
 
+/** What a relay says of a group; `GET /v1/streams/{stream}/groups` has more. */
+export interface GroupSummary {
+  readonly group: string;
+  /** The lowest of its partitions. */
+  readonly checkpoint: number;
+  readonly paused: boolean;
+}
+
 /** A relay, reached over HTTP. */
 export interface RelayClient extends AsyncDisposable {
   /**
@@ -49,8 +57,8 @@ export interface RelayClient extends AsyncDisposable {
   stream<R = Row>(name: string, options?: StreamOptions): ChangeStream<R>;
   /** @throws TidingsError UNAUTHORIZED, CONNECTION_FAILED, … : one attempt, no retry */
   streams(): Promise<readonly StreamSummary[]>;
-  /** The names of a stream's groups. @throws as `streams` */
-  groups(stream: string): Promise<readonly string[]>;
+  /** A stream's groups. @throws as `streams` */
+  groups(stream: string): Promise<readonly GroupSummary[]>;
   /** Closes all streams that it made, and the connections. Idempotent. */
   close(): Promise<void>;
 }
@@ -106,9 +114,9 @@ class HttpRelayClient implements RelayClient {
     return (await this.#list('/v1/streams', 'streams')) as readonly StreamSummary[];
   }
 
-  async groups(stream: string): Promise<readonly string[]> {
+  async groups(stream: string): Promise<readonly GroupSummary[]> {
     const groups = await this.#list(`/v1/streams/${encodeURIComponent(stream)}/groups`, 'groups');
-    return (groups as readonly { readonly name: string }[]).map(({ name }) => name);
+    return groups as readonly GroupSummary[];
   }
 
   close(): Promise<void> {

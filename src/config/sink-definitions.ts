@@ -53,10 +53,11 @@ function localStream(relay: Relay, name: string): DeliveryStream {
   return {
     open: (options) => relay.stream(name, options),
     // oxlint-disable-next-line typescript/require-await -- what it throws is a rejection, as of the stream of another relay
-    hasGroup: async (group) => {
+    checkpointOf: async (group) => {
       const opening = relay.streams.get(name)?.opening;
       if (opening?.kind === 'failed') throw opening.error;
-      return (opening?.stream.groups.get(group) ?? null) !== null;
+      const partitions = opening?.stream.groups.get(group)?.partitions;
+      return partitions === undefined ? null : Math.min(...partitions.map(({ checkpoint }) => checkpoint));
     },
     close: () => Promise.resolve(),
   };
@@ -67,7 +68,8 @@ function remoteStream({ relay, stream }: SinkSettings, log: Logger): DeliveryStr
   const client = connect(url, { log, ...(token === undefined ? {} : { token }) });
   return {
     open: (options) => client.stream(stream, options),
-    hasGroup: async (group) => (await client.groups(stream)).includes(group),
+    checkpointOf: async (group) =>
+      (await client.groups(stream)).find((each) => each.group === group)?.checkpoint ?? null,
     close: () => client.close(),
   };
 }

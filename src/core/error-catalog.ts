@@ -81,6 +81,7 @@ export type ErrorCode =
   | 'SERVER_ERROR'
   | 'SERVER_ID_IN_USE'
   | 'SERVER_UNSUPPORTED'
+  | 'SINK_BEHIND'
   | 'SINK_BUSY'
   | 'SINK_EMPTY'
   | 'SINK_FENCED'
@@ -486,6 +487,13 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'operator',
     cause: 'The server is of a kind or version that is not supported.',
     remedy: 'Supported are MySQL 5.7 to 9 and MariaDB 10.5 to 12.',
+  },
+  SINK_BEHIND: {
+    retry: 'operator',
+    cause:
+      'The store of a sink has less than it had: it was restored to an earlier state, or is another one. The group of the sink has read on, so that the rows in between would be missing.',
+    remedy:
+      'Set the group back (`tidings checkpoint set <relay> --stream <stream> --group sink-<sink> --to earliest`) and resume the sink: what the store has is passed over. When the log does not reach back so far, empty the store with its checkpoints, so that it is filled anew.',
   },
   SINK_BUSY: {
     retry: 'backoff',

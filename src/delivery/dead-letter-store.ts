@@ -18,7 +18,7 @@ export type NewDeadLetter = Pick<DeadLetter, 'sink' | 'chain' | 'target' | 'chan
 
 /** `TDGD` */
 const APPLICATION_ID = 0x5444_4744;
-const VERSION = 1;
+const VERSION = 2;
 const WHAT = 'the dead letters';
 const SCHEMA = `
   CREATE TABLE letters (
@@ -39,7 +39,8 @@ const SCHEMA = `
   CREATE TABLE sinks (
     name TEXT NOT NULL PRIMARY KEY,
     paused INTEGER NOT NULL DEFAULT 0,
-    reader TEXT -- JSON: the name under which a reader without a group has begun
+    reader TEXT, -- JSON: the name under which a reader without a group has begun
+    written INTEGER NOT NULL DEFAULT 0 -- an SCN that the store has
   ) STRICT, WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${VERSION};
@@ -163,6 +164,18 @@ export class DeadLetterStore {
     );
   }
 
+  /** An SCN that the sink's store has had; 0: none is known. */
+  written(sink: string): number {
+    return Number(this.#all('SELECT written FROM sinks WHERE name = ?', [sink])[0]?.['written'] ?? 0);
+  }
+
+  setWritten(sink: string, scn: number): void {
+    this.#run(
+      'INSERT INTO sinks (name, written) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET written = excluded.written',
+      [sink, scn],
+    );
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -177,6 +190,11 @@ export class DeadLetterStore {
     }
     if (application !== APPLICATION_ID) {
       throw new TidingsError('STATE_DAMAGED', `${path} is a database of something else`, { details: { path } });
+    }
+    if (version === 1) {
+      this.#transaction(() =>
+        this.#database.exec('ALTER TABLE sinks ADD COLUMN written INTEGER NOT NULL DEFAULT 0; PRAGMA user_version = 2'),
+      );
     }
     if (version > VERSION) {
       throw new TidingsError(

@@ -40,7 +40,7 @@ export interface BatchLimits {
 /** A stream as a sink reaches it, in this process or over HTTP. */
 export interface DeliveryStream {
   open(options: StreamOptions): ChangeStream;
-  /** Whether the group is there already. */
-  hasGroup(group: string): Promise<boolean>;
+  /** The lowest checkpoint of the group's partitions; null: there is no such group yet. */
+  checkpointOf(group: string): Promise<number | null>;
   close(): Promise<void>;
 }

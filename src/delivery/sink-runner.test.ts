@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { FakeRelay } from '../../test/support/delivery/fake-relay.ts';
@@ -486,6 +487,59 @@ test('a store that was emptied is filled anew, or named when that is not wanted'
   expect(setup.relay.opened.at(-1)).toMatchObject({ bootstrap: 'always' });
   await runner.close();
   setup.letters.close();
+});
+
+test('a store that has less than it had is named, and written anew once its group is set back', async () => {
+  const transactions = transactionsOf(Array.from({ length: 40 }, (_, id) => [{ id, kind: 'upsert' }]));
+  const setup = setUp(transactions, { definition: { bootstrap: 'auto' } });
+  setup.runner.start();
+  await arrival(setup);
+  await setup.runner.close();
+  const { store, relay } = setup;
+  // A backup of the time when each partition had its first rows only.
+  store.rows.clear();
+  store.apply(store.history.splice(0).filter(({ scn }) => scn <= 110));
+  for (const [name, checkpoint] of store.checkpoints) {
+    store.checkpoints.set(name, { ...checkpoint, scn: Math.min(checkpoint.scn, 103 + checkpoint.partition) });
+  }
+  const runner = runnerOf(setup);
+  runner.start();
+  await expect.poll(() => runner.status().error?.code).toBe('SINK_BEHIND');
+  expect(runner.status()).toMatchObject({ state: 'failed', rows: 0 });
+  relay.committed = 0;
+  await runner.resume();
+  await expect.poll(() => Object.keys(store.values('shop.orders')).length).toBe(40);
+  await runner.close();
+  // It is no longer known to have been further.
+  const again = runnerOf(setup);
+  again.start();
+  await expect.poll(() => again.status().state).toBe('running');
+  await again.close();
+  setup.letters.close();
+});
+
+test('a file of dead letters of the first version is taken over', () => {
+  const folder = newFolder();
+  const old = new DatabaseSync(join(folder, 'sinks.db'));
+  old.exec(`
+    CREATE TABLE letters (
+      id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, chain TEXT NOT NULL, target TEXT, scn INTEGER NOT NULL, half TEXT NOT NULL,
+      change BLOB NOT NULL, reason TEXT, attempts INTEGER NOT NULL, parked_ms INTEGER NOT NULL, tried_ms INTEGER, edited INTEGER NOT NULL,
+      UNIQUE (sink, chain, scn, half)
+    ) STRICT;
+    CREATE TABLE sinks (name TEXT NOT NULL PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0, reader TEXT) STRICT, WITHOUT ROWID;
+    INSERT INTO sinks (name, paused) VALUES ('copy', 1);
+    PRAGMA application_id = ${0x5444_4744};
+    PRAGMA user_version = 1;
+  `);
+  old.close();
+  const letters = new DeadLetterStore(folder);
+  expect([letters.isPaused('copy'), letters.written('copy')]).toEqual([true, 0]);
+  letters.setWritten('copy', 17);
+  letters.close();
+  const again = new DeadLetterStore(folder);
+  expect([again.isPaused('copy'), again.written('copy')]).toEqual([true, 17]);
+  again.close();
 });
 
 test('another process that takes the sink over goes on, and the first one writes nothing any more', async () => {

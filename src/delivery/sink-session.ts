@@ -45,6 +45,8 @@ function sinkGroup(name: string): string {
 const BATCHES_AHEAD = 3;
 /** How long the end of a session waits for what is on its way. */
 const DRAIN_MS = 10_000;
+/** How often it is put down how far the store is: the disk makes everything wait for as long as that takes. */
+const NOTE_MS = 10_000;
 /** How often it is looked whether a transaction has come to its end. */
 const TRANSACTION_MS = 20;
 /**
@@ -73,6 +75,9 @@ export class SinkSession {
   #serial: Lane | null = null;
   #router: ChangeRouter | null = null;
   #room: PromiseWithResolvers<void> | null = null;
+  /** The highest SCN of a row that is durable, and when it was last put down. */
+  #written = 0;
+  #notedMs = Number.NEGATIVE_INFINITY;
   /** Of the last entry that came. */
   #lastScn = 0;
 
@@ -158,6 +163,7 @@ export class SinkSession {
     await this.#stream?.close();
     await Promise.all(this.#allLanes.map((lane) => lane.idle()));
     await this.#sink?.close();
+    this.#keepNote();
   }
 
   /**
@@ -225,7 +231,10 @@ export class SinkSession {
         clock,
         signal,
         parking: parked,
-        written: onWritten,
+        written: (rows) => {
+          onWritten(rows);
+          this.#note(rows);
+        },
         failed: (error) => this.#fail(error),
         drained: () => this.#wakeUp(),
       });
@@ -258,6 +267,20 @@ export class SinkSession {
     });
   }
 
+  /** So that an older state of the store is told from the one that it had. */
+  #note(rows: readonly SinkRow[]): void {
+    this.#written = Math.max(this.#written, rows.at(-1)?.scn ?? 0);
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - this.#notedMs < NOTE_MS) return;
+    this.#notedMs = nowMs;
+    this.#keepNote();
+  }
+
+  #keepNote(): void {
+    const { store, definition } = this.#options;
+    if (this.#written > store.written(definition.name)) store.setWritten(definition.name, this.#written);
+  }
+
   #placeIn(sink: Sink): NamedCheckpointStore {
     const { definition, store, clock } = this.#options;
     return readerPlace({
@@ -275,13 +298,30 @@ export class SinkSession {
     });
   }
 
-  /** A store that has never heard of this sink has nothing of what the group has read: its rows have to come anew. */
+  /**
+   * A store that has never heard of this sink has nothing of what the group has read: its rows have to come anew. One that has less than it had is an older
+   * state of itself, and what lies between would be missing for good.
+   */
   async #bootstrapMode(sink: Sink, group: string): Promise<'never' | 'auto' | 'always'> {
-    const { bootstrap, name } = this.#options.definition;
-    if (sink.claim === undefined || bootstrap === 'always' || !(await this.#options.stream.hasGroup(group))) {
+    const { definition, stream, store } = this.#options;
+    const { bootstrap, name } = definition;
+    const committed = await stream.checkpointOf(group);
+    if (sink.claim === undefined || bootstrap === 'always' || committed === null) return bootstrap;
+    const stored = await sink.claim([]);
+    if (stored.length > 0) {
+      const highest = Math.max(...stored.map(({ scn }) => scn));
+      const written = store.written(name);
+      if (highest < written && highest < committed) {
+        throw new TidingsError(
+          'SINK_BEHIND',
+          `the store of sink ${name} ends with SCN ${highest}, and had ${written} before`,
+          { details: { sink: name, group, stored: highest, written } },
+        );
+      }
+      // Its group was set back: it is written anew from there.
+      if (highest < written) store.setWritten(name, highest);
       return bootstrap;
     }
-    if ((await sink.claim([])).length > 0) return bootstrap;
     if (bootstrap !== 'never') return 'always';
     throw new TidingsError(
       'SINK_EMPTY',

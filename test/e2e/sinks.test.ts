@@ -368,6 +368,40 @@ describeServer('mariadb', 'sinks of a relay from the command line', (mariadb) =>
       await expect.poll(() => tidings(relay, 'sinks'), WAIT).toMatch(/\nlost: STREAM_UNKNOWN: .+\n {2}\S/);
     });
 
+    test('a target that was restored from a backup is named, and gets what it lacks once the group is set back', async () => {
+      const [source, target] = [mariadb(), mysql()];
+      const db = await database(source);
+      await using far = await start({ folder: folderWith(), streams: streams(source, db) });
+      await far.positioned('shop');
+      const name = `restored${++cases}`;
+      const sink = { type: 'mysql', url: `${target.url}/${name}`, relay: far.url, stream: 'shop' };
+      await using relay = await start({ folder: folderWith(), sinks: { [name]: sink } });
+      const tables = [`${db}.orders`, `${name}._tidings_checkpoint`];
+      await source.query(`INSERT INTO ${db}.orders VALUES ${rowsOf(1, 30)}`);
+      await same(source, target, `${db}.orders`);
+      await ended(relay, 'SIGTERM');
+      for (const table of tables) {
+        await target.query(
+          `CREATE TABLE ${table}_backup LIKE ${table}; INSERT INTO ${table}_backup SELECT * FROM ${table}`,
+        );
+      }
+      await relay.start();
+      await source.query(`INSERT INTO ${db}.orders VALUES ${rowsOf(31, 50)}; DELETE FROM ${db}.orders WHERE id < 5`);
+      await same(source, target, `${db}.orders`);
+      await ended(relay, 'SIGTERM');
+      for (const table of tables) {
+        await target.query(`DELETE FROM ${table}; INSERT INTO ${table} SELECT * FROM ${table}_backup`);
+      }
+      await relay.start();
+      await expect
+        .poll(() => relay.sink(name), WAIT)
+        .toMatchObject({ state: 'failed', error: { code: 'SINK_BEHIND' } });
+      expect(ids(await all(target, `${db}.orders`))).toEqual(numbers(1, 30));
+      await tidings(far, 'checkpoint set', '--stream', 'shop', '--group', `sink-${name}`, '--to', 'earliest');
+      await tidings(relay, 'resume', '--sink', name);
+      await same(source, target, `${db}.orders`);
+    });
+
     test('a sink that begins at the latest change without the rows before goes on there after a restart', async () => {
       const [source, target] = [mariadb(), mysql()];
       const db = await database(source);

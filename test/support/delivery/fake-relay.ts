@@ -41,8 +41,10 @@ export class FakeRelay implements DeliveryStream {
     return this.#all.promise;
   }
 
-  hasGroup(group: string): Promise<boolean> {
-    return Promise.resolve(this.group === group);
+  checkpointOf(group: string): Promise<number | null> {
+    if (this.group !== group) return Promise.resolve(null);
+    const last = this.#transactions.flatMap(({ entries }) => entries)[this.committed - 1];
+    return Promise.resolve(last?.scn ?? 0);
   }
 
   open(options: StreamOptions): ChangeStream {
