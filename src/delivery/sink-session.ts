@@ -19,6 +19,7 @@ import { Lane } from './lane.ts';
 import { Lock } from './lock.ts';
 import type { ParkedKeys } from './parked-keys.ts';
 import { readerPlace } from './reader-place.ts';
+import { StoreProgress } from './store-progress.ts';
 import { StoredScns } from './stored-scns.ts';
 import { WriteGate } from './write-gate.ts';
 
@@ -45,8 +46,6 @@ function sinkGroup(name: string): string {
 const BATCHES_AHEAD = 3;
 /** How long the end of a session waits for what is on its way. */
 const DRAIN_MS = 10_000;
-/** How often it is put down how far the store is: the disk makes everything wait for as long as that takes. */
-const NOTE_MS = 10_000;
 /** How often it is looked whether a transaction has come to its end. */
 const TRANSACTION_MS = 20;
 /**
@@ -64,6 +63,7 @@ export class SinkSession {
   readonly #plans = new Map<SinkTarget, TargetPlan>();
   readonly #prepared = new Map<string, SinkTarget>();
   readonly #stored: StoredScns = new StoredScns();
+  readonly #progress: StoreProgress;
   readonly #partitions = new Set<number>();
   #failure: { readonly error: unknown } | null = null;
   #stream: ChangeStream | null = null;
@@ -75,14 +75,13 @@ export class SinkSession {
   #serial: Lane | null = null;
   #router: ChangeRouter | null = null;
   #room: PromiseWithResolvers<void> | null = null;
-  /** The highest SCN of a row that is durable, and when it was last put down. */
-  #written = 0;
-  #notedMs = Number.NEGATIVE_INFINITY;
   /** Of the last entry that came. */
   #lastScn = 0;
 
   constructor(options: SinkSessionOptions) {
     this.#options = options;
+    const { definition, store, clock } = options;
+    this.#progress = new StoreProgress({ sink: definition.name, store, clock });
     this.#commits = new CommitOrder((error) => this.#fail(error));
   }
 
@@ -163,7 +162,7 @@ export class SinkSession {
     await this.#stream?.close();
     await Promise.all(this.#allLanes.map((lane) => lane.idle()));
     await this.#sink?.close();
-    this.#keepNote();
+    this.#progress.keep();
   }
 
   /**
@@ -233,7 +232,7 @@ export class SinkSession {
         parking: parked,
         written: (rows) => {
           onWritten(rows);
-          this.#note(rows);
+          this.#progress.wrote(rows);
         },
         failed: (error) => this.#fail(error),
         drained: () => this.#wakeUp(),
@@ -261,24 +260,14 @@ export class SinkSession {
       group,
       // One process at a time is this sink: another one takes over.
       member: 'sink',
-      bootstrap: await this.#bootstrapMode(sink, group),
+      bootstrap: await this.#progress.bootstrapMode(sink, {
+        bootstrap,
+        group,
+        committed: await stream.checkpointOf(group),
+      }),
       onAssigned: (partitions) => this.#claim(sink, partitions),
       onRevoked: (partitions) => this.#letGo(partitions),
     });
-  }
-
-  /** So that an older state of the store is told from the one that it had. */
-  #note(rows: readonly SinkRow[]): void {
-    this.#written = Math.max(this.#written, rows.at(-1)?.scn ?? 0);
-    const nowMs = this.#options.clock.nowMs();
-    if (nowMs - this.#notedMs < NOTE_MS) return;
-    this.#notedMs = nowMs;
-    this.#keepNote();
-  }
-
-  #keepNote(): void {
-    const { store, definition } = this.#options;
-    if (this.#written > store.written(definition.name)) store.setWritten(definition.name, this.#written);
   }
 
   #placeIn(sink: Sink): NamedCheckpointStore {
@@ -296,40 +285,6 @@ export class SinkSession {
         if (this.#failure !== null) throw this.#failure.error;
       },
     });
-  }
-
-  /**
-   * A store that has never heard of this sink has nothing of what the group has read: its rows have to come anew. One that has less than it had is an older
-   * state of itself, and what lies between would be missing for good.
-   */
-  async #bootstrapMode(sink: Sink, group: string): Promise<'never' | 'auto' | 'always'> {
-    const { definition, stream, store } = this.#options;
-    const { bootstrap, name } = definition;
-    const committed = await stream.checkpointOf(group);
-    if (sink.claim === undefined || bootstrap === 'always' || committed === null) return bootstrap;
-    const stored = await sink.claim([]);
-    if (stored.length > 0) {
-      const highest = Math.max(...stored.map(({ scn }) => scn));
-      const written = store.written(name);
-      if (highest < written && highest < committed) {
-        throw new TidingsError(
-          'SINK_BEHIND',
-          `the store of sink ${name} ends with SCN ${highest}, and had ${written} before`,
-          { details: { sink: name, group, stored: highest, written } },
-        );
-      }
-      // Its group was set back: it is written anew from there.
-      if (highest < written) store.setWritten(name, highest);
-      return bootstrap;
-    }
-    if (bootstrap !== 'never') return 'always';
-    throw new TidingsError(
-      'SINK_EMPTY',
-      `the store of sink ${name} has none of its checkpoints, and its group has read on`,
-      {
-        details: { sink: name, group },
-      },
-    );
   }
 
   async #claim(sink: Sink, partitions: readonly number[]): Promise<void> {
