@@ -529,7 +529,7 @@ test('a file of dead letters of the first version is taken over', () => {
     ) STRICT;
     CREATE TABLE sinks (name TEXT NOT NULL PRIMARY KEY, paused INTEGER NOT NULL DEFAULT 0, reader TEXT) STRICT, WITHOUT ROWID;
     INSERT INTO sinks (name, paused) VALUES ('copy', 1);
-    PRAGMA application_id = ${0x5444_4744};
+    PRAGMA application_id = 1413760836;
     PRAGMA user_version = 1;
   `);
   old.close();
