@@ -7,7 +7,7 @@ import type { SinkTypes } from '../../registry.ts';
 import type { Relay } from '../../relay/relay.ts';
 import { aborted } from '../aborted.ts';
 import { type CommandSpec, parseCommandLine } from '../arguments.ts';
-import { type ConfigFile, CONFIG_ARGUMENT, mistakesReport, readConfigFile } from '../config-file.ts';
+import { CONFIG_ARGUMENT, readConfigFile, refuseConfig } from '../config-file.ts';
 import { type CliContext, commandLog, wantsColor } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { armFailpoints } from '../failpoints.ts';
@@ -45,16 +45,10 @@ export async function runRelay(args: readonly string[], context: CliContext): Pr
     return EXIT.ok;
   }
   const file = await readConfigFile(parsed.positionals[0], context);
-  if (file.settings === null) return refuse(file, context);
+  if (file.settings === null) return refuseConfig(file, context);
   const log = commandLog(parsed, context);
   if (parsed.has('check')) return checkSources(file.settings, { context, log });
   return serve(file.settings, { context, log });
-}
-
-function refuse(file: ConfigFile, { stderr, redact }: CliContext): ExitCode {
-  const count = file.mistakes.length === 1 ? 'a mistake' : `${file.mistakes.length} mistakes`;
-  stderr.write(redact(`error CONFIG_INVALID: ${terminalSafe(file.name)} has ${count}\n${mistakesReport(file)}`));
-  return EXIT.usage;
 }
 
 interface Serving {
