@@ -41,6 +41,8 @@ export interface SourceType {
   configSchema(): Promise<z.ZodObject>;
   /** Looks at everything that reading needs, and reports all that is wrong at once. */
   preflight(request: SourceRequest): Promise<readonly Finding[]>;
+  /** The tables that it would watch, as they are defined now. Left out where they are not known without reading. */
+  tables?(request: SourceRequest): Promise<readonly TableSchema[]>;
   /**
    * Loads the order of this source's positions: whether position `a` is at or before position `b`, both as text. Left out where
    * positions cannot be compared without the server.
@@ -67,6 +69,11 @@ const mysql: SourceType = {
     const { runPreflight } = await import('./sources/mysql/preflight.ts');
     const { settings, ...options } = request;
     return runPreflight({ ...settings, ...options });
+  },
+  async tables(request) {
+    const { readWatchedTables } = await import('./sources/mysql/watched-tables.ts');
+    const { settings, ...options } = request;
+    return readWatchedTables({ ...settings, ...options });
   },
   async positionOrder() {
     const { covers } = await import('./sources/mysql/position-order.ts');

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RelaySettings } from '../../config/config-settings.ts';
-import type { Finding } from '../../core/finding.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { SinkSet } from '../../delivery/sink-set.ts';
 import type { SinkTypes } from '../../registry.ts';
@@ -8,14 +7,12 @@ import type { Relay } from '../../relay/relay.ts';
 import { aborted } from '../aborted.ts';
 import { type CommandSpec, parseCommandLine } from '../arguments.ts';
 import { CONFIG_ARGUMENT, readConfigFile, refuseConfig } from '../config-file.ts';
-import { type CliContext, commandLog, wantsColor } from '../context.ts';
+import { type CliContext, commandLog } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { armFailpoints } from '../failpoints.ts';
-import { findingsReport } from '../findings-report.ts';
 import { commandHelp } from '../help.ts';
 import { HELP_OPTION, LOG_LEVEL_OPTION } from '../relay-arguments.ts';
-import { requestOf, streamDefinitions, typeOf } from '../../config/stream-definitions.ts';
-import { terminalSafe } from '../terminal-text.ts';
+import { streamDefinitions } from '../../config/stream-definitions.ts';
 
 export const RUN: CommandSpec = {
   name: 'run',
@@ -25,7 +22,8 @@ export const RUN: CommandSpec = {
     {
       name: 'check',
       value: null,
-      description: 'Only check: the configuration, and whether each source can be followed. Starts nothing.',
+      description:
+        'Only check: the configuration, whether each source can be followed, and whether the mapping of each sink goes with the tables. Starts nothing.',
     },
     LOG_LEVEL_OPTION,
     HELP_OPTION,
@@ -47,7 +45,10 @@ export async function runRelay(args: readonly string[], context: CliContext): Pr
   const file = await readConfigFile(parsed.positionals[0], context);
   if (file.settings === null) return refuseConfig(file, context);
   const log = commandLog(parsed, context);
-  if (parsed.has('check')) return checkSources(file.settings, { context, log });
+  if (parsed.has('check')) {
+    const { checkRelay } = await import('../check-relay.ts');
+    return checkRelay(file.settings, { context, log });
+  }
   return serve(file.settings, { context, log });
 }
 
@@ -134,21 +135,4 @@ async function stopInTime(close: () => Promise<void>, log: Logger): Promise<bool
   } finally {
     ended.abort();
   }
-}
-
-/** One report per stream; fails when any source cannot be followed. */
-async function checkSources({ streams }: RelaySettings, { context, log }: Serving): Promise<ExitCode> {
-  const { stdout, env, redact, sources, stop } = context;
-  let errors = 0;
-  for (const [name, { source }] of streams) {
-    const preflight = typeOf(source, sources).preflight(requestOf(source, log));
-    // oxlint-disable-next-line no-await-in-loop -- one report after the other
-    const findings: readonly Finding[] | null = await Promise.race([preflight, aborted(stop)]);
-    if (findings === null) return EXIT.interrupted;
-    errors += findings.filter(({ level }) => level === 'error').length;
-    const report = findingsReport(findings, wantsColor(stdout.isTerminal, env));
-    // oxlint-disable-next-line no-await-in-loop -- reports are printed in order
-    await stdout.write(redact(`stream ${terminalSafe(name)}\n${report}`));
-  }
-  return errors > 0 ? EXIT.failed : EXIT.ok;
 }
