@@ -16,6 +16,8 @@ export interface SinkDefinitionOptions {
   readonly types: SinkTypes;
   /** The relay of the same configuration. */
   readonly relay: Relay;
+  /** To the process's standard output, for sinks that print: `SinkRequest.print`. */
+  readonly print: (text: string) => Promise<void>;
   readonly log: Logger;
 }
 
@@ -28,12 +30,12 @@ interface FollowedStream {
 /** What the sinks of a configuration are run with. */
 export function sinkDefinitions(
   { sinks, configDirectory }: RelaySettings,
-  { types, relay, log }: SinkDefinitionOptions,
+  { types, relay, print, log }: SinkDefinitionOptions,
 ): readonly { readonly definition: SinkDefinition; readonly stream: DeliveryStream }[] {
   return [...sinks].map(([name, settings]) => {
     const { stream, tables } =
       settings.relay === null ? localStream(relay, settings.stream) : remoteStream(settings, log);
-    const world = { types, directory: configDirectory, log: log.child({ sink: name }), tables };
+    const world = { types, directory: configDirectory, print, log: log.child({ sink: name }), tables };
     return { definition: definitionOf(name, settings, world), stream };
   });
 }
@@ -44,13 +46,10 @@ function definitionOf(
   {
     types,
     directory,
+    print,
     log,
     tables,
-  }: Pick<FollowedStream, 'tables'> & {
-    readonly types: SinkTypes;
-    readonly directory: string;
-    readonly log: Logger;
-  },
+  }: Omit<SinkDefinitionOptions, 'relay'> & Pick<FollowedStream, 'tables'> & { readonly directory: string },
 ): SinkDefinition {
   const { type, options, mapping, from, relay: _, ...rest } = settings;
   const kind = types.get(type);
@@ -74,7 +73,7 @@ function definitionOf(
     type,
     // Its schema has let it through.
     from: parseStartAt(from) ?? 'earliest',
-    makeSink: () => kind.make({ settings: options, directory }),
+    makeSink: () => kind.make({ settings: options, directory, print }),
     makeMapper: async () => {
       await check.run();
       return openMapper(mapping, { sink: name, directory, log });

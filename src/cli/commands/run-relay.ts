@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RelaySettings } from '../../config/config-settings.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { SinkSet } from '../../delivery/sink-set.ts';
-import type { SinkTypes } from '../../registry.ts';
 import type { Relay } from '../../relay/relay.ts';
 import { aborted } from '../aborted.ts';
 import { type CommandSpec, parseCommandLine } from '../arguments.ts';
@@ -12,6 +11,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { armFailpoints } from '../failpoints.ts';
 import { commandHelp } from '../help.ts';
 import { HELP_OPTION, LOG_LEVEL_OPTION } from '../relay-arguments.ts';
+import { sharedOutput } from '../shared-output.ts';
 import { streamDefinitions } from '../../config/stream-definitions.ts';
 
 export const RUN: CommandSpec = {
@@ -72,7 +72,7 @@ async function serve(settings: RelaySettings, { context, log }: Serving): Promis
   });
   let close = (): Promise<void> => relay.close();
   try {
-    const sinks = await openSinks(settings, { relay, types: context.sinks, log });
+    const sinks = await openSinks(settings, { relay, context, log });
     close = async () => {
       await sinks?.close();
       await relay.close();
@@ -114,14 +114,16 @@ async function serve(settings: RelaySettings, { context, log }: Serving): Promis
 /** Null when there are none: nothing of them is loaded then. */
 async function openSinks(
   settings: RelaySettings,
-  { relay, types, log }: { readonly relay: Relay; readonly types: SinkTypes; readonly log: Logger },
+  { relay, context, log }: Serving & { readonly relay: Relay },
 ): Promise<SinkSet | null> {
   if (settings.sinks.size === 0) return null;
   const [{ SinkSet: Sinks }, { sinkDefinitions }] = await Promise.all([
     import('../../delivery/sink-set.ts'),
     import('../../config/sink-definitions.ts'),
   ]);
-  return new Sinks({ sinks: sinkDefinitions(settings, { types, relay, log }), directory: settings.directory, log });
+  const print = sharedOutput(context.stdout);
+  const sinks = sinkDefinitions(settings, { types: context.sinks, relay, print, log });
+  return new Sinks({ sinks, directory: settings.directory, log });
 }
 
 /** False when it took too long: nothing is lost then, as the log is repaired at the next start. */
