@@ -33,8 +33,8 @@ export async function readConfigFile(named: string | undefined, context: CliCont
     schemas: await connectorSchemas(context),
   });
   const name = named ?? basename(path);
-  if (settings === null) return { name, settings, mistakes };
   context.hide(secrets);
+  if (settings === null) return { name, settings, mistakes };
   return { name, settings, mistakes: [] };
 }
 

@@ -523,7 +523,7 @@ export interface ModuleSinkConfig {
   readonly retry?: SinkRetryConfig | undefined;
   /** The module, relative to the configuration file: its default export is a function that is given `settings` and returns a sink. `type: ./my-sink.ts` says the same in short. */
   readonly module: string;
-  /** What the function is given: any keys and values. @default an empty map */
+  /** What the function is given: any keys and values. What references put in is hidden in logs and errors. @default an empty map */
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
   /** The target's name, with values in braces: `{database}.{table}`, `orders-{region}`, `{lower(table())}`. @default {database}.{table} */
   readonly to?: string | undefined;

@@ -14,7 +14,7 @@ interface World {
 
 function parse(yaml: string, { env = {}, files = {} }: World = {}): ParseResult {
   const { value, mistakes, locate } = readYaml(yaml);
-  if (mistakes.length > 0) return { config: null, mistakes };
+  if (mistakes.length > 0) return { config: null, mistakes, secrets: [] };
   const readFile = (path: string): string => {
     const text = files[path];
     if (text === undefined) throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' });

@@ -1,6 +1,7 @@
 import type { RelaySettings, SinkSettings } from '../../config/config-settings.ts';
 import type { Finding } from '../../core/finding.ts';
 import type { Logger } from '../../core/logger.ts';
+import { escapeTerminalControls } from '../../formats/json-text.ts';
 import type { TracingMapper } from '../../mapping/trace.ts';
 import { type CommandArguments, type CommandSpec, parseCommandLine, usageError } from '../arguments.ts';
 import { CONFIG_ARGUMENT, readConfigFile, refuseConfig } from '../config-file.ts';
@@ -9,6 +10,7 @@ import { type CliContext, commandLog, wantsColor } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { findingsReport } from '../findings-report.ts';
 import { commandHelp } from '../help.ts';
+import type { Previewed } from '../preview/preview-entry.ts';
 import type { RecentChanges } from '../preview/recent-changes.ts';
 import { relayOfSink } from '../preview/sink-relay.ts';
 import type { RelayApi, StreamDetails } from '../relay-api-client.ts';
@@ -141,12 +143,17 @@ async function preview(options: PreviewOptions): Promise<ExitCode> {
     options,
   );
   const { entries, among } = await changesOf(stream, options);
+  if (context.stop.aborted) return EXIT.interrupted;
   const [{ previewEntry }, { previewText }, { previewJson }] = await Promise.all([
     import('../preview/preview-entry.ts'),
     import('../preview/preview-text.ts'),
     import('../preview/preview-json.ts'),
   ]);
   const color = wantsColor(context.stdout.isTerminal, context.env);
+  // Documents are embedded as they are, and their strings may hold controls that a terminal acts on.
+  const json = context.stdout.isTerminal
+    ? (previewed: Previewed): string => escapeTerminalControls(previewJson(previewed))
+    : previewJson;
   const counts = { rows: 0, leftOut: 0, errors: 0 };
   for (const entry of entries) {
     if (context.stop.aborted) return EXIT.interrupted;
@@ -156,9 +163,8 @@ async function preview(options: PreviewOptions): Promise<ExitCode> {
       counts.rows += previewed.rows.length;
       if (previewed.rows.length === 0) counts.leftOut++;
     } else if (previewed.kind !== 'emptied') counts.errors++;
-    const text = wish.format === 'json' ? `${previewJson(previewed)}\n` : `${previewText(previewed, color)}\n`;
     // oxlint-disable-next-line no-await-in-loop -- as above
-    await context.stdout.write(text);
+    await context.stdout.write(`${wish.format === 'json' ? json(previewed) : previewText(previewed, color)}\n`);
   }
   const note = noteOf(stream, { count: entries.length, among, wish });
   if (wish.format === 'text') {

@@ -80,6 +80,7 @@ async function serve(settings: RelaySettings, { context, log }: Serving): Promis
     const server = await createRelayServer({
       relay,
       ...(sinks === null ? {} : { sinks }),
+      redact: context.redact,
       http: settings.http,
       log,
       version: context.version,

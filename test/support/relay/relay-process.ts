@@ -72,7 +72,7 @@ export class RelayProcess implements AsyncDisposable {
   }
 
   /** Resolves when it serves. */
-  async start(options: Pick<CliProcessOptions, 'uid'> = {}): Promise<void> {
+  async start(options: Pick<CliProcessOptions, 'uid' | 'env'> = {}): Promise<void> {
     const relay = new CliProcess(['run', this.config], options);
     this.#process = relay;
     await relay.until(({ stderr }) => stderr.includes('"message":"ready"'));
