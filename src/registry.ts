@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
+import { TidingsError } from './core/errors.ts';
 import type { Finding } from './core/finding.ts';
 import type { Logger } from './core/logger.ts';
 import type { Sink } from './core/sink.ts';
@@ -41,6 +42,8 @@ export interface SourceType {
   configSchema(): Promise<z.ZodObject>;
   /** Looks at everything that reading needs, and reports all that is wrong at once. */
   preflight(request: SourceRequest): Promise<readonly Finding[]>;
+  /** The tables that it would watch, as they are defined now. Left out where they are not known without reading. */
+  tables?(request: SourceRequest): Promise<readonly TableSchema[]>;
   /**
    * Loads the order of this source's positions: whether position `a` is at or before position `b`, both as text. Left out where
    * positions cannot be compared without the server.
@@ -68,6 +71,11 @@ const mysql: SourceType = {
     const { settings, ...options } = request;
     return runPreflight({ ...settings, ...options });
   },
+  async tables(request) {
+    const { readWatchedTables } = await import('./sources/mysql/watched-tables.ts');
+    const { settings, ...options } = request;
+    return readWatchedTables({ ...settings, ...options });
+  },
   async positionOrder() {
     const { covers } = await import('./sources/mysql/position-order.ts');
     return covers;
@@ -84,6 +92,8 @@ export interface SinkRequest {
   readonly settings: Readonly<Record<string, unknown>>;
   /** Where relative paths begin. */
   readonly directory: string;
+  /** Prints a text to the process's standard output; resolves when the reader has taken it. Left out: this process has none to give. */
+  readonly print?: (text: string) => Promise<void>;
 }
 
 export interface SinkType {
@@ -135,6 +145,21 @@ const execSink: SinkType = {
   },
 };
 
+const stdoutSink: SinkType = {
+  type: 'stdout',
+  async configSchema() {
+    const { stdoutSinkConfigSchema } = await import('./sinks/stdout/config.ts');
+    return stdoutSinkConfigSchema;
+  },
+  async make({ settings, print }) {
+    const { StdoutSink } = await import('./sinks/stdout/stdout-sink.ts');
+    if (print === undefined) {
+      throw new TidingsError('CONFIG_INVALID', 'a sink of type stdout prints for `tidings run` alone');
+    }
+    return new StdoutSink({ ...settings, write: print });
+  },
+};
+
 const moduleSink: SinkType = {
   type: 'module',
   async configSchema() {
@@ -148,7 +173,7 @@ const moduleSink: SinkType = {
 };
 
 export const sinkTypes: SinkTypes = new Map(
-  [mysqlSink, fileSink, execSink, moduleSink].map((type) => [type.type, type]),
+  [mysqlSink, fileSink, execSink, stdoutSink, moduleSink].map((type) => [type.type, type]),
 );
 
 /** How a configuration says what becomes of rows: its keys, and what contradicts itself among their values. */

@@ -6,6 +6,7 @@ import { type ConfigMistake, mistakeText } from '../config/mistake.ts';
 import { connectorSchemas } from '../registry.ts';
 import { type PositionalSpec, usageError } from './arguments.ts';
 import type { CliContext } from './context.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
 import { terminalSafe } from './terminal-text.ts';
 
 export const CONFIG_ARGUMENT: PositionalSpec = {
@@ -32,8 +33,8 @@ export async function readConfigFile(named: string | undefined, context: CliCont
     schemas: await connectorSchemas(context),
   });
   const name = named ?? basename(path);
-  if (settings === null) return { name, settings, mistakes };
   context.hide(secrets);
+  if (settings === null) return { name, settings, mistakes };
   return { name, settings, mistakes: [] };
 }
 
@@ -49,6 +50,13 @@ function findConfigFile(directory: string): string {
 /** All mistakes, one per line, ready to be printed. */
 export function mistakesReport({ name, mistakes }: ConfigFile): string {
   return mistakes.map((mistake) => `${terminalSafe(mistakeText(name, mistake))}\n`).join('');
+}
+
+/** Says all mistakes of a configuration that was to be used. */
+export function refuseConfig(file: ConfigFile, { stderr, redact }: CliContext): ExitCode {
+  const count = file.mistakes.length === 1 ? 'a mistake' : `${file.mistakes.length} mistakes`;
+  stderr.write(redact(`error CONFIG_INVALID: ${terminalSafe(file.name)} has ${count}\n${mistakesReport(file)}`));
+  return EXIT.usage;
 }
 
 /** A path as it is shortest to read from the working directory. */

@@ -5,14 +5,16 @@ import { firstOutside, parseColumns, parsePatterns } from './source-arguments.ts
 
 const OPS: readonly ChangeKind[] = ['insert', 'update', 'delete', 'upsert'];
 
+export const TABLES_OPTION: OptionSpec = {
+  name: 'tables',
+  value: '<patterns>',
+  repeatable: true,
+  description: 'Only these tables: a comma-separated list of shop.orders, shop.*, or /regular expression/.',
+};
+
 /** What of a stream is wanted. The relay sends nothing else. */
 export const FILTER_OPTIONS: readonly OptionSpec[] = [
-  {
-    name: 'tables',
-    value: '<patterns>',
-    repeatable: true,
-    description: 'Only these tables: a comma-separated list of shop.orders, shop.*, or /regular expression/.',
-  },
+  TABLES_OPTION,
   { name: 'ops', value: '<list>', repeatable: true, description: `Only these operations: ${OPS.join(', ')}.` },
   {
     name: 'columns',

@@ -105,7 +105,8 @@ function equal(a: Value, b: Value): boolean {
   return Object.is(a, b);
 }
 
-function shown(value: Value): string {
+/** A value for people: cut where it is long. */
+export function shown(value: Value): string {
   if (value === null) return 'NULL';
   if (typeof value === 'string') return `'${short(value)}'`;
   if (value instanceof Uint8Array) {

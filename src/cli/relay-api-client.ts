@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { exactJsonInteger } from '../base/exact-json.ts';
 import { HttpRequests } from '../client/http-requests.ts';
+import { definitionsPath, isTableSchema } from '../client/table-definitions.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
+import type { TableSchema } from '../core/table-schema.ts';
 import type { RelayAddress } from './relay-arguments.ts';
 import {
   type DeadLetterDetails,
@@ -90,6 +92,8 @@ const groupSummary: z.ZodType<GroupSummary> = z.looseObject({
   partitions: z.array(z.looseObject({ partition: z.number(), member: z.string().nullable(), checkpoint: z.number() })),
 });
 
+const tableDefinitions = z.looseObject({ tables: z.array(z.custom<TableSchema>(isTableSchema)) });
+
 const TIMEOUT_MS = 15_000;
 /** Dead letters of one answer. */
 const PAGE = 500;
@@ -110,6 +114,11 @@ export class RelayApi {
 
   async stream(name: string): Promise<StreamDetails> {
     return this.#ask('GET', streamPath(name), streamDetails);
+  }
+
+  /** The latest definition of every table in the stream's log. */
+  async tables(stream: string): Promise<readonly TableSchema[]> {
+    return (await this.#ask('GET', definitionsPath(stream), tableDefinitions)).tables;
   }
 
   async groups(stream: string): Promise<readonly GroupSummary[]> {

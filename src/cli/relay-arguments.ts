@@ -39,7 +39,11 @@ export interface RelayAddress {
 
 /** The relay that the command line names, and the token for it, which no text shows from then on. */
 export function parseRelay(args: CommandArguments, context: CliContext): RelayAddress {
-  const text = args.positionals[0] ?? '';
+  return relayAt(args.positionals[0] ?? '', args, context);
+}
+
+/** The same for an address that stands elsewhere. */
+export function relayAt(text: string, args: CommandArguments, context: CliContext): RelayAddress {
   const hint = 'Write it as http://host:8400 or https://host:8400.';
   const url = URL.parse(text);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {

@@ -18,6 +18,7 @@ import {
 import { DOCTOR, runDoctor } from './commands/doctor.ts';
 import { GROUPS, runGroups } from './commands/groups.ts';
 import { PAUSE, RESUME, runPause, runResume } from './commands/pause.ts';
+import { PREVIEW, runPreview } from './commands/preview.ts';
 import { REPLAY, runReplay } from './commands/replay.ts';
 import { RUN, runRelay } from './commands/run-relay.ts';
 import {
@@ -65,6 +66,7 @@ export const COMMANDS: readonly Command[] = [
   { spec: SNAPSHOT_RESUME, run: runSnapshotResume },
   { spec: SNAPSHOT_CANCEL, run: runSnapshotCancel },
   { spec: SINKS, run: runSinks },
+  { spec: PREVIEW, run: runPreview },
   { spec: DEAD_LETTERS_LIST, run: runDeadLettersList },
   { spec: DEAD_LETTERS_SHOW, run: runDeadLettersShow },
   { spec: DEAD_LETTERS_EDIT, run: runDeadLettersEdit },

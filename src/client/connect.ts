@@ -3,10 +3,12 @@ import type { Row } from '../core/change.ts';
 import type { ChangeStream, StreamOptions } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
+import type { TableSchema } from '../core/table-schema.ts';
 import { createChangeStream } from './change-stream.ts';
 import { verifyChunk } from './chunk-checksums.ts';
 import { HttpRequests, type TlsOptions } from './http-requests.ts';
 import { HttpTransport } from './http-transport.ts';
+import { readDefinitions } from './table-definitions.ts';
 
 export interface ConnectOptions {
   /** Sent as `Authorization: Bearer …`. The role `read` is enough for reading and for being a group's member. */
@@ -59,6 +61,8 @@ export interface RelayClient extends AsyncDisposable {
   streams(): Promise<readonly StreamSummary[]>;
   /** A stream's groups. @throws as `streams` */
   groups(stream: string): Promise<readonly GroupSummary[]>;
+  /** The latest definition of every table that the stream's log has rows of. @throws as `streams` */
+  tables(stream: string): Promise<readonly TableSchema[]>;
   /** Closes all streams that it made, and the connections. Idempotent. */
   close(): Promise<void>;
 }
@@ -117,6 +121,10 @@ class HttpRelayClient implements RelayClient {
   async groups(stream: string): Promise<readonly GroupSummary[]> {
     const groups = await this.#list(`/v1/streams/${encodeURIComponent(stream)}/groups`, 'groups');
     return groups as readonly GroupSummary[];
+  }
+
+  tables(stream: string): Promise<readonly TableSchema[]> {
+    return readDefinitions(this.#requests, stream);
   }
 
   close(): Promise<void> {

@@ -14,7 +14,7 @@ export interface RelayConfig {
   /** The streams by name: one for each source. A name is letters, digits, - and _, at most 64, beginning with a letter or a digit. @default none: then there must be sinks of another relay */
   readonly streams?: Readonly<Record<string, StreamConfig>> | undefined;
   /** The sinks by name: what is kept in step with a stream. A sink of your own is a module: `type: ./my-sink.ts`. A name is letters, digits, - and _, at most 64, beginning with a letter or a digit. @default none */
-  readonly sinks?: Readonly<Record<string, MysqlSinkConfig | FileSinkConfig | ExecSinkConfig | ModuleSinkConfig | ModuleSinkShortConfig>> | undefined;
+  readonly sinks?: Readonly<Record<string, MysqlSinkConfig | FileSinkConfig | ExecSinkConfig | StdoutSinkConfig | ModuleSinkConfig | ModuleSinkShortConfig>> | undefined;
 }
 
 export interface HttpConfig {
@@ -441,6 +441,61 @@ export interface ExecSinkConfig {
   readonly hookTimeout?: Duration | 0 | undefined;
 }
 
+export interface StdoutSinkConfig {
+  /** The kind of sink. */
+  readonly type: 'stdout';
+  /** The stream that it follows: one of this relay, or of the one that `relay` names. */
+  readonly stream: string;
+  /** The relay that has the stream, when it is another one: `https://relay.internal:8400`. @default this one */
+  readonly relay?: string | undefined;
+  /** The token for that relay; its role `operate` is needed for `bootstrap`. @default none */
+  readonly token?: string | undefined;
+  /** key: in order per key, several lanes at a time; transaction: each transaction of the source whole and in commit order, one after the other, as a replica has them. @default key */
+  readonly order?: 'key' | 'transaction' | undefined;
+  /** Lanes that write at the same time, with `order: key`. @default 4 */
+  readonly parallel?: number | undefined;
+  /** How rows are put together. */
+  readonly batch?: SinkBatchConfig | undefined;
+  /** What happens to a row that the store refuses. park: it and all later changes of its key are set aside as dead letters, everything else flows; stop: the sink stops. @default park */
+  readonly onRowError?: 'park' | 'stop' | undefined;
+  /** With more dead letters the sink stops. @default 10000 */
+  readonly parkedMax?: number | undefined;
+  /** Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`. @default auto */
+  readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
+  /** Where a new sink begins that has no `bootstrap`. @default earliest */
+  readonly from?: string | undefined;
+  /** Pauses between attempts while the store fails in a way that may pass. */
+  readonly retry?: SinkRetryConfig | undefined;
+  /** What a line is: the change in one of the formats of `tidings tail`, or the row as it stands (`rows`). @default json */
+  readonly lines?: 'rows' | 'json' | 'debezium' | 'maxwell' | 'canal' | undefined;
+  /** With `rows`: with what the names of the added members begin. @default _ */
+  readonly metaPrefix?: string | undefined;
+  /** The target's name, with values in braces: `{database}.{table}`, `orders-{region}`, `{lower(table())}`. @default {database}.{table} */
+  readonly to?: string | undefined;
+  /** Columns that are not passed on: names, `secret_*` or /patterns/. Those of sink, database and rule add up. @default none */
+  readonly exclude?: readonly string[] | undefined;
+  /** What becomes of a row that is no more: deleted at the source, out of the condition, moved to another key or target. soft: it gets these values. @default delete */
+  readonly delete?: 'delete' | 'ignore' | MappingSoftDeleteConfig | undefined;
+  /** Whether members that are NULL are in nested documents. @default keep */
+  readonly nulls?: 'keep' | 'omit' | undefined;
+  /** What happens to columns that the source did not log: they are left as they are, or the row fails. @default leave */
+  readonly missing?: 'leave' | 'fail' | undefined;
+  /** What a truncation of the table does to the target. @default empty, where only this table has rows there; otherwise the sink stops */
+  readonly truncate?: 'empty' | 'ignore' | undefined;
+  /** The sink's own options for the target. @default none */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /** How names change: a case (camel, pascal, snake, lower, upper), or a map from names or /patterns/ to names. @default names stay */
+  readonly rename?: MappingRenameConfig | undefined;
+  /** What holds for the tables of a database, by its name. @default nothing else */
+  readonly databases?: Readonly<Record<string, MappingDefaultsConfig>> | undefined;
+  /** What becomes of the rows, by table pattern; the first that matches a table counts. A rule, a list of rules (the row goes to several targets), or skip. @default every table as it is */
+  readonly tables?: Readonly<Record<string, 'skip' | null | MappingRuleConfig | readonly MappingRuleConfig[]>> | undefined;
+  /** A module with hooks in TypeScript or JavaScript, relative to the configuration file. @default none */
+  readonly hooks?: string | undefined;
+  /** A hook that has not answered by then has failed for the row. @default 30s */
+  readonly hookTimeout?: Duration | 0 | undefined;
+}
+
 export interface ModuleSinkConfig {
   /** The kind of sink. */
   readonly type: 'module';
@@ -468,7 +523,7 @@ export interface ModuleSinkConfig {
   readonly retry?: SinkRetryConfig | undefined;
   /** The module, relative to the configuration file: its default export is a function that is given `settings` and returns a sink. `type: ./my-sink.ts` says the same in short. */
   readonly module: string;
-  /** What the function is given: any keys and values. @default an empty map */
+  /** What the function is given: any keys and values. What references put in is hidden in logs and errors. @default an empty map */
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
   /** The target's name, with values in braces: `{database}.{table}`, `orders-{region}`, `{lower(table())}`. @default {database}.{table} */
   readonly to?: string | undefined;

@@ -85,6 +85,30 @@ sinks:
   );
 });
 
+test('what references put into settings of a module, into a command and into secrets of sinks is told, too; plain values stay', async () => {
+  await writeFile(join(folder, 'secret.txt'), 'from-a-file\n');
+  const text = `streams: { s: { source: { type: mysql, url: 'mysql://\${USER}@\${HOST}/d' } } }
+sinks:
+  a: { type: ./a.ts, stream: s, settings: { key: "\${K}", list: [{ deep: "Bearer \${D}" }], file: "\${file:secret.txt}", port: "\${PORT}", on: "\${ON}" } }
+  b: { type: exec, stream: s, command: "push --token \${T}", to: "\${DB}_copy.{table}" }
+  c: { type: exec, stream: s, command: cat, nonsense: "\${N}" }`;
+  const env = {
+    USER: 'usher',
+    HOST: 'db.internal',
+    K: 'k-1',
+    D: 'deep',
+    PORT: '8400',
+    ON: 'true',
+    T: 'tok-1',
+    DB: 'shop',
+    N: 'nil',
+  };
+  // Also of a configuration that is wrong: its mistakes are shown.
+  const { settings, secrets } = await load('c.yaml', text, { ...env, K: 'key-1' });
+  expect(settings).toBeNull();
+  expect(secrets).toEqual(['key-1', 'deep', 'from-a-file', 'tok-1']);
+});
+
 describe('a module', () => {
   const body = "{ streams: { s: { source: { type: 'mysql', url: 'mysql://u:${P}@h' } } } }";
 

@@ -14,14 +14,13 @@ export interface LoadOptions {
   readonly schemas: ConnectorSchemas;
 }
 
-export type LoadedConfig =
-  | {
-      readonly settings: RelaySettings;
-      /** Values that no message may show: tokens, passwords, keys. */
-      readonly secrets: readonly string[];
-      readonly mistakes: readonly [];
-    }
-  | { readonly settings: null; readonly secrets: readonly []; readonly mistakes: readonly ConfigMistake[] };
+export type LoadedConfig = (
+  | { readonly settings: RelaySettings; readonly mistakes: readonly [] }
+  | { readonly settings: null; readonly mistakes: readonly ConfigMistake[] }
+) & {
+  /** Values that no message may show: tokens, passwords, keys. */
+  readonly secrets: readonly string[];
+};
 
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -41,8 +40,8 @@ function settingsFrom(
   tree: YamlTree,
   { env, schemas, directory }: LoadOptions & { readonly directory: string },
 ): LoadedConfig {
-  if (tree.mistakes.length > 0) return failed(tree.mistakes);
-  const { config, mistakes } = parseConfig(tree.value, {
+  if (tree.mistakes.length > 0) return failed(tree.mistakes, []);
+  const { config, mistakes, secrets } = parseConfig(tree.value, {
     env,
     directory,
     readFile: (name) => readFileSync(name, 'utf8'),
@@ -50,22 +49,23 @@ function settingsFrom(
     locate: tree.locate,
     rules: RULES,
   });
-  if (config === null) return failed(mistakes);
+  if (config === null) return failed(mistakes, secrets);
   const pem = readPem(config, directory);
   if (pem.mistakes.length > 0) {
-    return failed(pem.mistakes.map((mistake) => ({ ...mistake, ...(tree.locate(mistake.path) ?? NOWHERE) })));
+    const placed = pem.mistakes.map((mistake) => ({ ...mistake, ...(tree.locate(mistake.path) ?? NOWHERE) }));
+    return failed(placed, secrets);
   }
   return {
     settings: settingsOf(config, { directory, tls: pem.tls, schemas }),
-    secrets: secretsOf(config, pem.tls),
+    secrets: [...secrets, ...secretsOf(config, pem.tls)],
     mistakes: [],
   };
 }
 
 const NOWHERE = { line: null, column: null } as const;
 
-function failed(mistakes: readonly ConfigMistake[]): LoadedConfig {
-  return { settings: null, secrets: [], mistakes };
+function failed(mistakes: readonly ConfigMistake[], secrets: readonly string[]): LoadedConfig {
+  return { settings: null, secrets, mistakes };
 }
 
 function unreadable(message: string): YamlTree {

@@ -2,10 +2,10 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import type { Mapper } from '../core/mapper.ts';
 import type { MappingHooks } from '../mapping/hooks.ts';
 import type { MappingConfig } from '../mapping/mapping-config.ts';
 import { createMapper } from '../mapping/mapper.ts';
+import type { TracingMapper } from '../mapping/trace.ts';
 
 export interface OpenMapperOptions {
   readonly sink: string;
@@ -19,13 +19,17 @@ export interface OpenMapperOptions {
  *
  * @throws TidingsError MAPPING_INVALID, also when the module cannot be loaded
  */
-export async function openMapper(mapping: MappingConfig, { sink, directory, log }: OpenMapperOptions): Promise<Mapper> {
-  const hooks = mapping.hooks === undefined ? {} : await loadHooks(mapping.hooks, directory);
+export async function openMapper(
+  mapping: MappingConfig,
+  { sink, directory, log }: OpenMapperOptions,
+): Promise<TracingMapper> {
+  const hooks = await loadHooks(mapping, directory);
   return createMapper({ mapping, sink, hooks, log });
 }
 
-/** The module exports hooks by their names, or all of them as its default. */
-async function loadHooks(name: string, directory: string): Promise<MappingHooks> {
+/** The module exports hooks by their names, or all of them as its default. @throws TidingsError MAPPING_INVALID */
+export async function loadHooks({ hooks: name }: MappingConfig, directory: string): Promise<MappingHooks> {
+  if (name === undefined) return {};
   try {
     const module = (await import(pathToFileURL(resolve(directory, name)).href)) as {
       readonly default?: MappingHooks;

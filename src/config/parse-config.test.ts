@@ -14,7 +14,7 @@ interface World {
 
 function parse(yaml: string, { env = {}, files = {} }: World = {}): ParseResult {
   const { value, mistakes, locate } = readYaml(yaml);
-  if (mistakes.length > 0) return { config: null, mistakes };
+  if (mistakes.length > 0) return { config: null, mistakes, secrets: [] };
   const readFile = (path: string): string => {
     const text = files[path];
     if (text === undefined) throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' });
@@ -108,6 +108,7 @@ describe('sinks', () => {
       },
     ],
     ['type: exec, command: cat', { type: 'exec', command: 'cat', lines: 'json', graceMs: 10_000, metaPrefix: '_' }],
+    ['type: stdout, lines: rows', { type: 'stdout', lines: 'rows', metaPrefix: '_' }],
     ['type: module, module: ./a.ts', { type: 'module', module: './a.ts', settings: {} }],
     ['type: ./a.ts, settings: { x: 1 }', { type: 'module', module: './a.ts', settings: { x: 1 } }],
     ['type: ../lib/a.js', { type: 'module', module: '../lib/a.js', settings: {} }],
@@ -152,9 +153,12 @@ describe('sinks', () => {
   });
 
   test.each([
-    ['{ stream: s }', 'type: is missing; it takes mysql, file, exec, module'],
-    ['{ type: mysqll, stream: s }', 'type: found "mysqll"; allowed: mysql, file, exec, module; did you mean mysql?'],
-    ['{ type: 5, stream: s }', 'type: found 5; allowed: mysql, file, exec, module'],
+    ['{ stream: s }', 'type: is missing; it takes mysql, file, exec, stdout, module'],
+    [
+      '{ type: mysqll, stream: s }',
+      'type: found "mysqll"; allowed: mysql, file, exec, stdout, module; did you mean mysql?',
+    ],
+    ['{ type: 5, stream: s }', 'type: found 5; allowed: mysql, file, exec, stdout, module'],
     ['{ type: exec, command: cat }', 'stream: is missing; it takes text'],
     ['{ type: exec, command: cat, stream: ss }', 'stream: is no stream of this relay (s); did you mean s?'],
     [
@@ -247,7 +251,7 @@ describe('each mistake names its line, its path, what was found and what is allo
     ['streams: []', ['f:1:1: streams: found an empty list; allowed: a map']],
     [`${STREAM}\nhtpp: {}`, ['f:2:1: htpp: there is no such key; did you mean http?']],
     [`${STREAM}\nsources: {}`, ['f:2:1: sources: there is no such key; known here: data, http, streams, sinks']],
-    [`${STREAM}\nsinks: { a: {} }`, ['f:2:10: sinks.a.type: is missing; it takes mysql, file, exec, module']],
+    [`${STREAM}\nsinks: { a: {} }`, ['f:2:10: sinks.a.type: is missing; it takes mysql, file, exec, stdout, module']],
     [
       `${STREAM}\nhttp: 5`,
       [

@@ -2,6 +2,7 @@ import { coerce } from './coerce.ts';
 import { type ConnectorSchemas, type ParsedConfig, relayConfigSchema } from './config-schema.ts';
 import { explainIssue, wrongValue } from './explain-issue.ts';
 import { type ConfigMistake, type ConfigPath, isMap, pathKey } from './mistake.ts';
+import { referencedSecrets } from './referenced-secrets.ts';
 import type { TextPlace } from './read-yaml.ts';
 import { type ReferenceWorld, resolveReferences } from './references.ts';
 import { schemaModel } from './schema-model.ts';
@@ -19,9 +20,13 @@ export interface ParseOptions extends ReferenceWorld {
 /** Looks at a configuration that may be wrong in any way, and says what contradicts itself in it. */
 export type ConfigRule = (tree: unknown) => readonly { readonly path: ConfigPath; readonly message: string }[];
 
-export type ParseResult =
+export type ParseResult = (
   | { readonly config: ParsedConfig; readonly mistakes: readonly [] }
-  | { readonly config: null; readonly mistakes: readonly ConfigMistake[] };
+  | { readonly config: null; readonly mistakes: readonly ConfigMistake[] }
+) & {
+  /** What references have put in that no message may show. */
+  readonly secrets: readonly string[];
+};
 
 /** From what YAML or a module says to a checked configuration with its defaults, or everything that is wrong at once. */
 export function parseConfig(tree: unknown, options: ParseOptions): ParseResult {
@@ -37,7 +42,7 @@ export function parseConfig(tree: unknown, options: ParseOptions): ParseResult {
   if (!isMap(tree)) {
     const found = tree === null || tree === undefined ? 'is empty' : 'is not a map of keys and values';
     add([], `the configuration ${found}: it needs at least streams or sinks`);
-    return { config: null, mistakes: [...mistakes.values()] };
+    return { config: null, mistakes: [...mistakes.values()], secrets: [] };
   }
 
   const resolved = resolveReferences(tree, options);
@@ -48,14 +53,15 @@ export function parseConfig(tree: unknown, options: ParseOptions): ParseResult {
   const root = schemaModel(schema);
   const named = withNamedModules(resolved.value);
   const explained = { root, tree: named, referenced: resolved.referenced };
+  const secrets = referencedSecrets(explained);
   const { value, withoutUnit } = coerce(named, root, resolved.referenced);
   for (const path of withoutUnit) add(path, wrongValue(path, explained));
   const result = schema.safeParse(value);
-  if (result.success && mistakes.size === 0) return { config: result.data, mistakes: [] };
+  if (result.success && mistakes.size === 0) return { config: result.data, mistakes: [], secrets };
   for (const issue of result.error?.issues ?? []) {
     for (const { path, message } of explainIssue(issue, explained)) add(path, message);
   }
-  return { config: null, mistakes: [...mistakes.values()].toSorted(byPlace) };
+  return { config: null, mistakes: [...mistakes.values()].toSorted(byPlace), secrets };
 }
 
 /** Those of a file in the order of its lines; what has no line keeps its place. */

@@ -1,35 +1,55 @@
+import { systemClock } from '../base/clock.ts';
 import { connect } from '../client/connect.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { parseStartAt } from '../core/start-at.ts';
+import type { TableSchema } from '../core/table-schema.ts';
 import type { DeliveryStream, SinkDefinition } from '../delivery/delivery-types.ts';
 import type { SinkTypes } from '../registry.ts';
+import type { RelayStream } from '../relay/relay-api.ts';
 import type { Relay } from '../relay/relay.ts';
 import type { RelaySettings, SinkSettings } from './config-settings.ts';
+import { MappingCheck } from './mapping-check.ts';
 import { openMapper } from './open-mapper.ts';
 
 export interface SinkDefinitionOptions {
   readonly types: SinkTypes;
   /** The relay of the same configuration. */
   readonly relay: Relay;
+  /** To the process's standard output, for sinks that print: `SinkRequest.print`. */
+  readonly print: (text: string) => Promise<void>;
   readonly log: Logger;
+}
+
+/** A stream, and the latest definitions of the tables that its log has rows of. */
+interface FollowedStream {
+  readonly stream: DeliveryStream;
+  readonly tables: () => Promise<readonly TableSchema[]>;
 }
 
 /** What the sinks of a configuration are run with. */
 export function sinkDefinitions(
   { sinks, configDirectory }: RelaySettings,
-  { types, relay, log }: SinkDefinitionOptions,
+  { types, relay, print, log }: SinkDefinitionOptions,
 ): readonly { readonly definition: SinkDefinition; readonly stream: DeliveryStream }[] {
-  return [...sinks].map(([name, settings]) => ({
-    definition: definitionOf(name, settings, { types, directory: configDirectory, log }),
-    stream: settings.relay === null ? localStream(relay, settings.stream) : remoteStream(settings, log),
-  }));
+  return [...sinks].map(([name, settings]) => {
+    const { stream, tables } =
+      settings.relay === null ? localStream(relay, settings.stream) : remoteStream(settings, log);
+    const world = { types, directory: configDirectory, print, log: log.child({ sink: name }), tables };
+    return { definition: definitionOf(name, settings, world), stream };
+  });
 }
 
 function definitionOf(
   name: string,
   settings: SinkSettings,
-  { types, directory, log }: { readonly types: SinkTypes; readonly directory: string; readonly log: Logger },
+  {
+    types,
+    directory,
+    print,
+    log,
+    tables,
+  }: Omit<SinkDefinitionOptions, 'relay'> & Pick<FollowedStream, 'tables'> & { readonly directory: string },
 ): SinkDefinition {
   const { type, options, mapping, from, relay: _, ...rest } = settings;
   const kind = types.get(type);
@@ -38,38 +58,60 @@ function definitionOf(
       hint: `There are ${[...types.keys()].join(', ')}, and modules of your own: \`type: ./my-sink.ts\`.`,
     });
   }
+  const check = new MappingCheck({
+    mapping,
+    sink: name,
+    stream: rest.stream,
+    directory,
+    tables,
+    clock: systemClock,
+    log,
+  });
   return {
     ...rest,
     name,
     type,
     // Its schema has let it through.
     from: parseStartAt(from) ?? 'earliest',
-    makeSink: () => kind.make({ settings: options, directory }),
-    makeMapper: () => openMapper(mapping, { sink: name, directory, log: log.child({ sink: name }) }),
-  };
-}
-
-function localStream(relay: Relay, name: string): DeliveryStream {
-  return {
-    open: (options) => relay.stream(name, options),
-    // oxlint-disable-next-line typescript/require-await -- what it throws is a rejection, as of the stream of another relay
-    checkpointOf: async (group) => {
-      const opening = relay.streams.get(name)?.opening;
-      if (opening?.kind === 'failed') throw opening.error;
-      const partitions = opening?.stream.groups.get(group)?.partitions;
-      return partitions === undefined ? null : Math.min(...partitions.map(({ checkpoint }) => checkpoint));
+    makeSink: () => kind.make({ settings: options, directory, print }),
+    makeMapper: async () => {
+      await check.run();
+      return openMapper(mapping, { sink: name, directory, log });
     },
-    close: () => Promise.resolve(),
   };
 }
 
-function remoteStream({ relay, stream }: SinkSettings, log: Logger): DeliveryStream {
+function localStream(relay: Relay, name: string): FollowedStream {
+  const opened = (): RelayStream | null => {
+    const opening = relay.streams.get(name)?.opening;
+    if (opening?.kind === 'failed') throw opening.error;
+    return opening?.stream ?? null;
+  };
+  return {
+    stream: {
+      open: (options) => relay.stream(name, options),
+      // oxlint-disable-next-line typescript/require-await -- what it throws is a rejection, as of the stream of another relay
+      checkpointOf: async (group) => {
+        const partitions = opened()?.groups.get(group)?.partitions;
+        return partitions === undefined ? null : Math.min(...partitions.map(({ checkpoint }) => checkpoint));
+      },
+      close: () => Promise.resolve(),
+    },
+    // oxlint-disable-next-line typescript/require-await -- as above
+    tables: async () => opened()?.log.tables() ?? [],
+  };
+}
+
+function remoteStream({ relay, stream }: SinkSettings, log: Logger): FollowedStream {
   const { url = '', token } = relay ?? {};
   const client = connect(url, { log, ...(token === undefined ? {} : { token }) });
   return {
-    open: (options) => client.stream(stream, options),
-    checkpointOf: async (group) =>
-      (await client.groups(stream)).find((each) => each.group === group)?.checkpoint ?? null,
-    close: () => client.close(),
+    stream: {
+      open: (options) => client.stream(stream, options),
+      checkpointOf: async (group) =>
+        (await client.groups(stream)).find((each) => each.group === group)?.checkpoint ?? null,
+      close: () => client.close(),
+    },
+    tables: () => client.tables(stream),
   };
 }

@@ -9,6 +9,7 @@ const OWN: Readonly<Record<string, object>> = {
   mysql: { url: 'mysql://root@127.0.0.1/copies' },
   file: { path: './files' },
   exec: { command: 'cat' },
+  stdout: { lines: 'rows' },
 };
 
 test.each(Object.keys(OWN))(
@@ -21,7 +22,9 @@ test.each(Object.keys(OWN))(
     const { mapping, options = {} } = settings?.sinks.get('copy') ?? {};
     expect(options).toMatchObject(OWN[type] ?? {});
     // It refuses keys that it does not know.
-    expect(await sinkTypes.get(type)?.make({ settings: options, directory: '/' })).toHaveProperty('promise');
+    expect(
+      await sinkTypes.get(type)?.make({ settings: options, directory: '/', print: async () => {} }),
+    ).toHaveProperty('promise');
     const mapper = await openMapper(mapping ?? {}, { sink: 'copy', directory: '/', log: silentLogger });
     expect(mapper.tables).toEqual(['shop.*']);
   },

@@ -62,6 +62,7 @@ export type ErrorCode =
   | 'MAPPING_FAILED'
   | 'MAPPING_INVALID'
   | 'MAPPING_TIMEOUT'
+  | 'OUTPUT_CLOSED'
   | 'PACKAGE_MISSING'
   | 'POSITION_INVALID'
   | 'POSITION_UNKNOWN'
@@ -384,6 +385,11 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     retry: 'never',
     cause: 'A hook of a mapping did not answer in time.',
     remedy: 'Mend the hook, or raise `hookTimeout`, then let the row be tried again.',
+  },
+  OUTPUT_CLOSED: {
+    retry: 'operator',
+    cause: 'A sink prints to the standard output, and nobody reads that any more.',
+    remedy: 'Start the relay again with a reader that stays. What the reader had not taken comes again.',
   },
   PACKAGE_MISSING: {
     retry: 'operator',

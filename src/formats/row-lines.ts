@@ -74,7 +74,7 @@ export function columnClash(table: string, column: string): TidingsError {
 }
 
 /** As in lines of changes; but every value is looked at, since a mapping may have made it. */
-function rowEncoding(column: Column): ColumnEncoding {
+export function rowEncoding(column: Column): ColumnEncoding {
   if (column.type === 'json') {
     return (value) => {
       const text = documentText(value);

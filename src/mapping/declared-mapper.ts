@@ -1,15 +1,16 @@
 import type { StreamChange } from '../core/consumer.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
-import type { MappedRow, Mapper } from '../core/mapper.ts';
+import type { MappedRow } from '../core/mapper.ts';
 import type { SinkTarget } from '../core/sink.ts';
 import { ValueFault } from './faults.ts';
 import { requestedColumns } from './requested-columns.ts';
-import type { RuleProgram } from './rule-program.ts';
+import { presenceOf, type RuleProgram } from './rule-program.ts';
 import type { MappingRules } from './rules.ts';
 import type { TablePlans } from './table-plans.ts';
+import type { LeftOut, LeftOutReason, MappingTrace, TracingMapper } from './trace.ts';
 
 /** The rules alone. */
-export class DeclaredMapper implements Mapper {
+export class DeclaredMapper implements TracingMapper {
   readonly tables: readonly string[];
   readonly columns: Readonly<Record<string, readonly string[]>> | null;
   readonly #plans: TablePlans;
@@ -34,9 +35,36 @@ export class DeclaredMapper implements Mapper {
     return rows;
   }
 
+  selects(database: string, table: string): boolean {
+    return this.#plans.rulesOf(database, table).length > 0;
+  }
+
+  trace(change: StreamChange): MappingTrace {
+    const rows: MappedRow[] = [];
+    const leftOut: LeftOut[] = [];
+    for (const program of this.#plans.of(change.table)) {
+      const made = rows.length;
+      try {
+        program.map(change, rows);
+      } catch (error) {
+        throw rowError(error, program, change);
+      }
+      if (rows.length > made) continue;
+      leftOut.push({ rule: program.plan.rule.label, hook: null, reason: reasonFor(program, change) });
+    }
+    return { rows, leftOut };
+  }
+
   targetsOf(database: string, table: string): readonly SinkTarget[] {
     return this.#plans.emptiedBy(database, table);
   }
+}
+
+/** Why a rule made nothing of a change. */
+function reasonFor({ plan }: RuleProgram, change: StreamChange): LeftOutReason {
+  const { before } = change;
+  const wasIn = before !== null && presenceOf(plan, before, change) !== false;
+  return wasIn && plan.policy === 'ignore' ? 'delete' : 'where';
 }
 
 /** Says which column it is about: the rows' functions do not keep account of it while all goes well. */

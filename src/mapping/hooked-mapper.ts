@@ -1,6 +1,6 @@
 import type { StreamChange } from '../core/consumer.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
-import type { MappedChange, MappedRow, Mapper } from '../core/mapper.ts';
+import type { MappedChange, MappedRow } from '../core/mapper.ts';
 import type { SinkTarget } from '../core/sink.ts';
 import type { DeclaredMapper } from './declared-mapper.ts';
 import { HookCalls, type HookCallsOptions, type HookName } from './hook-calls.ts';
@@ -8,6 +8,7 @@ import { HookRows } from './hook-rows.ts';
 import type { HookContext, MappingHooks } from './hooks.ts';
 import type { TablePlans } from './table-plans.ts';
 import type { Targets } from './targets.ts';
+import type { LeftOut, MappingTrace, TracingMapper } from './trace.ts';
 
 export interface HookedMapperOptions extends HookCallsOptions {
   readonly declared: DeclaredMapper;
@@ -36,7 +37,7 @@ interface Entry<T> {
 }
 
 /** Rules with hooks before, instead of and after them. */
-export class HookedMapper implements Mapper {
+export class HookedMapper implements TracingMapper {
   readonly tables: readonly string[];
   /** Nobody knows what hooks look at. */
   readonly columns: null = null;
@@ -98,6 +99,42 @@ export class HookedMapper implements Mapper {
     } catch (error) {
       return rethrow(error, change);
     }
+  }
+
+  selects(database: string, table: string): boolean {
+    return this.#declared.selects(database, table);
+  }
+
+  async trace(change: StreamChange): Promise<MappingTrace> {
+    if (!this.selects(change.table.database, change.table.name)) return { rows: [], leftOut: [] };
+    const leftOut: LeftOut[] = [];
+    const rows: MappedRow[] = [];
+    try {
+      // oxlint-disable no-await-in-loop -- hooks are asked in the order of the changes
+      for (const made of await this.#traced(this.#before, change, leftOut)) {
+        for (const row of await this.#mapTraced(made, leftOut)) {
+          rows.push(...(await this.#traced(this.#after, row, leftOut)));
+        }
+      }
+      // oxlint-enable no-await-in-loop
+    } catch (error) {
+      rethrow(error, change);
+    }
+    return { rows, leftOut };
+  }
+
+  async #mapTraced(change: StreamChange, leftOut: LeftOut[]): Promise<readonly MappedRow[]> {
+    if (this.#map.one !== null || this.#map.many !== null) return this.#traced(this.#map, change, leftOut);
+    const traced = this.#declared.trace(change);
+    leftOut.push(...traced.leftOut);
+    return traced.rows;
+  }
+
+  async #traced<I, O>(stage: Stage<I, O>, item: I, leftOut: LeftOut[]): Promise<O[]> {
+    const made = await this.#single(stage, item);
+    const hook = stage.one === null ? stage.manyName : stage.name;
+    if (made.length === 0) leftOut.push({ rule: null, hook, reason: 'hook' });
+    return made;
   }
 
   targetsOf(database: string, table: string): readonly SinkTarget[] {

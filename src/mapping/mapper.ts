@@ -1,7 +1,6 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import { TidingsError } from '../core/errors.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
-import type { Mapper } from '../core/mapper.ts';
 import { DeclaredMapper } from './declared-mapper.ts';
 import { HookedMapper } from './hooked-mapper.ts';
 import type { MappingHooks } from './hooks.ts';
@@ -9,6 +8,7 @@ import type { MappingConfig } from './mapping-config.ts';
 import { type MappingRules, parseRules } from './rules.ts';
 import { TablePlans } from './table-plans.ts';
 import { Targets } from './targets.ts';
+import type { TracingMapper } from './trace.ts';
 
 export interface MapperOptions {
   readonly mapping: MappingConfig;
@@ -33,7 +33,7 @@ export function createMapper({
   clock = systemClock,
   log = silentLogger,
   signal = new AbortController().signal,
-}: MapperOptions): Mapper {
+}: MapperOptions): TracingMapper {
   const rules = parseRules(mapping);
   if (rules.mistakes.length > 0) throw mappingMistakes(rules);
   const targets = new Targets();

@@ -1,21 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RelaySettings } from '../../config/config-settings.ts';
-import type { Finding } from '../../core/finding.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { SinkSet } from '../../delivery/sink-set.ts';
-import type { SinkTypes } from '../../registry.ts';
 import type { Relay } from '../../relay/relay.ts';
 import { aborted } from '../aborted.ts';
 import { type CommandSpec, parseCommandLine } from '../arguments.ts';
-import { type ConfigFile, CONFIG_ARGUMENT, mistakesReport, readConfigFile } from '../config-file.ts';
-import { type CliContext, commandLog, wantsColor } from '../context.ts';
+import { CONFIG_ARGUMENT, readConfigFile, refuseConfig } from '../config-file.ts';
+import { type CliContext, commandLog } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { armFailpoints } from '../failpoints.ts';
-import { findingsReport } from '../findings-report.ts';
 import { commandHelp } from '../help.ts';
 import { HELP_OPTION, LOG_LEVEL_OPTION } from '../relay-arguments.ts';
-import { requestOf, streamDefinitions, typeOf } from '../../config/stream-definitions.ts';
-import { terminalSafe } from '../terminal-text.ts';
+import { sharedOutput } from '../shared-output.ts';
+import { streamDefinitions } from '../../config/stream-definitions.ts';
 
 export const RUN: CommandSpec = {
   name: 'run',
@@ -25,7 +22,8 @@ export const RUN: CommandSpec = {
     {
       name: 'check',
       value: null,
-      description: 'Only check: the configuration, and whether each source can be followed. Starts nothing.',
+      description:
+        'Only check: the configuration, whether each source can be followed, and whether the mapping of each sink goes with the tables. Starts nothing.',
     },
     LOG_LEVEL_OPTION,
     HELP_OPTION,
@@ -45,16 +43,13 @@ export async function runRelay(args: readonly string[], context: CliContext): Pr
     return EXIT.ok;
   }
   const file = await readConfigFile(parsed.positionals[0], context);
-  if (file.settings === null) return refuse(file, context);
+  if (file.settings === null) return refuseConfig(file, context);
   const log = commandLog(parsed, context);
-  if (parsed.has('check')) return checkSources(file.settings, { context, log });
+  if (parsed.has('check')) {
+    const { checkRelay } = await import('../check-relay.ts');
+    return checkRelay(file.settings, { context, log });
+  }
   return serve(file.settings, { context, log });
-}
-
-function refuse(file: ConfigFile, { stderr, redact }: CliContext): ExitCode {
-  const count = file.mistakes.length === 1 ? 'a mistake' : `${file.mistakes.length} mistakes`;
-  stderr.write(redact(`error CONFIG_INVALID: ${terminalSafe(file.name)} has ${count}\n${mistakesReport(file)}`));
-  return EXIT.usage;
 }
 
 interface Serving {
@@ -77,7 +72,7 @@ async function serve(settings: RelaySettings, { context, log }: Serving): Promis
   });
   let close = (): Promise<void> => relay.close();
   try {
-    const sinks = await openSinks(settings, { relay, types: context.sinks, log });
+    const sinks = await openSinks(settings, { relay, context, log });
     close = async () => {
       await sinks?.close();
       await relay.close();
@@ -85,6 +80,7 @@ async function serve(settings: RelaySettings, { context, log }: Serving): Promis
     const server = await createRelayServer({
       relay,
       ...(sinks === null ? {} : { sinks }),
+      redact: context.redact,
       http: settings.http,
       log,
       version: context.version,
@@ -119,14 +115,16 @@ async function serve(settings: RelaySettings, { context, log }: Serving): Promis
 /** Null when there are none: nothing of them is loaded then. */
 async function openSinks(
   settings: RelaySettings,
-  { relay, types, log }: { readonly relay: Relay; readonly types: SinkTypes; readonly log: Logger },
+  { relay, context, log }: Serving & { readonly relay: Relay },
 ): Promise<SinkSet | null> {
   if (settings.sinks.size === 0) return null;
   const [{ SinkSet: Sinks }, { sinkDefinitions }] = await Promise.all([
     import('../../delivery/sink-set.ts'),
     import('../../config/sink-definitions.ts'),
   ]);
-  return new Sinks({ sinks: sinkDefinitions(settings, { types, relay, log }), directory: settings.directory, log });
+  const print = sharedOutput(context.stdout);
+  const sinks = sinkDefinitions(settings, { types: context.sinks, relay, print, log });
+  return new Sinks({ sinks, directory: settings.directory, log });
 }
 
 /** False when it took too long: nothing is lost then, as the log is repaired at the next start. */
@@ -140,21 +138,4 @@ async function stopInTime(close: () => Promise<void>, log: Logger): Promise<bool
   } finally {
     ended.abort();
   }
-}
-
-/** One report per stream; fails when any source cannot be followed. */
-async function checkSources({ streams }: RelaySettings, { context, log }: Serving): Promise<ExitCode> {
-  const { stdout, env, redact, sources, stop } = context;
-  let errors = 0;
-  for (const [name, { source }] of streams) {
-    const preflight = typeOf(source, sources).preflight(requestOf(source, log));
-    // oxlint-disable-next-line no-await-in-loop -- one report after the other
-    const findings: readonly Finding[] | null = await Promise.race([preflight, aborted(stop)]);
-    if (findings === null) return EXIT.interrupted;
-    errors += findings.filter(({ level }) => level === 'error').length;
-    const report = findingsReport(findings, wantsColor(stdout.isTerminal, env));
-    // oxlint-disable-next-line no-await-in-loop -- reports are printed in order
-    await stdout.write(redact(`stream ${terminalSafe(name)}\n${report}`));
-  }
-  return errors > 0 ? EXIT.failed : EXIT.ok;
 }

@@ -30,6 +30,8 @@ export interface RelayServerOptions {
   readonly relay: ServedRelay;
   /** @default none */
   readonly sinks?: SinkService | undefined;
+  /** Takes secrets out of what an answer says of a failure. @default leaves it as it is */
+  readonly redact?: ((text: string) => string) | undefined;
   readonly http: HttpOptions;
   readonly log: Logger;
   readonly clock?: Clock;
@@ -82,7 +84,7 @@ class HttpRelayServer implements RelayServer {
   #closed: Promise<void> | null = null;
 
   constructor(
-    { relay, sinks = NO_SINKS, log, clock = systemClock, version }: RelayServerOptions,
+    { relay, sinks = NO_SINKS, redact = (text) => text, log, clock = systemClock, version }: RelayServerOptions,
     http: ResolvedHttpOptions,
   ) {
     this.#http = http;
@@ -96,7 +98,7 @@ class HttpRelayServer implements RelayServer {
       lag,
       clock,
     });
-    this.#context = { app: this.#app, relay, sinks, log, clock, lag, metrics, version };
+    this.#context = { app: this.#app, relay, sinks, redact, log, clock, lag, metrics, version };
   }
 
   async prepare(): Promise<void> {
@@ -211,7 +213,9 @@ class HttpRelayServer implements RelayServer {
         this.#log.error({ error, method: request.method, route: request.routeOptions.url }, 'a request failed');
       }
       if (problem.status === 401) void reply.header('www-authenticate', challenge(request.headers.authorization));
-      return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
+      const { redact } = this.#context;
+      const said = { ...problem, detail: redact(problem.detail), hint: redact(problem.hint) };
+      return reply.code(problem.status).type(PROBLEM_TYPE).send(said);
     });
     this.#app.setNotFoundHandler((_request, reply) => {
       const error = new TidingsError('REQUEST_INVALID', 'the relay has nothing under this path and method', {

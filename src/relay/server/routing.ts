@@ -31,6 +31,8 @@ export interface RouteContext {
   readonly app: FastifyInstance;
   readonly relay: ServedRelay;
   readonly sinks: SinkService;
+  /** Takes secrets of the configuration out of a text: messages of sinks may be anybody's. */
+  readonly redact: (text: string) => string;
   readonly log: Logger;
   readonly clock: Clock;
   readonly lag: LagMeter;

@@ -1,5 +1,5 @@
 import { TidingsError } from '../../core/errors.ts';
-import type { DeadLetter, SinkControl, SinkService, SinkStatus } from '../../core/sink-service.ts';
+import type { DeadLetter, DeadLetterReason, SinkControl, SinkService, SinkStatus } from '../../core/sink-service.ts';
 import { changeJson, rowOfJson } from '../../formats/change-json.ts';
 import { ref } from './json-schema.ts';
 import { describe, isoMs, isoMsOrNull, json, pathParameters, type RouteContext, type SinkParams } from './routing.ts';
@@ -20,7 +20,9 @@ interface EditBody {
   readonly after?: Readonly<Record<string, unknown>> | null;
 }
 
-export function addSinkRoutes({ app, sinks }: RouteContext): void {
+export function addSinkRoutes({ app, sinks, redact }: RouteContext): void {
+  const bodyOf = (sink: SinkControl): object => sinkBody(sink.status(), redact);
+
   app.get(
     '/v1/sinks',
     describe({
@@ -30,7 +32,7 @@ export function addSinkRoutes({ app, sinks }: RouteContext): void {
       role: 'read',
       answers: { 200: json({ type: 'array', items: ref('Sink') }, 'The sinks.') },
     }),
-    () => [...sinks.all.values()].map((sink) => sinkBody(sink.status())),
+    () => [...sinks.all.values()].map(bodyOf),
   );
 
   app.get<{ Params: SinkParams }>(
@@ -43,7 +45,7 @@ export function addSinkRoutes({ app, sinks }: RouteContext): void {
       params: SINK,
       answers: { 200: json('Sink', 'The sink.') },
     }),
-    ({ params }) => sinkBody(sinkOf(sinks, params).status()),
+    ({ params }) => bodyOf(sinkOf(sinks, params)),
   );
 
   for (const action of ['pause', 'resume'] as const) {
@@ -64,7 +66,7 @@ export function addSinkRoutes({ app, sinks }: RouteContext): void {
       async ({ params }) => {
         const sink = sinkOf(sinks, params);
         await sink[action]();
-        return sinkBody(sink.status());
+        return bodyOf(sink);
       },
     );
   }
@@ -95,7 +97,7 @@ export function addSinkRoutes({ app, sinks }: RouteContext): void {
     ({ params, query: { after = '0', limit = String(PAGE_DEFAULT) } }, reply) => {
       const letters = sinkOf(sinks, params).deadLetters({ after: Number(after), limit: Number(limit) });
       // As text: numbers of the rows keep all their digits.
-      return reply.type('application/json').send(`[${letters.map(letterBody).join(',')}]`);
+      return reply.type('application/json').send(`[${letters.map((letter) => letterBody(letter, redact)).join(',')}]`);
     },
   );
 
@@ -110,7 +112,7 @@ export function addSinkRoutes({ app, sinks }: RouteContext): void {
       answers: { 200: json('DeadLetter', 'The dead letter.') },
     }),
     ({ params }, reply) =>
-      reply.type('application/json').send(letterBody(sinkOf(sinks, params).deadLetter(Number(params.letter)))),
+      reply.type('application/json').send(letterBody(sinkOf(sinks, params).deadLetter(Number(params.letter)), redact)),
   );
 
   app.patch<{ Params: LetterParams; Body: EditBody }>(
@@ -129,7 +131,7 @@ export function addSinkRoutes({ app, sinks }: RouteContext): void {
     ({ params, body }, reply) => {
       const sink = sinkOf(sinks, params);
       const edited = sink.edit(Number(params.letter), withEdits(sink.deadLetter(Number(params.letter)), body));
-      return reply.type('application/json').send(letterBody(edited));
+      return reply.type('application/json').send(letterBody(edited, redact));
     },
   );
 
@@ -177,13 +179,12 @@ function sinkOf(sinks: SinkService, { sink: name }: SinkParams): SinkControl {
   });
 }
 
-function sinkBody({ error, lagMs, writtenUs, parked, parkedKeys, ...status }: SinkStatus): object {
+type Redact = RouteContext['redact'];
+
+function sinkBody({ error, lagMs, writtenUs, parked, parkedKeys, ...status }: SinkStatus, redact: Redact): object {
   return {
     ...status,
-    error:
-      error === null
-        ? null
-        : { code: error.code, message: error.message, hint: error.hint, since: isoMs(error.sinceMs) },
+    error: error === null ? null : { ...reasonBody(error, redact), since: isoMs(error.sinceMs) },
     lagSeconds: lagMs / 1000,
     written: writtenUs === null ? null : isoMs(Math.floor(writtenUs / 1000)),
     deadLetters: parked,
@@ -191,11 +192,18 @@ function sinkBody({ error, lagMs, writtenUs, parked, parkedKeys, ...status }: Si
   };
 }
 
-function letterBody({ id, target, reason, attempts, parkedMs, triedMs, edited, change }: DeadLetter): string {
+function reasonBody({ code, message, hint }: DeadLetterReason, redact: Redact): DeadLetterReason {
+  return { code, message: redact(message), hint: redact(hint) };
+}
+
+function letterBody(
+  { id, target, reason, attempts, parkedMs, triedMs, edited, change }: DeadLetter,
+  redact: Redact,
+): string {
   const about = {
     id,
     target,
-    reason,
+    reason: reason === null ? null : reasonBody(reason, redact),
     attempts,
     parked: isoMs(parkedMs),
     tried: isoMsOrNull(triedMs),

@@ -23,7 +23,12 @@ export interface ExecSinkSettings {
 
 /** What a configuration file may say of an exec sink. The `x-` notes are explained in `config/schema-model.ts`. */
 export const execSinkConfigSchema: z.ZodObject = z.strictObject({
-  command: z.string().min(1).describe('For the shell. One process of it runs for each lane.'),
+  command: z
+    .string()
+    .min(1)
+    .describe('For the shell. One process of it runs for each lane.')
+    // It may hold a token for whatever it calls.
+    .meta({ 'x-secret': true }),
   lines: z
     .enum(SINK_LINE_FORMATS)
     .default('json')

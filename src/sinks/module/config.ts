@@ -11,6 +11,6 @@ export const moduleSinkConfigSchema: z.ZodObject = z.strictObject({
   settings: z
     .record(z.string(), z.unknown())
     .default({})
-    .describe('What the function is given: any keys and values.')
-    .meta({ 'x-default': 'an empty map' }),
+    .describe('What the function is given: any keys and values. What references put in is hidden in logs and errors.')
+    .meta({ 'x-default': 'an empty map', 'x-secret': true }),
 });

@@ -13,6 +13,8 @@ import { type SinkLineFormat, type SinkLines, sinkLines } from '../../formats/si
 export interface StdoutSinkOptions {
   /** What a line is: the change in one of its formats, or the row as it stands. @default 'json' */
   readonly lines?: SinkLineFormat | undefined;
+  /** With `rows`: with what the names of the added members begin. @default '_' */
+  readonly metaPrefix?: string | undefined;
   /** Resolves when the reader has taken the text. Calls do not overlap. */
   readonly write: (text: string) => Promise<void>;
 }
@@ -31,7 +33,8 @@ export class StdoutSink implements Sink {
 
   open(context: SinkContext): Promise<void> {
     this.#context = context;
-    this.#lines = sinkLines(this.#options.lines ?? 'json', { metaPrefix: '_', tellsTable: true, log: context.log });
+    const { lines = 'json', metaPrefix = '_' } = this.#options;
+    this.#lines = sinkLines(lines, { metaPrefix, tellsTable: true, log: context.log });
     return Promise.resolve();
   }
 

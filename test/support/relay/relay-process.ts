@@ -66,8 +66,13 @@ export class RelayProcess implements AsyncDisposable {
     return this.#process?.stderr ?? '';
   }
 
+  /** What its sinks printed since it was started. */
+  get stdout(): string {
+    return this.#process?.stdout ?? '';
+  }
+
   /** Resolves when it serves. */
-  async start(options: Pick<CliProcessOptions, 'uid'> = {}): Promise<void> {
+  async start(options: Pick<CliProcessOptions, 'uid' | 'env'> = {}): Promise<void> {
     const relay = new CliProcess(['run', this.config], options);
     this.#process = relay;
     await relay.until(({ stderr }) => stderr.includes('"message":"ready"'));
@@ -75,6 +80,11 @@ export class RelayProcess implements AsyncDisposable {
 
   signal(signal: NodeJS.Signals): void {
     this.#process?.signal(signal);
+  }
+
+  /** Whoever reads its stdout goes away. */
+  closeStdout(): void {
+    this.#process?.closeStdout();
   }
 
   async exit(): Promise<CliExit> {
