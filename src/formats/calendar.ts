@@ -5,7 +5,7 @@ const TIME = /^(-?)(\d{2,3}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?$/;
 /** Days since 1970-01-01 in the Gregorian calendar; null for zero and partial dates and for days that no calendar has. */
 export function epochDays(text: string): number | null {
   const parts = DATE_TIME.exec(text);
-  return parts === null ? null : days(Number(parts[1]), Number(parts[2]), { day: Number(parts[3]) });
+  return parts === null ? null : civilDays(Number(parts[1]), Number(parts[2]), { day: Number(parts[3]) });
 }
 
 /** µs since 1970-01-01 00:00:00 of the same clock; null where `epochDays` is. Exact: beyond 2^53 for years after 2255. */
@@ -30,8 +30,11 @@ function micros(fraction: string | undefined): number {
   return Number((fraction ?? '').padEnd(6, '0'));
 }
 
-/** Counts from March 1 of year 0, so that the leap day is the last of its year. */
-function days(year: number, month: number, { day }: { day: number }): number | null {
+/**
+ * Days since 1970-01-01; null for a day that no calendar has, or the zero date. Counts from March 1 of year 0, so that the leap day is the last of its
+ * year.
+ */
+export function civilDays(year: number, month: number, { day }: { day: number }): number | null {
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return null;
   const y = month > 2 ? year : year - 1;
   const sinceMarch = (month + 9) % 12;

@@ -1,35 +1,14 @@
 import { createHash } from 'node:crypto';
-import {
-  LONG_BYTES_MAX,
-  putAscii,
-  putBigLong,
-  putBytes,
-  putDouble,
-  putFloat,
-  putFloats,
-  putInt,
-  putLong,
-  putString,
-  putUint,
-  stringBytesMax,
-} from '../../base/avro-bytes.ts';
-import type { Row, Value } from '../../core/change.ts';
+import { LONG_BYTES_MAX, putInt, putString, putUint } from '../../base/avro-bytes.ts';
+import type { Row } from '../../core/change.ts';
 import { avroName } from '../../core/rows/avro-schema.ts';
 import type { SinkRow, SinkTarget } from '../../core/sink.ts';
 import { columnClash, type MetaNames } from '../../formats/row-lines.ts';
-import { documentText, eachRow, type RowOp, type TargetTruncation, unfit } from '../../formats/sink-rows.ts';
+import { eachRow, type RowOp, type TargetTruncation } from '../../formats/sink-rows.ts';
 import { type Compress, compressorOf } from './compression.ts';
-import {
-  absentNames,
-  daysOf,
-  type FileColumn,
-  fileColumns,
-  type FileType,
-  microsOf,
-  unscaled,
-  valueOf,
-  type ZeroDates,
-} from './file-columns.ts';
+import { AvroOut } from './avro-out.ts';
+import { type AvroRowWriter, avroRowWriter } from './avro-row-writer.ts';
+import { type FileColumn, fileColumns, type FileType, type ZeroDates } from './file-columns.ts';
 import type { Chunk, FileFormat, FileLayout } from './file-format.ts';
 
 export interface AvroOptions {
@@ -79,10 +58,12 @@ class AvroLayout implements FileLayout {
   readonly marker: Buffer;
   readonly target: SinkTarget;
   readonly columns: readonly FileColumn[];
+  readonly rows: AvroRowWriter;
 
   constructor(target: SinkTarget, { compression, meta, zeroDates }: AvroOptions) {
     this.target = target;
     this.columns = fileColumns(target, zeroDates);
+    this.rows = avroRowWriter(this.columns, target);
     const schema = JSON.stringify(schemaOf(this.columns, { target, meta }));
     this.id = createHash('sha256').update(schema).digest('hex').slice(0, 16);
     // Told apart by the schema, which is enough: it only must not occur in the rows by chance.
@@ -158,14 +139,12 @@ function headerOf({ schema, codec, marker }: { schema: string; codec: string; ma
 
 /** A block is closed when its rows have so many bytes. */
 const BLOCK_BYTES = 1 << 16;
-const FIRST_BYTES = 1 << 16;
-/** What a value takes beside its text, bytes or numbers: the branch of its union, a length. */
-const VALUE_BYTES = LONG_BYTES_MAX + 2;
+/** What a row has beside the columns. */
+const META_VALUES = 5;
 
 /** What rows are told of that were made of one change. */
 interface Origin {
-  readonly columns: readonly FileColumn[];
-  readonly target: SinkTarget;
+  readonly layout: AvroLayout;
   readonly scn: number;
   readonly atUs: number;
 }
@@ -174,10 +153,8 @@ class AvroChunk implements Chunk {
   readonly #layout: AvroLayout;
   readonly #layoutOf: (target: SinkTarget) => AvroLayout;
   readonly #compress: Compress;
+  readonly #out: AvroOut = new AvroOut();
   readonly #blocks: { readonly rows: number; readonly start: number; readonly end: number }[] = [];
-  #bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  #view: DataView = viewOf(this.#bytes);
-  #at = 0;
   #blockStart = 0;
   #blockRows = 0;
   /** Of the rows that are being written. */
@@ -192,21 +169,21 @@ class AvroChunk implements Chunk {
   add(row: SinkRow): void {
     const { target } = row;
     // Another object for the same definition writes the same.
-    const { columns } = target === this.#layout.target ? this.#layout : this.#layoutOf(target);
-    const [start, rows] = [this.#at, this.#blockRows];
+    const layout = target === this.#layout.target ? this.#layout : this.#layoutOf(target);
+    const [start, rows] = [this.#out.at, this.#blockRows];
     try {
-      this.#origin = { columns, target, scn: row.scn, atUs: row.change.committedAtUs };
+      this.#origin = { layout, scn: row.scn, atUs: row.change.committedAtUs };
       eachRow(row, this.#take);
     } catch (error) {
-      this.#at = start;
+      this.#out.at = start;
       this.#blockRows = rows;
       throw error;
     }
-    if (this.#at - this.#blockStart >= BLOCK_BYTES) this.#closeBlock();
+    if (this.#out.at - this.#blockStart >= BLOCK_BYTES) this.#closeBlock();
   }
 
-  addTruncation({ target, scn, atUs }: TargetTruncation): void {
-    this.#origin = { columns: this.#layout.columns, target, scn, atUs };
+  addTruncation({ scn, atUs }: TargetTruncation): void {
+    this.#origin = { layout: this.#layout, scn, atUs };
     this.#take('truncate', {});
   }
 
@@ -214,7 +191,7 @@ class AvroChunk implements Chunk {
     this.#closeBlock();
     const blocks = await Promise.all(
       this.#blocks.map(async ({ rows, start, end }) => {
-        const body = await this.#compress(this.#bytes.subarray(start, end));
+        const body = await this.#compress(this.#out.bytes.subarray(start, end));
         const head = Buffer.alloc(LONG_BYTES_MAX * 2);
         const headBytes = putUint(head, putUint(head, 0, rows), body.length);
         return [head.subarray(0, headBytes), body, this.#layout.marker];
@@ -225,188 +202,23 @@ class AvroChunk implements Chunk {
 
   #closeBlock(): void {
     if (this.#blockRows === 0) return;
-    this.#blocks.push({ rows: this.#blockRows, start: this.#blockStart, end: this.#at });
-    this.#blockStart = this.#at;
+    this.#blocks.push({ rows: this.#blockRows, start: this.#blockStart, end: this.#out.at });
+    this.#blockStart = this.#out.at;
     this.#blockRows = 0;
   }
 
   readonly #take = (op: RowOp, values: Row): void => {
-    const { columns, target, scn, atUs } = this.#origin as Origin;
+    const { layout, scn, atUs } = this.#origin as Origin;
     const tellsAbsent = op !== 'delete' && op !== 'truncate';
-    const absent = tellsAbsent ? absentNames(columns, values) : null;
-    this.#room((columns.length + 5) * VALUE_BYTES + (absent === null ? 0 : absent.length * 3));
-    let p = putAscii(this.#bytes, this.#at, op);
-    p = putLong(this.#bytes, p, scn);
-    p = putLong(this.#bytes, p, atUs);
-    this.#bytes[p++] = absent === null ? 0 : 2;
-    this.#at = absent === null ? p : putString(this.#bytes, p, absent);
-    for (const each of columns) {
-      const value = valueOf(values, each);
-      if (value === null || value === undefined) {
-        this.#bytes[this.#at++] = 0;
-        continue;
-      }
-      this.#bytes[this.#at++] = 2;
-      this.#value(value, each, target);
-    }
+    const absent = tellsAbsent ? layout.rows.absent(values) : null;
+    const out = this.#out;
+    out.begin(layout.columns.length + META_VALUES, absent === null ? 0 : absent.length * 3);
+    out.text(op);
+    out.long(scn);
+    out.long(atUs);
+    out.branch(absent === null ? 0 : 1);
+    if (absent !== null) out.text(absent);
+    layout.rows.write(out, values);
     this.#blockRows++;
   };
-
-  /** There is room for all values but for what their texts and bytes take. */
-  #value(value: NonNullable<Value>, { column, type }: FileColumn, target: SinkTarget): void {
-    switch (type.kind) {
-      case 'int':
-        if (!Number.isInteger(value) || (value as number) !== ((value as number) | 0)) {
-          throw unfit(target, column, 'a 32-bit integer');
-        }
-        this.#at = putInt(this.#bytes, this.#at, value as number);
-        return;
-      case 'long':
-        if (Number.isSafeInteger(value)) this.#at = putLong(this.#bytes, this.#at, value as number);
-        else if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) {
-          this.#at = putBigLong(this.#bytes, this.#at, value);
-        } else throw unfit(target, column, 'a 64-bit integer');
-        return;
-      case 'ulong':
-        if (Number.isSafeInteger(value) && (value as number) >= 0) this.#decimal(value as number);
-        else if (typeof value === 'bigint' && BigInt.asUintN(64, value) === value) this.#decimal(value);
-        else throw unfit(target, column, 'an unsigned 64-bit integer');
-        return;
-      case 'decimal': {
-        const number = shortUnscaled(value, type) ?? unscaled(value, type.precision, type.scale);
-        if (number === null) {
-          throw unfit(target, column, `a decimal of ${type.precision} digits, ${type.scale} of them behind the point`);
-        }
-        this.#decimal(number);
-        return;
-      }
-      case 'float':
-        if (typeof value !== 'number' || (Number.isFinite(value) && !Number.isFinite(Math.fround(value)))) {
-          throw unfit(target, column, 'a float32');
-        }
-        this.#at = putFloat(this.#view, this.#at, value);
-        return;
-      case 'double':
-        if (typeof value !== 'number') throw unfit(target, column, 'a number');
-        this.#at = putDouble(this.#view, this.#at, value);
-        return;
-      case 'date': {
-        const days = daysOf(value);
-        if (days === null) throw unfit(target, column, 'a date of the calendar');
-        this.#at = putInt(this.#bytes, this.#at, days);
-        return;
-      }
-      case 'instant':
-      case 'datetime': {
-        const micros = microsOf(value);
-        if (micros === null) throw unfit(target, column, 'a date of the calendar');
-        this.#at =
-          typeof micros === 'number'
-            ? putLong(this.#bytes, this.#at, micros)
-            : putBigLong(this.#bytes, this.#at, micros);
-        return;
-      }
-      case 'string':
-        if (typeof value !== 'string' || !value.isWellFormed()) throw unfit(target, column, 'a Unicode text');
-        this.#text(value);
-        return;
-      case 'json': {
-        const text = documentText(value);
-        if (text === null || !text.isWellFormed()) throw unfit(target, column, 'a JSON document in Unicode');
-        this.#text(text);
-        return;
-      }
-      case 'bytes':
-        if (!(value instanceof Uint8Array)) throw unfit(target, column, 'a Uint8Array');
-        this.#more(value.length);
-        this.#at = putBytes(this.#bytes, this.#at, value);
-        return;
-      case 'floats':
-        if (!(value instanceof Float32Array)) throw unfit(target, column, 'a Float32Array');
-        this.#more(value.length * 4);
-        this.#at = putFloats(this.#bytes, this.#view, this.#at, value);
-        return;
-    }
-  }
-
-  #text(text: string): void {
-    this.#more(stringBytesMax(text));
-    this.#at = putString(this.#bytes, this.#at, text);
-  }
-
-  /** The bytes of Avro's decimal: a length, then two's complement, the highest byte first and no more than are needed. */
-  #decimal(value: number | bigint): void {
-    let p = this.#at + 1;
-    if (typeof value === 'number' && value === (value | 0)) {
-      for (let shift = byteCount(value) * 8 - 8; shift >= 0; shift -= 8) this.#bytes[p++] = value >> shift;
-    } else {
-      const big = BigInt(value);
-      let shift = 0n;
-      while (BigInt.asIntN(Number(shift) + 8, big) !== big) shift += 8n;
-      this.#more(Number(shift >> 3n));
-      for (; shift >= 0n; shift -= 8n) this.#bytes[p++] = Number((big >> shift) & 0xffn);
-    }
-    // The largest DECIMAL takes 28 bytes, so that the length is one.
-    this.#bytes[this.#at] = (p - this.#at - 1) << 1;
-    this.#at = p;
-  }
-
-  /** Makes room for a row. */
-  #room(size: number): void {
-    this.#reserved = size;
-    if (this.#bytes.length - this.#at < size) this.#grow(size);
-  }
-
-  #reserved = 0;
-
-  /** Makes room for a value beside the row's. */
-  #more(size: number): void {
-    const needed = size + this.#reserved;
-    if (this.#bytes.length - this.#at < needed) this.#grow(needed);
-  }
-
-  #grow(size: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#at + size));
-    this.#bytes.copy(grown, 0, 0, this.#at);
-    this.#bytes = grown;
-    this.#view = viewOf(grown);
-  }
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
-}
-
-function byteCount(value: number): number {
-  if (value === (value << 24) >> 24) return 1;
-  if (value === (value << 16) >> 16) return 2;
-  return value === (value << 8) >> 8 ? 3 : 4;
-}
-
-/** Digits that every number has. */
-const SHORT_DIGITS = 15;
-const ZERO = 0x30;
-const POINT = 0x2e;
-const MINUS = 0x2d;
-
-/** `unscaled` for texts of the type's own form that are short; null for others. */
-function shortUnscaled(
-  value: Value,
-  { precision, scale }: { readonly precision: number; readonly scale: number },
-): number | null {
-  if (typeof value !== 'string') return null;
-  const { length } = value;
-  const start = value.charCodeAt(0) === MINUS ? 1 : 0;
-  const digits = length - start - (scale === 0 ? 0 : 1);
-  if (digits <= scale || digits > precision || digits > SHORT_DIGITS) return null;
-  const point = scale === 0 ? length : length - scale - 1;
-  if (scale !== 0 && value.charCodeAt(point) !== POINT) return null;
-  let number = 0;
-  for (let i = start; i < length; i++) {
-    if (i === point) continue;
-    const digit = value.charCodeAt(i) - ZERO;
-    if (digit < 0 || digit > 9) return null;
-    number = number * 10 + digit;
-  }
-  return start === 1 ? -number : number;
 }

@@ -1,7 +1,7 @@
 import type { Row, Value } from '../../core/change.ts';
 import type { SinkTarget } from '../../core/sink.ts';
 import type { Column } from '../../core/table-schema.ts';
-import { epochDays } from '../../formats/calendar.ts';
+import { civilDays } from '../../formats/calendar.ts';
 
 /** What dates that no calendar has (`0000-00-00`, `2026-02-31`) become in formats that have a type for dates. */
 export type ZeroDates = 'refuse' | 'text';
@@ -96,9 +96,6 @@ const HYPHEN = 0x2d;
 const POINT = 0x2e;
 const COLON = 0x3a;
 
-let lastDate = 0;
-let lastDays: number | null = null;
-
 /** Days since 1970; null for what no calendar has. */
 export function daysOf(value: Value): number | null {
   return typeof value === 'string' && value.length === DATE_LENGTH ? daysAt(value) : null;
@@ -117,17 +114,11 @@ export function microsOf(value: Value): number | bigint | null {
   return Number.isSafeInteger(number) ? number : BigInt(days * 86_400 + seconds) * 1_000_000n + BigInt(micros);
 }
 
-/** Of the date that a text begins with. Rows that follow one another often have the same. */
+/** Of the date that a text begins with. */
 function daysAt(text: string): number | null {
   const [century, year, month, day] = [twoDigits(text, 0), twoDigits(text, 2), twoDigits(text, 5), twoDigits(text, 8)];
-  if (century < 0 || year < 0 || month < 0 || day < 0) return null;
-  if (text.charCodeAt(4) !== HYPHEN || text.charCodeAt(7) !== HYPHEN) return null;
-  const date = ((century * 100 + year) * 100 + month) * 100 + day;
-  if (date !== lastDate) {
-    lastDays = epochDays(text.slice(0, DATE_LENGTH));
-    lastDate = date;
-  }
-  return lastDays;
+  if (century < 0 || year < 0 || text.charCodeAt(4) !== HYPHEN || text.charCodeAt(7) !== HYPHEN) return null;
+  return civilDays(century * 100 + year, month, { day });
 }
 
 /** Of the day, of `2026-11-20 09:15:02`; -1 when there is no such time. */
