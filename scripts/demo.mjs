@@ -1,31 +1,15 @@
 // The launcher of `npm run demo`: installs what is missing, then runs scripts/demo.ts on the project's own Node.
 // It must run on whatever Node the machine has (14 and later), before anything is installed: plain old JavaScript, no packages.
 import { spawn } from 'child_process';
-import { existsSync, statSync, utimesSync, writeFileSync } from 'fs';
+import { existsSync } from 'fs';
 import { dirname, join, delimiter } from 'path';
 import { fileURLToPath } from 'url';
+import { isInstalled } from './demo/installed.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const binaries = join(root, 'node_modules', '.bin');
 const node = join(binaries, 'node');
-const stamp = join(root, 'node_modules', '.tidings-installed');
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
-/** npm writes its own record and package-lock.json at nearly the same time, in either order. */
-const SLACK_MS = 5000;
-
-function modifiedMs(path) {
-  try {
-    return statSync(path).mtimeMs;
-  } catch {
-    return 0;
-  }
-}
-
-function isInstalled() {
-  if (!existsSync(node)) return false;
-  const installedMs = Math.max(modifiedMs(stamp), modifiedMs(join(root, 'node_modules', '.package-lock.json')));
-  return installedMs + SLACK_MS >= modifiedMs(join(root, 'package-lock.json'));
-}
 
 /** Runs a command with our terminal, passes signals on to it, and calls back with what should be our exit code. */
 function run(command, args, done) {
@@ -66,10 +50,6 @@ function install(done) {
       done(1);
       return;
     }
-    if (code === 0) {
-      writeFileSync(stamp, '');
-      utimesSync(stamp, new Date(), new Date());
-    }
     done(code);
   });
 }
@@ -80,7 +60,7 @@ function demo() {
   });
 }
 
-if (isInstalled()) {
+if (isInstalled(root)) {
   demo();
 } else {
   install((code) => {

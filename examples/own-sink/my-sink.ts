@@ -1,50 +1,45 @@
-// Keeps each row as a JSON document in a file of its own: <folder>/<table>/<key>.json
-
+// Keeps each row as a JSON document in a file of its own: <folder>/<database>.<table>/<key>.json
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Sink, SinkRow, SinkTarget } from 'tidings';
+import type { Row, Sink, SinkTarget } from 'tidings';
 
-const json = (value: unknown): string =>
-  JSON.stringify(value, (_, member: unknown) => (typeof member === 'bigint' ? String(member) : member));
+const plain = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value);
 
-// oxlint-disable-next-line import/no-default-export -- what the relay calls
+/** Resolves when a file's text, or the names in a directory, are durable: only then may the relay forget the change. */
+async function durable(path: string, text?: string): Promise<void> {
+  await using file = await open(path, text === undefined ? 'r' : 'w');
+  if (text !== undefined) await file.writeFile(text);
+  await file.sync();
+}
+
 export default ({ folder }: { readonly folder: string }): Sink => {
-  const directoryOf = ({ table }: SinkTarget): string => join(folder, table.name);
-  const fileOf = (target: SinkTarget, key: SinkRow['key']): string =>
-    join(
-      directoryOf(target),
-      `${encodeURIComponent(
-        Object.values(key ?? {})
-          .map(json)
-          .join(),
-      )}.json`,
-    );
-  async function put({ target, key, after }: SinkRow): Promise<void> {
-    const file = fileOf(target, key);
-    const next = await open(`${file}.new`, 'w');
-    await next.writeFile(json(after));
-    // Durable before `write` resolves: only then may the relay forget the change.
-    await next.sync();
-    await next.close();
-    await rename(`${file}.new`, file);
-  }
+  const directoryOf = ({ table }: SinkTarget): string => join(folder, `${table.database}.${table.name}`);
+  const fileOf = (target: SinkTarget, row: Row): string => {
+    const key = target.table.key.map((at) => JSON.stringify(row[target.table.columns[at]?.name ?? ''], plain));
+    return join(directoryOf(target), `${key.map(encodeURIComponent).join()}.json`);
+  };
   return {
     // After a crash rows come again. Written again, they leave the files as they were.
     promise: 'at-least-once',
     open: async () => {},
     prepare: async (target) => {
+      if (target.table.key.length === 0) throw new Error(`${target.table.name} has no key to name files after`);
       await mkdir(directoryOf(target), { recursive: true });
       return { serial: false };
     },
     write: async ({ rows }) => {
-      for (const row of rows) {
-        const { target, kind, key, before } = row;
-        if (kind !== 'delete') await put(row);
-        // An update may have moved the key.
-        const old = Object.fromEntries(Object.keys(key ?? {}).map((name) => [name, before?.[name] ?? null]));
-        const isGone = kind === 'delete' || (before !== null && fileOf(target, old) !== fileOf(target, key));
-        if (isGone) await rm(fileOf(target, old), { force: true });
+      for (const { target, before, after } of rows) {
+        const isWhole = after === null || target.table.columns.every(({ name }) => Object.hasOwn(after, name));
+        if (!isWhole) throw new Error(`${target.table.name}: only some columns were logged (binlog_row_image)`);
+        const [old, file] = [before, after].map((row) => row && fileOf(target, row));
+        if (file) {
+          await durable(`${file}.new`, JSON.stringify(after, plain));
+          await rename(`${file}.new`, file);
+        }
+        // Of a row that was deleted, or that an update has moved to another key.
+        if (old && old !== file) await rm(old, { force: true });
       }
+      for (const directory of new Set(rows.map(({ target }) => directoryOf(target)))) await durable(directory);
     },
     truncate: async (target) => {
       await rm(directoryOf(target), { recursive: true, force: true });

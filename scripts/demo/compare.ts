@@ -1,5 +1,7 @@
+import type { Connection } from 'mysql2/promise';
 import type { Row } from '../../src/core/change.ts';
-import { keyText, type ReplicaTable } from './replica.ts';
+import { keyText, type Replica, type ReplicaTable } from './replica.ts';
+import { SHOP_TABLE_NAMES } from './shop.ts';
 
 /** How the rows that follow from the changes and those that SELECT shows differ. */
 export interface Comparison {
@@ -25,6 +27,26 @@ interface CompareOptions {
   readonly key: readonly string[];
   /** An SCN at or behind the last row of the snapshot: changes of rows that it has not brought must not come behind it. */
   readonly snapshotEnd: number;
+}
+
+/**
+ * The rows as the server shows them now, through an ordinary client, against those that snapshot and changes alone have led to.
+ *
+ * @param snapshotEnd an SCN at or behind the last row of the snapshot
+ */
+export async function compareTables(
+  connection: Connection,
+  replica: Replica,
+  { snapshotEnd }: { readonly snapshotEnd: number },
+): Promise<readonly Comparison[]> {
+  const comparisons: Comparison[] = [];
+  for (const table of SHOP_TABLE_NAMES) {
+    const [rows] = await connection.query(`SELECT * FROM ${table}`);
+    const [keys] = await connection.query(`SHOW KEYS FROM ${table} WHERE Key_name = 'PRIMARY'`);
+    const key = (keys as { Column_name: string }[]).map(({ Column_name: column }) => column);
+    comparisons.push(compareTable(table, { replica: replica.table(table), selected: rows as Row[], key, snapshotEnd }));
+  }
+  return comparisons;
 }
 
 /** Compares count, keys and every value of every column. */

@@ -11,6 +11,8 @@ export interface ConsumerOptions {
   readonly url: string;
   readonly stream: string;
   readonly group: string;
+  /** With their database. */
+  readonly tables: readonly string[];
   /** Applies the changes. False: the consumer is not to hear of it, and does not commit. */
   readonly take: (batch: HandedBatch, from: ConsumerProcess) => boolean;
   /** It has ended without having been killed. */
@@ -36,9 +38,9 @@ export class ConsumerProcess implements AsyncDisposable {
   }
 
   start(): void {
-    const { url, stream, group, take, onFailure } = this.#options;
+    const { url, stream, group, tables, take, onFailure } = this.#options;
     // A session of its own: at Ctrl-C the demo decides what happens to it. It ends by itself when the demo is gone.
-    const child = fork(SCRIPT, [url, stream, group, this.name], {
+    const child = fork(SCRIPT, [url, stream, group, this.name, ...tables], {
       detached: true,
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

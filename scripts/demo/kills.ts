@@ -2,20 +2,19 @@ import type { ConsumerProcess } from './consumer-process.ts';
 import type { Intake } from './intake.ts';
 import type { LagMeter } from './lag-meter.ts';
 import type { RelayProcess } from './relay-process.ts';
-import { number, type Screen, seconds } from './screen.ts';
+import type { SinkScene } from './kill-sink.ts';
+import { number, seconds } from './screen.ts';
 import type { ShopLoad } from './shop-load.ts';
-import { untilTrue, type Watch } from './waiting.ts';
+import { untilTrue } from './waiting.ts';
 
 /** All that is at work when something is killed. */
-export interface Scene {
+export interface Scene extends SinkScene {
   readonly relay: RelayProcess;
   /** Rows that were there before. */
   readonly stocked: number;
   readonly intake: Intake;
   readonly lag: LagMeter;
   readonly load: ShopLoad;
-  readonly screen: Screen;
-  readonly watch: Watch;
 }
 
 /** Of the rows that were there before, when the relay is killed. */

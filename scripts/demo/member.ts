@@ -1,6 +1,6 @@
 /**
  * One consumer of the demo, a member of a group, in a process of its own: hands every change to the demo, waits until it was taken over, and
- * commits only then. Arguments: relay URL, stream, group, member.
+ * commits only then. Arguments: relay URL, stream, group, member, and the tables that it wants.
  */
 import { connect } from '../../src/client/connect.ts';
 import type { ConsumerBatch, StreamEntry } from '../../src/core/consumer.ts';
@@ -40,13 +40,14 @@ async function handOver(number: number, batch: ConsumerBatch): Promise<void> {
 // The demo is gone, in whatever way: so is this.
 process.on('disconnect', () => process.exit());
 
-const [url = '', stream = '', group = '', member = ''] = process.argv.slice(2);
+const [url = '', stream = '', group = '', member = '', ...tables] = process.argv.slice(2);
 const client = connect(url, { requestTimeoutMs: 10_000, idleTimeoutMs: 10_000, reconnect: RECONNECT });
 const partitions = new Set<number>();
 const tell = (): void => say({ type: 'partitions', partitions: [...partitions] });
 const changes = client.stream(stream, {
   group,
   member,
+  tables,
   // The first member of all has the relay make a snapshot for the group, which every member gets its part of.
   bootstrap: 'auto',
   sessionTimeoutMs: SESSION_TIMEOUT_MS,

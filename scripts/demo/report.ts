@@ -1,9 +1,13 @@
 import type { Comparison } from './compare.ts';
 import type { Intake } from './intake.ts';
 import type { LagMeter } from './lag-meter.ts';
+import type { TestServer } from '../../test/support/servers/test-server.ts';
 import { milliseconds, number, type Screen, seconds } from './screen.ts';
+import { productOf } from './servers.ts';
+import { TILL } from './shop.ts';
 import type { ShopLoad } from './shop-load.ts';
 import type { SnapshotEnd } from './snapshot-watch.ts';
+import type { CopyComparison } from './table-sum.ts';
 
 export interface Figures {
   readonly intake: Intake;
@@ -12,9 +16,14 @@ export interface Figures {
   readonly snapshot: SnapshotEnd;
   /** From the load's end to the moment all consumers had committed everything. */
   readonly drainedMs: number;
+  /** From there to the moment the second database had everything. */
+  readonly copiedMs: number;
 }
 
-export function showFigures(screen: Screen, { intake, lag, load, snapshot, drainedMs }: Figures): void {
+/** Of the checksums, which are compared as a whole. */
+const DIGITS_SHOWN = 16;
+
+export function showFigures(screen: Screen, { intake, lag, load, snapshot, drainedMs, copiedMs }: Figures): void {
   const { replica } = intake;
   screen.line(
     `  The snapshot brought ${number(replica.snapshotRows)} rows in ${seconds(snapshot.tookMs)}, beside the load; ` +
@@ -35,8 +44,8 @@ export function showFigures(screen: Screen, { intake, lag, load, snapshot, drain
     `  Lag from sending COMMIT, through the fsynced log, to the consumer: ${milliseconds(waits.medianMs)} in the middle,`,
   );
   screen.line(
-    `  p99 ${milliseconds(waits.p99Ms)}, ${milliseconds(waits.maxMs)} at most, outside the outages. ` +
-      `All was committed ${milliseconds(drainedMs)} after the load's end.`,
+    `  p99 ${milliseconds(waits.p99Ms)}, ${milliseconds(waits.maxMs)} at most, outside the outages. All was committed ` +
+      `${milliseconds(drainedMs)} after the load's end, and in the second database after ${milliseconds(copiedMs)}.`,
   );
 }
 
@@ -71,6 +80,49 @@ export function showProof(screen: Screen, comparisons: readonly Comparison[]): b
     `  ${screen.paint('green', 'Proved')}: relay and consumer were killed, and what the two consumers got still gives ` +
       `all ${number(rows)} rows, equal in every value.`,
   );
+  return true;
+}
+
+/** Says whether the second database is the first one's equal, and returns it. */
+export function showCopyProof(
+  screen: Screen,
+  comparisons: readonly CopyComparison[],
+  { source, target }: { readonly source: TestServer; readonly target: TestServer },
+): boolean {
+  const [here, there] = [`${productOf(source)}:`, `second, ${productOf(target)}:`];
+  screen.line();
+  screen.table([
+    ['table', `${here} rows`, 'SHA-256', `${there} rows`, 'SHA-256', 'equal'].map((text) => screen.paint('dim', text)),
+    ...comparisons.map((each) => [
+      each.table,
+      number(each.here.rows.length),
+      each.here.sum.slice(0, DIGITS_SHOWN),
+      number(each.there.rows.length),
+      each.there.sum.slice(0, DIGITS_SHOWN),
+      each.isEqual ? screen.paint('green', 'yes') : screen.paint('red', 'no'),
+    ]),
+  ]);
+  screen.line();
+  const different = comparisons.filter(({ isEqual }) => !isEqual);
+  for (const { table, missing, surplus } of different) {
+    screen.line(
+      `  ${screen.paint('red', table)}: ${number(missing)} rows of it are not in the second database, which has ${number(surplus)} that it has not`,
+    );
+  }
+  if (different.length > 0) {
+    screen.line(
+      `\n  ${screen.paint('red', 'Not proved')}: the second database is not what the first one is. Please report this.`,
+    );
+    return false;
+  }
+  const rows = comparisons.find(({ table }) => table === TILL)?.there.rows.length ?? 0;
+  screen.line(
+    `  ${screen.paint('green', 'Proved')}: relay and sink were killed, and the second database is equal to the first, by the checksums of all rows.`,
+  );
+  screen.line(
+    `  A row with a key does not show whether it was written once or twice. The table ${TILL} has no key, and each of its ${number(rows)} rows`,
+  );
+  screen.line('  is there as often as in the first: no change of it took effect twice, and none was lost.');
   return true;
 }
 

@@ -1,6 +1,6 @@
 import type { Connection } from 'mysql2/promise';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NOTES, SHOP_MIGRATION } from './shop.ts';
+import { NOTES, SHOP_MIGRATION, TILL } from './shop.ts';
 import type { Stock } from './shop-stock.ts';
 import { money, pick, random, skuOf, someone } from './shop-values.ts';
 
@@ -45,9 +45,9 @@ export class ShopLoad {
     await Promise.all(this.#options.connections.map((connection) => this.#client(connection, signal)));
   }
 
-  /** The definition of a table changes while clients are using it. */
+  /** The definition of a table changes while clients are using it, and there is one table more. */
   async migrate(connection: Connection): Promise<void> {
-    await connection.query(SHOP_MIGRATION);
+    for (const statement of SHOP_MIGRATION) await connection.query(statement);
     this.#migrated = true;
   }
 
@@ -110,6 +110,7 @@ export class ShopLoad {
     for (const [, , sku, quantity] of lines) {
       await connection.query('UPDATE products SET stock = stock - ? WHERE sku = ?', [quantity, sku]);
     }
+    if (this.#migrated) await connection.query(`INSERT INTO ${TILL} VALUES (NOW(6), ?, ?)`, [id, money(total)]);
     if (Math.random() < 0.06) {
       // The card was declined. Nobody who follows the shop may ever hear of it.
       await connection.rollback();

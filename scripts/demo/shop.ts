@@ -30,11 +30,23 @@ export const SHOP_TABLES: readonly string[] = [
   ) DEFAULT CHARSET = utf8mb4`,
 ];
 
-/** Comes in the middle of the load: from then on rows have one column more, and not at their end. */
-export const SHOP_MIGRATION: string =
-  "ALTER TABLE orders MODIFY status ENUM('new', 'paid', 'shipped', 'returned') NOT NULL, " +
-  "ADD COLUMN channel ENUM('web', 'phone', 'market') AFTER customer";
+/** Has no key: a row that were written twice would be there twice, and one that were lost would be missing. */
+export const TILL = 'till';
 
+/**
+ * Comes in the middle of the load: from then on rows of `orders` have one column more, and not at their end; and each order has a row in the till.
+ */
+export const SHOP_MIGRATION: readonly string[] = [
+  "ALTER TABLE orders MODIFY status ENUM('new', 'paid', 'shipped', 'returned') NOT NULL, " +
+    "ADD COLUMN channel ENUM('web', 'phone', 'market') AFTER customer",
+  `CREATE TABLE ${TILL} (
+    rung DATETIME(6) NOT NULL,
+    order_id INT UNSIGNED NOT NULL,
+    amount DECIMAL(12,2) NOT NULL
+  ) DEFAULT CHARSET = utf8mb4`,
+];
+
+/** Those that have a key. */
 export const SHOP_TABLE_NAMES: readonly string[] = ['customers', 'products', 'orders', 'order_lines'];
 
 export const FIRST_NAMES: readonly string[] = [

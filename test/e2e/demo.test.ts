@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -8,8 +8,9 @@ import { compareTable } from '../../scripts/demo/compare.ts';
 import type { HandedChange, HandedEntry } from '../../scripts/demo/handed.ts';
 import { LagMeter } from '../../scripts/demo/lag-meter.ts';
 import { type Arrival, Replica } from '../../scripts/demo/replica.ts';
+import { compareCopy, readTable, tableContent } from '../../scripts/demo/table-sum.ts';
 import type { Row } from '../../src/core/change.ts';
-import { describeServer } from '../support/servers/describe-server.ts';
+import { describeServer, describeServers } from '../support/servers/describe-server.ts';
 
 const DEMO = resolve(import.meta.dirname, '../../scripts/demo.ts');
 const LAUNCHER = resolve(import.meta.dirname, '../../scripts/demo.mjs');
@@ -64,7 +65,7 @@ describeServer('mariadb', 'npm run demo', () => {
     expect(await processes()).toEqual([]);
   }
 
-  test('relay and consumer are killed under load and snapshot, the result is proved exact, and nothing is left behind', async () => {
+  test('relay, consumer and sink are killed under load, the results are proved exact, and nothing is left behind', async () => {
     const { exit, output } = start(LAUNCHER, ['--seconds', '3']);
     expect(await exit, `its output:\n${output()}`).toBe(0);
     const text = output();
@@ -103,6 +104,16 @@ describeServer('mariadb', 'npm run demo', () => {
     expect(
       text.match(/ s +[\d,]+ rows, +[\d,]+ changes\/s +[\d,]+ tx\/s +lag .* a \d+, b \d+$/gm)?.length,
     ).toBeGreaterThanOrEqual(2);
+    const undone = count(
+      /^ +killed +the sink \(SIGKILL\) in the middle of \d+ transactions in the second database, ([\d,]+) rows written and not/m,
+    );
+    expect(undone).toBeGreaterThan(0);
+    expect(text).toMatch(/^ +back +the second database is written again [\d.]+ s after the kill; /m);
+    for (const name of ['customers', 'products', 'orders', 'order_lines', 'till']) {
+      expect(text).toMatch(new RegExp(`^ +${name} +([\\d,]+) +([0-9a-f]{16}) +\\1 +\\2 +yes$`, 'm'));
+    }
+    expect(text).toMatch(/^ +Proved: relay and sink were killed, and the second database is equal to the first/m);
+    expect(count(/The table till has no key, and each of its ([\d,]+) rows$/m)).toBeGreaterThan(0);
     await expectNothingLeft();
   });
 
@@ -112,6 +123,7 @@ describeServer('mariadb', 'npm run demo', () => {
     { when: 'while relay and consumers start', marker: 'rows     ' },
     { when: 'in the middle of the load', marker: 'changes/s' },
     { when: 'while the relay is down', marker: 'killed   the relay' },
+    { when: 'while the sink is down', marker: 'killed   the sink' },
   ])('Ctrl-C $when leaves no process and no folder, and exits with 130', async ({ marker }) => {
     const { child, exit, output } = start(DEMO, ['--seconds', '6']);
     await expect.poll(output, { timeout: 60_000, interval: 5 }).toContain(marker);
@@ -132,11 +144,15 @@ describeServer('mariadb', 'npm run demo', () => {
     await expect.poll(() => readdir(folder), { timeout: 10_000 }).toEqual([]);
   });
 
-  test('SIGKILL ends database, relay and consumers with it, and their folders go', async () => {
+  test('SIGKILL ends databases, relay, sink and consumers with it, and their folders go', async () => {
     const { child, exit, output } = start(DEMO, ['--seconds', '30']);
     await expect.poll(output, { timeout: 60_000, interval: 5 }).toContain('changes/s');
     const members = (await processes()).filter((line) => line.includes('member.ts'));
     expect(members).toHaveLength(2);
+    // The relay may just have been killed.
+    await expect
+      .poll(async () => (await processes()).filter((line) => line.includes('main.ts run')), { timeout: 60_000 })
+      .toHaveLength(2);
     child.kill('SIGKILL');
     await exit;
     await expect.poll(processes, { timeout: 10_000 }).toEqual([]);
@@ -329,6 +345,106 @@ describe("the demo's proof of a snapshot", () => {
     expect(identical).toBe(false);
     expect(differences).toEqual(['1 changes of rows that the snapshot should have brought, and had not']);
   });
+});
+
+describe("the demo's proof of the copy", () => {
+  const values = (...row: readonly (string | null)[]): (Buffer | null)[] =>
+    row.map((value) => (value === null ? null : Buffer.from(value)));
+  const columns = ['id', 'name', 'note'];
+  const rows = [values('1', 'Ada', null), values('2', 'Grace', ''), values('2', 'Grace', '')];
+  const compare = (other: readonly (readonly (Buffer | null)[])[], names: readonly string[] = columns) =>
+    compareCopy('t', { here: tableContent(columns, rows), there: tableContent(names, other) });
+
+  test('holds in whatever order the rows come and the columns stand', () => {
+    const turned = rows.toReversed().map(([id = null, name = null, note = null]) => [note, id, name]);
+    expect(compare(turned, ['note', 'id', 'name'])).toMatchObject({ isEqual: true, missing: 0, surplus: 0 });
+  });
+
+  test.each([
+    { what: 'a row is missing', there: rows.slice(1), missing: 1, surplus: 0 },
+    {
+      what: 'a row that is there twice is there three times',
+      there: [...rows, ...rows.slice(2)],
+      missing: 0,
+      surplus: 1,
+    },
+    { what: 'a value differs', there: [values('1', 'Ade', null), ...rows.slice(1)], missing: 1, surplus: 1 },
+    { what: 'NULL is an empty text', there: [values('1', 'Ada', ''), ...rows.slice(1)], missing: 1, surplus: 1 },
+    {
+      what: 'a letter is in the next column',
+      there: [...rows.slice(0, 2), values('2', 'Grac', 'e')],
+      missing: 1,
+      surplus: 1,
+    },
+    { what: 'there are no rows', there: [], missing: 3, surplus: 0 },
+  ])('fails when $what', ({ there, missing, surplus }) => {
+    expect(compare(there)).toMatchObject({ isEqual: false, missing, surplus });
+  });
+
+  test('fails when a column has another name', () => {
+    expect(compare(rows, ['id', 'name', 'notes']).isEqual).toBe(false);
+  });
+
+  describeServers(['mariadb', 'mysql'], 'sums on', (server) => {
+    test('do not depend on the server, its collations and the place of a column', async () => {
+      await server().query(`CREATE DATABASE sums; CREATE TABLE sums.t (
+        id INT PRIMARY KEY, kind ENUM('web', 'phone'), total DECIMAL(12,2), placed DATETIME(6), note TEXT
+      ) DEFAULT CHARSET = utf8mb4`);
+      await server().query(
+        "INSERT INTO sums.t VALUES (2, 'web', 7.5, '2026-01-02 03:04:05.6', 'é 🎁'), (10, NULL, -0.01, NULL, NULL), (3, 'phone', 0, '2026-01-02', '')",
+      );
+      const expected = tableContent(
+        ['id', 'kind', 'total', 'placed', 'note'],
+        [
+          values('2', 'web', '7.50', '2026-01-02 03:04:05.600000', 'é 🎁'),
+          values('3', 'phone', '0.00', '2026-01-02 00:00:00.000000', ''),
+          values('10', null, '-0.01', null, null),
+        ],
+      );
+      const connection = await server().connection({ database: 'sums' });
+      try {
+        expect(await readTable(connection, 't')).toEqual(expected);
+        await connection.query("ALTER TABLE t MODIFY kind ENUM('web', 'phone') AFTER note");
+        expect(await readTable(connection, 't')).toEqual(expected);
+      } finally {
+        await connection.end();
+      }
+    });
+  });
+});
+
+describe('what npm has installed', () => {
+  const INSTALLED = resolve(import.meta.dirname, '../../scripts/demo/installed.mjs');
+  const lock = {
+    '': {},
+    'node_modules/a': { version: '1.0.0', integrity: 'sha512-a' },
+    'node_modules/b': { version: '2.0.0', integrity: 'sha512-b', optional: true },
+  };
+  const { 'node_modules/a': a } = lock;
+
+  test.each([
+    { what: 'what the lock names, without what is for other machines', installed: { 'node_modules/a': a }, isIt: true },
+    { what: 'another version of a package', installed: { 'node_modules/a': { ...a, version: '0.9.0' } }, isIt: false },
+    { what: 'other contents of a package', installed: { 'node_modules/a': { ...a, integrity: 'no' } }, isIt: false },
+    { what: 'less than the lock names', installed: {}, isIt: false },
+    { what: 'not known', installed: null, isIt: false },
+  ])(
+    'is taken for installed ($isIt) when it is $what, whatever the times of the files',
+    async ({ installed, isIt }) => {
+      const root = await mkdtemp(join(tmpdir(), 'tidings-installed-'));
+      try {
+        await mkdir(join(root, 'node_modules/.bin'), { recursive: true });
+        await writeFile(join(root, 'node_modules/.bin/node'), '');
+        const record = installed === null ? '{' : JSON.stringify({ packages: installed });
+        await writeFile(join(root, 'node_modules/.package-lock.json'), record);
+        await writeFile(join(root, 'package-lock.json'), JSON.stringify({ packages: lock }));
+        const { isInstalled } = (await import(INSTALLED)) as { isInstalled: (root: string) => boolean };
+        expect(isInstalled(root)).toBe(isIt);
+      } finally {
+        await rm(root, { recursive: true, force: true });
+      }
+    },
+  );
 });
 
 describe("the demo's lag", () => {

@@ -79,14 +79,14 @@ describeServer('mariadb', 'the examples of sinks, as they are', (source) => {
   test('own-sink: each row is a document', async () => {
     const documents = join(folder, 'documents');
     await using relay = await run('own-sink', { FOLDER: documents });
-    await expect.poll(() => namesIn(join(documents, 'customers')), WAIT).toEqual(['2.json']);
+    await expect.poll(() => namesIn(join(documents, 'shop.customers')), WAIT).toEqual(['2.json']);
     await expect
-      .poll(() => textOf(join(documents, 'customers', '2.json')), WAIT)
+      .poll(() => textOf(join(documents, 'shop.customers', '2.json')), WAIT)
       .toBe('{"id":2,"name":"Eve","password":"secret"}');
     await source().query('UPDATE shop.customers SET id = 3 WHERE id = 2');
-    await expect.poll(() => namesIn(join(documents, 'customers')), WAIT).toEqual(['3.json']);
+    await expect.poll(() => namesIn(join(documents, 'shop.customers')), WAIT).toEqual(['3.json']);
     await source().query('TRUNCATE TABLE shop.customers');
-    await expect.poll(() => namesIn(join(documents, 'customers')), WAIT).toEqual([]);
+    await expect.poll(() => namesIn(join(documents, 'shop.customers')), WAIT).toEqual([]);
     expect(relay.stderr).not.toContain('"level":"error"');
   });
 });

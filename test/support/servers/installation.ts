@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { findProgram } from './find-program.ts';
-import { FLAVOURS, type ServerFlavour } from './flavour.ts';
+import { configuredUrl, FLAVOURS, type ServerFlavour } from './flavour.ts';
 import { runCommand } from './run-command.ts';
 import { serverMissing } from './server-unavailable.ts';
 import { readUnpacked, type Unpacked, unpackedCommand, unpackPackages } from './unpacked.ts';
@@ -39,6 +39,15 @@ export async function findInstallation(flavour: ServerFlavour): Promise<Installa
     found.set(flavour, promise);
   }
   return await promise;
+}
+
+/** Whether there is such a server without downloading anything. */
+export async function isAtHand(flavour: ServerFlavour): Promise<boolean> {
+  return (
+    configuredUrl(flavour) !== null ||
+    (await readUnpacked(join(CACHE_FOLDER, flavour))) !== null ||
+    (await findInstalled(flavour)) !== null
+  );
 }
 
 async function findNow(flavour: ServerFlavour): Promise<Installation> {
