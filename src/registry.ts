@@ -91,6 +91,8 @@ export interface SinkType {
   readonly type: string;
   /** What a configuration file may say of such a sink, besides what is said of all sinks. */
   configSchema(): Promise<z.ZodObject>;
+  /** Whether such a sink can change parts of documents (`SinkRow.patches`): mappings that need it are refused for others. */
+  takesPatches(settings: Readonly<Record<string, unknown>>): boolean;
   /** A sink that is not open yet. @throws TidingsError CONFIG_INVALID */
   make(request: SinkRequest): Promise<Sink>;
 }
@@ -100,6 +102,7 @@ export type SinkTypes = ReadonlyMap<string, SinkType>;
 
 const mysqlSink: SinkType = {
   type: 'mysql',
+  takesPatches: () => true,
   async configSchema() {
     const { mysqlSinkConfigSchema } = await import('./sinks/mysql/config.ts');
     return mysqlSinkConfigSchema;
@@ -112,6 +115,7 @@ const mysqlSink: SinkType = {
 
 const fileSink: SinkType = {
   type: 'file',
+  takesPatches: () => false,
   async configSchema() {
     const { fileSinkConfigSchema } = await import('./sinks/file/config.ts');
     return fileSinkConfigSchema;
@@ -125,6 +129,7 @@ const fileSink: SinkType = {
 
 const execSink: SinkType = {
   type: 'exec',
+  takesPatches: () => false,
   async configSchema() {
     const { execSinkConfigSchema } = await import('./sinks/exec/config.ts');
     return execSinkConfigSchema;
@@ -137,6 +142,7 @@ const execSink: SinkType = {
 
 const moduleSink: SinkType = {
   type: 'module',
+  takesPatches: (settings) => settings['takesPatches'] === true,
   async configSchema() {
     const { moduleSinkConfigSchema } = await import('./sinks/module/config.ts');
     return moduleSinkConfigSchema;

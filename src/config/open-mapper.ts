@@ -12,6 +12,8 @@ export interface OpenMapperOptions {
   /** Where relative paths begin. */
   readonly directory: string;
   readonly log: Logger;
+  /** Whether the sink can change parts of documents. */
+  readonly patches: boolean;
 }
 
 /**
@@ -19,9 +21,12 @@ export interface OpenMapperOptions {
  *
  * @throws TidingsError MAPPING_INVALID, also when the module cannot be loaded
  */
-export async function openMapper(mapping: MappingConfig, { sink, directory, log }: OpenMapperOptions): Promise<Mapper> {
+export async function openMapper(
+  mapping: MappingConfig,
+  { sink, directory, log, patches }: OpenMapperOptions,
+): Promise<Mapper> {
   const hooks = mapping.hooks === undefined ? {} : await loadHooks(mapping.hooks, directory);
-  return createMapper({ mapping, sink, hooks, log });
+  return createMapper({ mapping, sink, hooks, log, patches });
 }
 
 /** The module exports hooks by their names, or all of them as its default. */

@@ -45,7 +45,13 @@ function definitionOf(
     // Its schema has let it through.
     from: parseStartAt(from) ?? 'earliest',
     makeSink: () => kind.make({ settings: options, directory }),
-    makeMapper: () => openMapper(mapping, { sink: name, directory, log: log.child({ sink: name }) }),
+    makeMapper: () =>
+      openMapper(mapping, {
+        sink: name,
+        directory,
+        log: log.child({ sink: name }),
+        patches: kind.takesPatches(options),
+      }),
   };
 }
 

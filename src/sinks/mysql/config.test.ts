@@ -13,6 +13,7 @@ test('the configuration has the same options, with the same defaults', () => {
   expect(mysqlSinkConfigSchema.parse({ url: 'mysql://a/b' })).toEqual({
     url: 'mysql://a/b',
     schema: 'evolve',
+    dropColumns: false,
     answerTimeoutMs: 60_000,
     statementBytesMax: 262_144,
   });

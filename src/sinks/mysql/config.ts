@@ -8,6 +8,8 @@ export interface MysqlSinkOptions {
   readonly url: string;
   /** What may be done to the target's tables. @default evolve */
   readonly schema?: SchemaPolicy;
+  /** With `evolve`: columns that the rows do not have, or no longer have, are dropped with everything in them. @default false */
+  readonly dropColumns?: boolean;
   /** Longest wait for an answer to statements that write rows. @default 60000 */
   readonly answerTimeoutMs?: number;
   /** Longest text of one multi-row statement, in bytes. @default 262144 */
@@ -15,7 +17,7 @@ export interface MysqlSinkOptions {
 }
 
 /**
- * - `evolve`: missing databases, tables and columns are made, columns are widened; nothing is dropped or narrowed.
+ * - `evolve`: missing databases, tables and columns are made, columns are widened; nothing is dropped unless `dropColumns` asks for it, or narrowed.
  * - `ignore`: tables are as they are; columns that they lack are left out.
  * - `stop`: tables are as they are; a column that one lacks stops the sink.
  */
@@ -26,6 +28,7 @@ export type MysqlSinkSettings = Required<MysqlSinkOptions>;
 const schema = z.strictObject({
   url: z.string(),
   schema: z.enum(['evolve', 'ignore', 'stop']).default('evolve'),
+  dropColumns: z.boolean().default(false),
   answerTimeoutMs: z.int().min(1000).max(3_600_000).default(60_000),
   statementBytesMax: z
     .int()
@@ -50,6 +53,9 @@ export const mysqlSinkConfigSchema: z.ZodObject = z.strictObject({
     .meta({ 'x-secret': true, 'x-allowed': 'mysql://user:password@host:3306/database' }),
   schema: schema.shape.schema.describe(
     'What may be done to tables of the target: `evolve` makes missing databases, tables and columns, and widens columns; `ignore` leaves columns out that a table lacks; `stop` stops the sink for them.',
+  ),
+  dropColumns: schema.shape.dropColumns.describe(
+    'With `schema: evolve`: drop columns of the target that the rows do not have, or no longer have, with everything in them. Not where rows of several tables go to one target.',
   ),
   answerTimeoutMs: schema.shape.answerTimeoutMs
     .describe('Longest wait for an answer to statements that write rows.')
