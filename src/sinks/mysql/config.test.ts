@@ -21,3 +21,11 @@ test('the configuration has the same options, with the same defaults', () => {
   expect(JSON.stringify(wrong.error?.issues)).toContain('names no database');
   expect(JSON.stringify(wrong.error?.issues)).not.toContain('secret');
 });
+
+test('columns cannot be dropped where tables are not changed', () => {
+  for (const schema of ['ignore', 'stop'] as const) {
+    expect(() => new MysqlSink({ url: 'mysql://a/b', schema, dropColumns: true })).toThrow(
+      `dropColumns: with schema ${schema} no table is changed`,
+    );
+  }
+});

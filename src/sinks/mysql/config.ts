@@ -71,12 +71,15 @@ export const mysqlSinkConfigSchema: z.ZodObject = z.strictObject({
 export function parseMysqlSinkOptions(options: MysqlSinkOptions): MysqlSinkSettings {
   const result = schema.safeParse(options);
   if (!result.success) {
-    const problems = result.error.issues
-      .map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`)
-      .join('; ');
-    throw new TidingsError('CONFIG_INVALID', `the options of the MySQL sink are wrong: ${problems}`);
+    throw wrong(result.error.issues.map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`));
   }
+  const { dropColumns, schema: policy } = result.data;
+  if (dropColumns && policy !== 'evolve') throw wrong([`dropColumns: with schema ${policy} no table is changed`]);
   return result.data;
+}
+
+function wrong(problems: readonly string[]): TidingsError {
+  return new TidingsError('CONFIG_INVALID', `the options of the MySQL sink are wrong: ${problems.join('; ')}`);
 }
 
 /** @throws TidingsError CONFIG_INVALID */
