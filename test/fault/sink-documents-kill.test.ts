@@ -69,10 +69,9 @@ describeServers(
             for (const name of PLACES) {
               await relay.kill();
               await relay.start({ name, at: 1 + random.below(6) });
-              const died = relay.died();
-              let isDead = false;
-              void died.then(() => (isDead = true));
-              while (!isDead) await server().query(statement(random));
+              const dead = new AbortController();
+              const died = relay.died().finally(() => dead.abort());
+              while (!dead.signal.aborted) await server().query(statement(random));
               await died;
               await relay.start();
               for (let i = 0; i < 20; i++) await server().query(statement(random));

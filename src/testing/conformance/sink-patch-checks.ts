@@ -92,7 +92,10 @@ async function documentsOf({ sink, target }: Parameters<Parameters<SinkRig['sess
     target,
     [1, 2, 9].map((id) => ({ id })),
   );
-  return rows.map((row) => (row === null ? null : String(row['doc']).replaceAll(/([,:]) /g, '$1')));
+  return rows.map((row) => {
+    const document = row?.['doc'] ?? null;
+    return typeof document === 'string' ? document.replaceAll(/([,:]) /g, '$1') : document;
+  });
 }
 
 function documents(name: string): TableSchema {

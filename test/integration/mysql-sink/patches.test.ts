@@ -110,8 +110,9 @@ describeServers(['mariadb', 'mysql'], 'changes of parts of documents', (server) 
         fc.asyncProperty(fc.array(fc.array(step, { maxLength: 12 }), { maxLength: 4 }), async (batches) => {
           const table = `${db}.t${++round}`;
           const world = new Orders(table, key);
-          if (extra !== '')
+          if (extra !== '') {
             await server().query(`CREATE TABLE ${table} (id INT PRIMARY KEY, ${extra} INT UNIQUE AUTO_INCREMENT)`);
+          }
           await sink.prepare(world.orders.target);
           await sink.prepare(world.lines.target);
           for (const steps of batches) {
