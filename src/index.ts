@@ -49,6 +49,8 @@ export {
   type SinkTarget,
   type TargetPlan,
 } from './core/sink.ts';
+export { applyNestedPatches, DocumentUnfit } from './core/nested-patches.ts';
+export { checkWholeRows } from './core/whole-rows.ts';
 export type { MappedRow } from './core/mapper.ts';
 export type { MakeSink } from './sinks/module/load-sink-module.ts';
 export type { HookContext, HookRow, HookTarget, MappingHooks } from './mapping/hooks.ts';

@@ -101,6 +101,8 @@ export interface SinkType {
   readonly type: string;
   /** What a configuration file may say of such a sink, besides what is said of all sinks. */
   configSchema(): Promise<z.ZodObject>;
+  /** Whether such a sink can change parts of documents (`SinkRow.patches`): mappings that need it are refused for others. */
+  takesPatches(settings: Readonly<Record<string, unknown>>): boolean;
   /** A sink that is not open yet. @throws TidingsError CONFIG_INVALID */
   make(request: SinkRequest): Promise<Sink>;
 }
@@ -110,6 +112,7 @@ export type SinkTypes = ReadonlyMap<string, SinkType>;
 
 const mysqlSink: SinkType = {
   type: 'mysql',
+  takesPatches: () => true,
   async configSchema() {
     const { mysqlSinkConfigSchema } = await import('./sinks/mysql/config.ts');
     return mysqlSinkConfigSchema;
@@ -122,6 +125,7 @@ const mysqlSink: SinkType = {
 
 const fileSink: SinkType = {
   type: 'file',
+  takesPatches: () => false,
   async configSchema() {
     const { fileSinkConfigSchema } = await import('./sinks/file/config.ts');
     return fileSinkConfigSchema;
@@ -135,6 +139,7 @@ const fileSink: SinkType = {
 
 const execSink: SinkType = {
   type: 'exec',
+  takesPatches: () => false,
   async configSchema() {
     const { execSinkConfigSchema } = await import('./sinks/exec/config.ts');
     return execSinkConfigSchema;
@@ -147,6 +152,7 @@ const execSink: SinkType = {
 
 const stdoutSink: SinkType = {
   type: 'stdout',
+  takesPatches: () => false,
   async configSchema() {
     const { stdoutSinkConfigSchema } = await import('./sinks/stdout/config.ts');
     return stdoutSinkConfigSchema;
@@ -162,6 +168,7 @@ const stdoutSink: SinkType = {
 
 const moduleSink: SinkType = {
   type: 'module',
+  takesPatches: (settings) => settings['takesPatches'] === true,
   async configSchema() {
     const { moduleSinkConfigSchema } = await import('./sinks/module/config.ts');
     return moduleSinkConfigSchema;

@@ -52,7 +52,8 @@ async function sinkFindings(
     const tables =
       sink.relay === null ? await sourceTables(sink, settings, options) : await relayTables(sink, sink.relay);
     if (tables.length === 0) return [unchecked('it has none yet')];
-    return await checkSink(sink.mapping, { directory: settings.configDirectory, tables });
+    const patches = options.context.sinks.get(sink.type)?.takesPatches(sink.options) === true;
+    return await checkSink(sink.mapping, { directory: settings.configDirectory, tables, patches });
   } catch (error) {
     if (!isTidingsError(error)) throw error;
     return [unchecked(error.message)];

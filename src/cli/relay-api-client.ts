@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { exactJsonInteger } from '../base/exact-json.ts';
+import { exactJsonInteger, parseJsonDigits } from '../base/exact-json.ts';
 import { HttpRequests } from '../client/http-requests.ts';
 import { definitionsPath, isTableSchema } from '../client/table-definitions.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
@@ -104,7 +104,8 @@ export class RelayApi {
   readonly #signal: AbortSignal;
 
   constructor({ url, token }: RelayAddress, signal: AbortSignal) {
-    this.#requests = new HttpRequests({ url: new URL(url), token, timeoutMs: TIMEOUT_MS });
+    // What is shown of rows has all its digits.
+    this.#requests = new HttpRequests({ url: new URL(url), token, timeoutMs: TIMEOUT_MS, parseJson: parseJsonDigits });
     this.#signal = signal;
   }
 

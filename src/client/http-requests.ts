@@ -22,6 +22,8 @@ export interface HttpRequestsOptions {
   readonly url: URL;
   readonly token?: string | undefined;
   readonly tls?: TlsOptions | undefined;
+  /** @default JSON.parse */
+  readonly parseJson?: (text: string) => unknown;
   /** How long the head of an answer, and each further part of it, may take. */
   readonly timeoutMs: number;
 }
@@ -95,7 +97,7 @@ export class HttpRequests {
     if (!isSuccess(response)) throw answerError(response.statusCode ?? 0, text, `${method} ${path}`);
     if (text === '') return null;
     try {
-      return JSON.parse(text);
+      return (this.#options.parseJson ?? JSON.parse)(text);
     } catch (error) {
       throw new TidingsError('PROTOCOL_VIOLATION', `${this.name} answered with what is no JSON`, {
         cause: error,

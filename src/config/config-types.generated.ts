@@ -171,6 +171,8 @@ export interface MysqlSinkConfig {
   readonly url: string;
   /** What may be done to tables of the target: `evolve` makes missing databases, tables and columns, and widens columns; `ignore` leaves columns out that a table lacks; `stop` stops the sink for them. @default evolve */
   readonly schema?: 'evolve' | 'ignore' | 'stop' | undefined;
+  /** With `schema: evolve`: drop columns of the target that the rows do not have, or no longer have, with everything in them. Not where rows of several tables go to one target. @default false */
+  readonly dropColumns?: boolean | undefined;
   /** Longest wait for an answer to statements that write rows. @default 1m */
   readonly answerTimeoutMs?: Duration | number | undefined;
   /** Longest text of one multi-row statement. A single row may be longer, up to max_allowed_packet of the target. @default 256KiB */
@@ -523,6 +525,8 @@ export interface ModuleSinkConfig {
   readonly retry?: SinkRetryConfig | undefined;
   /** The module, relative to the configuration file: its default export is a function that is given `settings` and returns a sink. `type: ./my-sink.ts` says the same in short. */
   readonly module: string;
+  /** Whether the sink can change parts of documents (`patches` of a row). Mappings that need it are refused otherwise. @default false */
+  readonly takesPatches?: boolean | undefined;
   /** What the function is given: any keys and values. What references put in is hidden in logs and errors. @default an empty map */
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
   /** The target's name, with values in braces: `{database}.{table}`, `orders-{region}`, `{lower(table())}`. @default {database}.{table} */

@@ -14,6 +14,8 @@ export interface MappingCheckOptions {
   readonly directory: string;
   /** The latest definitions that the stream knows. */
   readonly tables: () => Promise<readonly TableSchema[]>;
+  /** Whether the sink can change parts of documents. */
+  readonly patches: boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -39,11 +41,11 @@ export class MappingCheck {
 
   /** @throws TidingsError MAPPING_INVALID with everything that does not go together */
   async run(): Promise<void> {
-    const { mapping, directory, tables } = this.#options;
+    const { mapping, directory, tables, patches } = this.#options;
     const known = await tables();
     // Every pattern would be one that matches nothing so far. Each table is looked at when its first row comes.
     if (known.length === 0) return;
-    const findings = await checkSink(mapping, { directory, tables: known });
+    const findings = await checkSink(mapping, { directory, tables: known, patches });
     for (const finding of findings) if (finding.level === 'warning') this.#warn(finding);
     const mistakes = findings.filter(({ level }) => level === 'error');
     if (mistakes.length > 0) throw this.#mismatch(mistakes);

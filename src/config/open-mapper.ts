@@ -12,6 +12,8 @@ export interface OpenMapperOptions {
   /** Where relative paths begin. */
   readonly directory: string;
   readonly log: Logger;
+  /** Whether the sink can change parts of documents. */
+  readonly patches: boolean;
 }
 
 /**
@@ -21,10 +23,10 @@ export interface OpenMapperOptions {
  */
 export async function openMapper(
   mapping: MappingConfig,
-  { sink, directory, log }: OpenMapperOptions,
+  { sink, directory, log, patches }: OpenMapperOptions,
 ): Promise<TracingMapper> {
   const hooks = await loadHooks(mapping, directory);
-  return createMapper({ mapping, sink, hooks, log });
+  return createMapper({ mapping, sink, hooks, log, patches });
 }
 
 /** The module exports hooks by their names, or all of them as its default. @throws TidingsError MAPPING_INVALID */

@@ -91,7 +91,14 @@ describe('sinks', () => {
   test.each([
     [
       'type: mysql, url: mysql://h/d',
-      { type: 'mysql', url: 'mysql://h/d', schema: 'evolve', answerTimeoutMs: 60_000, statementBytesMax: 262_144 },
+      {
+        type: 'mysql',
+        url: 'mysql://h/d',
+        schema: 'evolve',
+        dropColumns: false,
+        answerTimeoutMs: 60_000,
+        statementBytesMax: 262_144,
+      },
     ],
     [
       'type: file, path: out',
@@ -109,11 +116,11 @@ describe('sinks', () => {
     ],
     ['type: exec, command: cat', { type: 'exec', command: 'cat', lines: 'json', graceMs: 10_000, metaPrefix: '_' }],
     ['type: stdout, lines: rows', { type: 'stdout', lines: 'rows', metaPrefix: '_' }],
-    ['type: module, module: ./a.ts', { type: 'module', module: './a.ts', settings: {} }],
-    ['type: ./a.ts, settings: { x: 1 }', { type: 'module', module: './a.ts', settings: { x: 1 } }],
-    ['type: ../lib/a.js', { type: 'module', module: '../lib/a.js', settings: {} }],
-    ['type: /opt/a.mjs', { type: 'module', module: '/opt/a.mjs', settings: {} }],
-    ['type: "file:///opt/a.mjs"', { type: 'module', module: 'file:///opt/a.mjs', settings: {} }],
+    ['type: module, module: ./a.ts', { type: 'module', module: './a.ts', settings: {}, takesPatches: false }],
+    ['type: ./a.ts, settings: { x: 1 }', { type: 'module', module: './a.ts', settings: { x: 1 }, takesPatches: false }],
+    ['type: ../lib/a.js', { type: 'module', module: '../lib/a.js', settings: {}, takesPatches: false }],
+    ['type: /opt/a.mjs', { type: 'module', module: '/opt/a.mjs', settings: {}, takesPatches: false }],
+    ['type: "file:///opt/a.mjs"', { type: 'module', module: 'file:///opt/a.mjs', settings: {}, takesPatches: false }],
   ])('%s: everything else has its default', (text, own) => {
     const { config, mistakes: wrong } = parse(`${STREAM}\nsinks: { copy: { stream: s, ${text} } }`);
     expect(wrong).toEqual([]);

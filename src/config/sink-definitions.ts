@@ -58,12 +58,14 @@ function definitionOf(
       hint: `There are ${[...types.keys()].join(', ')}, and modules of your own: \`type: ./my-sink.ts\`.`,
     });
   }
+  const patches = kind.takesPatches(options);
   const check = new MappingCheck({
     mapping,
     sink: name,
     stream: rest.stream,
     directory,
     tables,
+    patches,
     clock: systemClock,
     log,
   });
@@ -76,7 +78,7 @@ function definitionOf(
     makeSink: () => kind.make({ settings: options, directory, print }),
     makeMapper: async () => {
       await check.run();
-      return openMapper(mapping, { sink: name, directory, log });
+      return openMapper(mapping, { sink: name, directory, log, patches });
     },
   };
 }

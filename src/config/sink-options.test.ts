@@ -25,7 +25,7 @@ test.each(Object.keys(OWN))(
     expect(
       await sinkTypes.get(type)?.make({ settings: options, directory: '/', print: async () => {} }),
     ).toHaveProperty('promise');
-    const mapper = await openMapper(mapping ?? {}, { sink: 'copy', directory: '/', log: silentLogger });
+    const mapper = await openMapper(mapping ?? {}, { sink: 'copy', directory: '/', log: silentLogger, patches: false });
     expect(mapper.tables).toEqual(['shop.*']);
   },
 );

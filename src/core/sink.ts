@@ -101,6 +101,8 @@ export interface SinkTarget {
    * target in `prepare`.
    */
   readonly patched?: readonly string[];
+  /** Rows of other definitions go there, too: a column that is not among these is no column that has gone. Left out: no. */
+  readonly isShared?: boolean;
 }
 
 export interface TargetPlan {

@@ -1,3 +1,4 @@
+import { numberText } from '../base/exact-json.ts';
 import { float32 } from '../base/float32.ts';
 import type { Row, Value } from '../core/change.ts';
 import type { StreamChange } from '../core/consumer.ts';
@@ -24,7 +25,8 @@ export function changeJson(change: StreamChange): string {
 }
 
 /**
- * A row, or a part of one, from what JSON says of it: the inverse of what `changeJson` writes. Integers beyond 2^53 may be texts of their digits.
+ * A row, or a part of one, from what JSON says of it: the inverse of what `changeJson` writes. Integers may be texts of their digits, too. Numbers beyond what a
+ * double holds have all their digits when `parseJsonDigits` has read them.
  *
  * @param place where it stands, for the message: `after`
  * @throws TidingsError REQUEST_INVALID naming the column
@@ -57,7 +59,7 @@ const WANTED: Readonly<Record<Column['type'], string>> = {
   bigint: INTEGER,
   year: INTEGER,
   bit: INTEGER,
-  decimal: 'the text of a decimal number',
+  decimal: 'a decimal number, or its text',
   float: 'a number',
   double: 'a number',
   date: TEXT,
@@ -94,16 +96,21 @@ function valueOf(column: Column, value: unknown): Value | undefined {
       break;
   }
   switch (column.type) {
-    case 'decimal':
-      return typeof value === 'string' && /^-?\d+(?:\.\d+)?$/.test(value) ? value : undefined;
-    case 'float':
-      return typeof value === 'number' ? float32(value) : undefined;
+    case 'decimal': {
+      const text = typeof value === 'string' ? value : (numberText(value) ?? '');
+      return /^-?\d+(?:\.\d+)?$/.test(text) ? text : undefined;
+    }
+    case 'float': {
+      const number = realNumber(value);
+      return number === undefined || !Number.isFinite(Math.fround(number)) ? undefined : float32(number);
+    }
     case 'double':
-      return typeof value === 'number' ? value : undefined;
-    case 'vector':
-      return Array.isArray(value) && value.every((each) => typeof each === 'number')
-        ? new Float32Array(value)
-        : undefined;
+      return realNumber(value);
+    case 'vector': {
+      const elements = Array.isArray(value) ? value.map(realNumber) : [undefined];
+      const isVector = elements.every((each) => each !== undefined && Number.isFinite(Math.fround(each)));
+      return isVector ? Float32Array.from(elements as number[]) : undefined;
+    }
     case 'json':
       return value === null && column.nullable ? null : JSON.stringify(value);
     default:
@@ -111,10 +118,19 @@ function valueOf(column: Column, value: unknown): Value | undefined {
   }
 }
 
+/** Undefined also for what a double cannot come near. */
+function realNumber(value: unknown): number | undefined {
+  const text = numberText(value);
+  if (text === null) return undefined;
+  const number = Number(text);
+  return Number.isFinite(number) ? number : undefined;
+}
+
 function integerOf(value: unknown): number | bigint | undefined {
   if (Number.isSafeInteger(value)) return value as number;
-  if (typeof value !== 'string' || !/^-?\d{1,20}$/.test(value)) return undefined;
-  const big = BigInt(value);
+  const text = typeof value === 'string' ? value : numberText(value);
+  if (text === null || !/^-?\d{1,20}$/.test(text)) return undefined;
+  const big = BigInt(text);
   return Number.isSafeInteger(Number(big)) ? Number(big) : big;
 }
 

@@ -39,11 +39,17 @@ export class Targets {
     this.#own({ database, name }, owner);
     const { columns, key, options, patched } = form;
     const table: TableSchema = { database, name, columns, key };
-    const content = JSON.stringify([rowShape({ table, before: null, after: null }).text, options, patched]);
+    const isShared = owner.merge !== null;
+    const content = JSON.stringify([rowShape({ table, before: null, after: null }).text, options, patched, isShared]);
     const known = this.#byContent.get(content);
     if (known !== undefined) return known;
     if (this.#byContent.size >= TARGETS_MAX) this.#byContent.clear();
-    const target: SinkTarget = { table, options, ...(patched.length === 0 ? {} : { patched }) };
+    const target: SinkTarget = {
+      table,
+      options,
+      ...(patched.length === 0 ? {} : { patched }),
+      ...(isShared ? { isShared } : {}),
+    };
     this.#byContent.set(content, target);
     return target;
   }

@@ -1,5 +1,6 @@
-import type { Row } from '../core/change.ts';
+import type { Row, Value } from '../core/change.ts';
 import { TidingsError } from '../core/errors.ts';
+import { applyNestedPatches } from '../core/nested-patches.ts';
 import { keyNames } from '../core/plain-rows.ts';
 import {
   type RefusedRow,
@@ -114,7 +115,7 @@ export class MemorySink implements Sink {
     return true;
   }
 
-  #apply({ target, kind, key, before, after }: SinkRow): void {
+  #apply({ target, kind, key, before, after, patches = [] }: SinkRow): void {
     const table = this.#store.tables.get(nameOf(target));
     if (table === undefined) throw new Error(`${nameOf(target)} was not prepared`);
     const text = keyText(target, key ?? after ?? before ?? {});
@@ -123,9 +124,17 @@ export class MemorySink implements Sink {
       return;
     }
     const old = before === null ? text : keyText(target, { ...key, ...before });
-    const there = table.get(old) ?? {};
+    const there = table.get(old);
+    // What is not there has no element that could be removed.
+    if (there === undefined && kind === 'update' && patches.length > 0) return;
     if (old !== text) table.delete(old);
-    table.set(text, { ...there, ...after });
+    const row: Record<string, Value> = { ...there, ...after };
+    for (const patch of patches) {
+      const [column] = patch.path;
+      const document = row[column];
+      row[column] = applyNestedPatches(typeof document === 'string' ? document : null, [patch]);
+    }
+    table.set(text, row);
   }
 
   /** All of this sink, also of partitions of which nothing was written. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Sink, SinkBatch } from '../core/sink.ts';
+import { everyType } from '../../test/support/sinks/typed-rows.ts';
+import { RowsRefused, type Sink, type SinkBatch, type SinkRow } from '../core/sink.ts';
 import { MemorySink, MemoryStore } from './memory-sink.ts';
 import { sinkConformance, type SinkHarness } from './sink-conformance.ts';
 
@@ -16,6 +17,7 @@ function harnessOf(breakIt: (sink: MemorySink, store: MemoryStore) => Sink = (si
       ),
     freshName: () => `shop.t${++tables}`,
     rows: async (target) => store.rows(target),
+    takesPatches: true,
     unfitNote: UNFIT,
     async loseNextAnswer() {
       store.losesNextAnswer = true;
@@ -135,6 +137,59 @@ const BROKEN: readonly {
     ),
   },
   {
+    fault: 'does not look at a definition that has changed',
+    noticedBy: 'rows with a column more go there once the target was prepared for it',
+    breakIt: writes((sink, batch) =>
+      sink.write({
+        ...batch,
+        rows: batch.rows.map(({ after, ...row }) => {
+          if (after === null) return { ...row, after };
+          const { more: _, ...rest } = after;
+          return { ...row, after: rest };
+        }),
+      }),
+    ),
+  },
+  {
+    fault: 'truncates only what was prepared',
+    noticedBy: 'a truncation of a target of which only the name is known does no harm',
+    breakIt: (sink, store) =>
+      changed(sink, {
+        truncate: async (target, checkpoints) => {
+          if (!store.tables.has(`${target.table.database}.${target.table.name}`)) throw new Error('no such table');
+          await sink.truncate(target, checkpoints);
+        },
+      }),
+  },
+  {
+    fault: 'makes a document of a removed element',
+    noticedBy:
+      'parts of documents are changed where they are, with all digits, and everything on the way to them is made',
+    breakIt: writes((sink, batch) =>
+      sink.write({ ...batch, rows: batch.rows.map((row) => ({ ...row, kind: row.patches ? 'upsert' : row.kind })) }),
+    ),
+  },
+  {
+    fault: 'rounds the numbers of documents',
+    noticedBy:
+      'parts of documents are changed where they are, with all digits, and everything on the way to them is made',
+    breakIt: writes((sink, batch) => sink.write({ ...batch, rows: batch.rows.map(rounded) })),
+  },
+  {
+    fault: 'appends elements that are there already',
+    noticedBy: 'parts of documents that come again leave the document as it was',
+    breakIt: writes((sink, batch) => sink.write({ ...batch, rows: batch.rows.map(appending) })),
+  },
+  {
+    fault: 'says that others are durable which are not',
+    noticedBy: 'rows that cannot be written are named, say nothing of their values, and do the others no harm',
+    breakIt: writes((sink, batch) =>
+      sink.write(batch).catch((error: unknown) => {
+        throw error instanceof RowsRefused ? new RowsRefused(error.rows, { areOthersDurable: true }) : error;
+      }),
+    ),
+  },
+  {
     fault: 'stops at a batch that comes again',
     noticedBy: 'a batch that comes again changes nothing',
     breakIt: (sink) => {
@@ -191,7 +246,48 @@ const BROKEN: readonly {
   },
 ];
 
+function rounded(row: SinkRow): SinkRow {
+  if (row.patches === undefined) return row;
+  const patches = row.patches.map((patch) =>
+    patch.kind === 'put' ? { ...patch, element: JSON.stringify(JSON.parse(patch.element)) } : patch,
+  );
+  return { ...row, patches };
+}
+
+/** With a key that no element has. */
+function appending(row: SinkRow): SinkRow {
+  if (row.patches === undefined) return row;
+  const patches = row.patches.map((patch) => (patch.kind === 'put' ? { ...patch, key: { no: '-1' } } : patch));
+  return { ...row, patches };
+}
+
 describe('the suite of sinks', () => {
+  const sample = sinkConformance(harnessOf()).flatMap(({ name }) =>
+    name.startsWith('values of the type') ? [name] : [],
+  );
+  test.each(sample)('has a check that notices a sink that loses %s', async (name) => {
+    const losing = writes((sink, batch) =>
+      sink.write({
+        ...batch,
+        rows: batch.rows.map((row) => ({ ...row, after: row.after && { ...row.after, value: null } })),
+      }),
+    );
+    const check = sinkConformance(harnessOf(losing)).find((each) => each.name === name);
+    await expect(check?.run()).rejects.toBeInstanceOf(Error);
+  });
+
+  test('has values of every type', () => {
+    const types = new Set(everyType.columns.map(({ type }) => type));
+    for (const type of types) expect(sample.some((name) => name.startsWith(`values of the type ${type}`))).toBe(true);
+  });
+
+  test('notices a sink that cannot change parts of documents and does not say so', async () => {
+    const [check] = sinkConformance({ ...harnessOf(), takesPatches: false }).filter(({ name }) =>
+      name.includes('parts'),
+    );
+    await expect(check?.run()).rejects.toThrow('it was prepared');
+  });
+
   for (const { fault, noticedBy, breakIt } of BROKEN) {
     test(`notices a sink that ${fault}`, async () => {
       const check = sinkConformance(harnessOf(breakIt)).find(({ name }) => name === noticedBy);

@@ -3,6 +3,7 @@ import type { Sink, SinkTarget } from '../core/sink.ts';
 import type { ColumnType } from '../core/table-schema.ts';
 import { sinkCheckpointChecks } from './conformance/sink-checkpoint-checks.ts';
 import { sinkFaultChecks } from './conformance/sink-fault-checks.ts';
+import { sinkPatchChecks } from './conformance/sink-patch-checks.ts';
 import { SinkRig } from './conformance/sink-rig.ts';
 import { sinkRowChecks } from './conformance/sink-row-checks.ts';
 import { sinkValueChecks } from './conformance/sink-value-checks.ts';
@@ -20,10 +21,12 @@ export interface SinkHarness {
   readonly unfitNote?: string;
   /** Makes the next write's effects durable, and its answer go astray. Left out: that check does not exist. */
   loseNextAnswer?(): Promise<void>;
-  /** The column types that the sink takes. @default all that every database has */
+  /** The column types that the sink takes. @default all */
   readonly types?: readonly ColumnType[];
   /** False for a store that takes whole rows only. @default true */
   readonly takesPartialRows?: boolean;
+  /** True for a sink that changes parts of documents (`SinkRow.patches`); the others must refuse such targets. @default false */
+  readonly takesPatches?: boolean;
   /** False for a sink that cannot keep whole transactions together. @default true */
   readonly takesTransactions?: boolean;
 }
@@ -34,5 +37,11 @@ export interface SinkHarness {
  */
 export function sinkConformance(harness: SinkHarness): readonly ConformanceCheck[] {
   const rig = new SinkRig(harness);
-  return [...sinkRowChecks(rig), ...sinkValueChecks(rig), ...sinkFaultChecks(rig), ...sinkCheckpointChecks(rig)];
+  return [
+    ...sinkRowChecks(rig),
+    ...sinkPatchChecks(rig),
+    ...sinkValueChecks(rig),
+    ...sinkFaultChecks(rig),
+    ...sinkCheckpointChecks(rig),
+  ];
 }

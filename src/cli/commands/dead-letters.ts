@@ -1,3 +1,4 @@
+import { numberText, parseJsonDigits } from '../../base/exact-json.ts';
 import {
   type CommandArguments,
   type CommandSpec,
@@ -159,11 +160,11 @@ function imageOf(parsed: CommandArguments, name: 'before' | 'after'): DeadLetter
   const hint = 'Write columns and values as JSON: {"note":"short"}.';
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJsonDigits(text);
   } catch {
     throw usageError(`--${name} is no JSON`, hint);
   }
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value) && numberText(value) === null;
   if (!isObject) throw usageError(`--${name} is no JSON object`, hint);
   return { [name]: value };
 }

@@ -71,10 +71,11 @@ export async function runPreview(args: readonly string[], context: CliContext): 
     import('../relay-api-client.ts'),
   ]);
   const directory = file.settings.configDirectory;
-  const mapper = await openMapper(sink.settings.mapping, { sink: sink.name, directory, log });
+  const patches = context.sinks.get(sink.settings.type)?.takesPatches(sink.settings.options) === true;
+  const mapper = await openMapper(sink.settings.mapping, { sink: sink.name, directory, log, patches });
   const api = new Api(address, context.stop);
   try {
-    return await preview({ ...sink, directory, mapper, wish, address, api, log, context });
+    return await preview({ ...sink, directory, mapper, patches, wish, address, api, log, context });
   } catch (error) {
     if (context.stop.aborted) return EXIT.interrupted;
     throw error;
@@ -125,6 +126,8 @@ function sinkNamed(name: string | undefined, { sinks }: RelaySettings): NamedSin
 interface PreviewOptions extends NamedSink {
   readonly directory: string;
   readonly mapper: TracingMapper;
+  /** Whether the sink can change parts of documents. */
+  readonly patches: boolean;
   readonly wish: Wish;
   readonly address: RelayAddress;
   readonly api: RelayApi;
@@ -133,11 +136,11 @@ interface PreviewOptions extends NamedSink {
 }
 
 async function preview(options: PreviewOptions): Promise<ExitCode> {
-  const { name, settings, directory, mapper, wish, api, context, log } = options;
+  const { name, settings, directory, mapper, patches, wish, api, context, log } = options;
   const stream = await api.stream(settings.stream);
   const { checkSink } = await import('../../config/check-sink.ts');
   const known = await api.tables(settings.stream);
-  const findings = known.length === 0 ? [] : await checkSink(settings.mapping, { directory, tables: known });
+  const findings = known.length === 0 ? [] : await checkSink(settings.mapping, { directory, tables: known, patches });
   await tellFindings(
     findings.filter(({ level }) => level !== 'ok'),
     options,

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { testCli, type TestCliOptions } from '../../../test/support/cli-context.ts';
+import { parseJsonDigits } from '../../base/exact-json.ts';
 import { runCli } from '../run.ts';
 
 interface Answer {
@@ -23,7 +24,7 @@ let asked: Asked[] = [];
 async function readBody(request: IncomingMessage): Promise<unknown> {
   let text = '';
   for await (const chunk of request.setEncoding('utf8')) text += chunk as string;
-  return text === '' ? null : JSON.parse(text);
+  return text === '' ? null : parseJsonDigits(text);
 }
 
 beforeEach(async () => {
@@ -325,7 +326,19 @@ describe('tidings dead-letters', () => {
     expect(asked[0]?.body).toEqual({ after: { note: 'short' }, before: { id: '9' } });
   });
 
+  test('edit sends, and show prints, every digit of a number', async () => {
+    const row = '{"id":18446744073709551615,"price":12.50,"doc":{"n":[9007199254740993,1.0]}}';
+    const shown = letter(7, { after: parseJsonDigits(row) });
+    answers[`PATCH ${LETTERS}/7`] = { body: shown };
+    answers[`GET ${LETTERS}/7`] = { body: shown };
+    await tidings(['dead-letters', 'edit', url, '7', ...COPY, '--after', row]);
+    expect(JSON.stringify(asked[0]?.body)).toBe(`{"after":${row}}`);
+    const { out } = await tidings(['dead-letters', 'show', url, '7', ...COPY]);
+    expect(out.replaceAll(/\s/g, '')).toContain(row);
+  });
+
   test.each([
+    [['dead-letters', 'edit', '7', '--after', '12345678901234567890'], '--after is no JSON object'],
     [['dead-letters', 'edit', '7'], 'needs --after or --before'],
     [['dead-letters', 'edit', '7', '--after', '{note:1}'], '--after is no JSON'],
     [['dead-letters', 'edit', '7', '--before', '[1]'], '--before is no JSON object'],

@@ -159,6 +159,7 @@ describe('dead letters', () => {
     ['year', 2026, 2026],
     ['bits', '9223372036854775809', 9_223_372_036_854_775_809n],
     ['price', '-0.50', '-0.50'],
+    ['price', 9.5, '9.5'],
     ['ratio', 0.1, 0.1],
     ['exact', 1e300, 1e300],
     ['day', '2026-11-20', '2026-11-20'],
@@ -184,13 +185,45 @@ describe('dead letters', () => {
   });
 
   test.each([
+    ['id', '18446744073709551615', 18_446_744_073_709_551_615n],
+    ['id', '9007199254740993', 9_007_199_254_740_993n],
+    ['price', '12345678901234567890.50', '12345678901234567890.50'],
+    ['exact', '-0', -0],
+    ['exact', '0.1000000000000000055', 0.1],
+    [
+      'doc',
+      '[18446744073709551615,12.50,1.0,"9007199254740993"]',
+      '[18446744073709551615,12.50,1.0,"9007199254740993"]',
+    ],
+    ['doc', '12345678901234567890', '12345678901234567890'],
+    ['vec', '[1.0,2]', new Float32Array([1, 2])],
+  ])('an edit of %s to the JSON %s keeps all digits', async (name, json, kept) => {
+    const answer = await server.send('PATCH', `${LETTERS}/7`, `{"after":{"${name}":${json}}}`);
+    expect(answer.status).toBe(200);
+    expect(copy.deadLetter(7).change.after?.[name]).toEqual(kept);
+    if (name === 'doc') expect(await answer.text()).toContain(`"doc":${json}`);
+  });
+
+  test.each([
+    ['exact', '1e400', '"exact" takes a number'],
+    ['ratio', '1e39', '"ratio" takes a number'],
+    ['id', '1.0', '"id" takes an integer, or the text of its digits'],
+    ['id', '123456789012345678901', '"id" takes an integer, or the text of its digits'],
+    ['vec', '[1e39]', '"vec" takes a list of numbers'],
+  ])('an edit of %s to the JSON %s is refused', async (name, json, detail) => {
+    const answer = await server.send('PATCH', `${LETTERS}/7`, `{"after":{"${name}":${json}}}`);
+    expect(answer.status).toBe(400);
+    expect(await problemOf(answer)).toMatchObject({ code: 'REQUEST_INVALID', field: `after.${name}`, detail });
+  });
+
+  test.each([
     ['nothing', 1, 'after.nothing', 'the table has no column "nothing"'],
     ['id', null, 'after.id', '"id" takes an integer, or the text of its digits'],
     ['id', 1.5, 'after.id', '"id" takes an integer, or the text of its digits'],
     ['id', '12a', 'after.id', '"id" takes an integer, or the text of its digits'],
     ['id', true, 'after.id', '"id" takes an integer, or the text of its digits'],
-    ['price', 9.9, 'after.price', '"price" takes the text of a decimal number'],
-    ['price', '9,9', 'after.price', '"price" takes the text of a decimal number'],
+    ['price', '9,9', 'after.price', '"price" takes a decimal number, or its text'],
+    ['price', 1e30, 'after.price', '"price" takes a decimal number, or its text'],
     ['ratio', '0.1', 'after.ratio', '"ratio" takes a number'],
     ['note', 5, 'after.note', '"note" takes a text'],
     ['bytes', 'no base64', 'after.bytes', '"bytes" takes bytes as base64 text'],

@@ -1,3 +1,4 @@
+import { parseJsonDigits } from '../../base/exact-json.ts';
 import { TidingsError } from '../../core/errors.ts';
 import type { DeadLetter, DeadLetterReason, SinkControl, SinkService, SinkStatus } from '../../core/sink-service.ts';
 import { changeJson, rowOfJson } from '../../formats/change-json.ts';
@@ -126,11 +127,14 @@ export function addSinkRoutes({ app, sinks, redact }: RouteContext): void {
       role: 'operate',
       params: LETTER,
       body: ref('DeadLetterEdit'),
+      keepsText: true,
       answers: { 200: json('DeadLetter', 'The dead letter.') },
     }),
-    ({ params, body }, reply) => {
+    ({ params, bodyText }, reply) => {
       const sink = sinkOf(sinks, params);
-      const edited = sink.edit(Number(params.letter), withEdits(sink.deadLetter(Number(params.letter)), body));
+      // The schema has let it in, and `JSON.parse` has rounded its numbers.
+      const edits = parseJsonDigits(bodyText) as EditBody;
+      const edited = sink.edit(Number(params.letter), withEdits(sink.deadLetter(Number(params.letter)), edits));
       return reply.type('application/json').send(letterBody(edited, redact));
     },
   );

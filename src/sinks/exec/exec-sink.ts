@@ -8,6 +8,7 @@ import type {
   SinkTarget,
   TargetPlan,
 } from '../../core/sink.ts';
+import { checkWholeRows } from '../../core/whole-rows.ts';
 import { batchLines } from '../../formats/sink-batch-lines.ts';
 import { type SinkLines, sinkLines } from '../../formats/sink-lines.ts';
 import { CommandFeed } from './command-feed.ts';
@@ -45,6 +46,7 @@ export class ExecSink implements Sink {
 
   prepare(target: SinkTarget): Promise<TargetPlan> {
     return Promise.resolve().then(() => {
+      checkWholeRows(target);
       this.#opened.lines.check(target);
       return { serial: false };
     });

@@ -12,6 +12,7 @@ import {
   type SinkTarget,
   type TargetPlan,
 } from '../../core/sink.ts';
+import { checkWholeRows } from '../../core/whole-rows.ts';
 import { metaNames } from '../../formats/row-lines.ts';
 import { sinkLines } from '../../formats/sink-lines.ts';
 import { AvroFormat } from './avro-format.ts';
@@ -73,6 +74,7 @@ export class FileSink implements Sink {
 
   prepare(target: SinkTarget): Promise<TargetPlan> {
     return Promise.resolve().then(() => {
+      checkWholeRows(target);
       this.#opened.format.layoutOf(target);
       return { serial: false };
     });

@@ -8,6 +8,12 @@ export const moduleSinkConfigSchema: z.ZodObject = z.strictObject({
     .describe(
       'The module, relative to the configuration file: its default export is a function that is given `settings` and returns a sink. `type: ./my-sink.ts` says the same in short.',
     ),
+  takesPatches: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether the sink can change parts of documents (`patches` of a row). Mappings that need it are refused otherwise.',
+    ),
   settings: z
     .record(z.string(), z.unknown())
     .default({})

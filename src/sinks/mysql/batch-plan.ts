@@ -63,7 +63,7 @@ class BatchPlanner {
   plan(rows: readonly SinkRow[]): readonly Statement[] {
     for (const row of rows) this.#take(row);
     this.#settleMove(null);
-    for (const plan of this.#open.keys()) this.#flush(plan);
+    for (const plan of this.#open.keys()) this.#flushPlan(plan);
     return this.#statements;
   }
 
@@ -122,7 +122,8 @@ class BatchPlanner {
       return;
     }
     const isWhole = hasAll(plan, after);
-    if (row.kind === 'update' && !isWhole) {
+    // A part of a document was made whole: the row's other columns are known nowhere else.
+    if (row.kind === 'update' && (!isWhole || row.patches !== undefined)) {
       this.#patch(row, plan, { oldKey, moved });
       return;
     }
@@ -167,6 +168,7 @@ class BatchPlanner {
   #stateOf(plan: TablePlan, key: readonly string[], row: SinkRow): KeyState {
     let states = this.#open.get(plan);
     if (states === undefined) {
+      this.#flush(plan);
       states = new Map();
       this.#open.set(plan, states);
     }
@@ -207,7 +209,12 @@ class BatchPlanner {
     for (const other of this.#open.keys()) if (other !== plan && other.foreignKeys.ordered) this.#flush(other);
   }
 
-  #flush(plan: TablePlan): void {
+  /** Whatever is open of the plan's table: rows of two definitions may have one key. */
+  #flush({ table }: TablePlan): void {
+    for (const plan of this.#open.keys()) if (plan.table === table) this.#flushPlan(plan);
+  }
+
+  #flushPlan(plan: TablePlan): void {
     const states = [...(this.#open.get(plan)?.values() ?? [])];
     this.#open.delete(plan);
     const { bytesMax } = this.#options;

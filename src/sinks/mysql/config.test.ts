@@ -13,10 +13,19 @@ test('the configuration has the same options, with the same defaults', () => {
   expect(mysqlSinkConfigSchema.parse({ url: 'mysql://a/b' })).toEqual({
     url: 'mysql://a/b',
     schema: 'evolve',
+    dropColumns: false,
     answerTimeoutMs: 60_000,
     statementBytesMax: 262_144,
   });
   const wrong = mysqlSinkConfigSchema.safeParse({ url: 'mysql://root:secret@a' });
   expect(JSON.stringify(wrong.error?.issues)).toContain('names no database');
   expect(JSON.stringify(wrong.error?.issues)).not.toContain('secret');
+});
+
+test('columns cannot be dropped where tables are not changed', () => {
+  for (const schema of ['ignore', 'stop'] as const) {
+    expect(() => new MysqlSink({ url: 'mysql://a/b', schema, dropColumns: true })).toThrow(
+      `dropColumns: with schema ${schema} no table is changed`,
+    );
+  }
 });

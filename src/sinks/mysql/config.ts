@@ -8,6 +8,8 @@ export interface MysqlSinkOptions {
   readonly url: string;
   /** What may be done to the target's tables. @default evolve */
   readonly schema?: SchemaPolicy;
+  /** With `evolve`: columns that the rows do not have, or no longer have, are dropped with everything in them. @default false */
+  readonly dropColumns?: boolean;
   /** Longest wait for an answer to statements that write rows. @default 60000 */
   readonly answerTimeoutMs?: number;
   /** Longest text of one multi-row statement, in bytes. @default 262144 */
@@ -15,7 +17,7 @@ export interface MysqlSinkOptions {
 }
 
 /**
- * - `evolve`: missing databases, tables and columns are made, columns are widened; nothing is dropped or narrowed.
+ * - `evolve`: missing databases, tables and columns are made, columns are widened; nothing is dropped unless `dropColumns` asks for it, or narrowed.
  * - `ignore`: tables are as they are; columns that they lack are left out.
  * - `stop`: tables are as they are; a column that one lacks stops the sink.
  */
@@ -26,6 +28,7 @@ export type MysqlSinkSettings = Required<MysqlSinkOptions>;
 const schema = z.strictObject({
   url: z.string(),
   schema: z.enum(['evolve', 'ignore', 'stop']).default('evolve'),
+  dropColumns: z.boolean().default(false),
   answerTimeoutMs: z.int().min(1000).max(3_600_000).default(60_000),
   statementBytesMax: z
     .int()
@@ -51,6 +54,9 @@ export const mysqlSinkConfigSchema: z.ZodObject = z.strictObject({
   schema: schema.shape.schema.describe(
     'What may be done to tables of the target: `evolve` makes missing databases, tables and columns, and widens columns; `ignore` leaves columns out that a table lacks; `stop` stops the sink for them.',
   ),
+  dropColumns: schema.shape.dropColumns.describe(
+    'With `schema: evolve`: drop columns of the target that the rows do not have, or no longer have, with everything in them. Not where rows of several tables go to one target.',
+  ),
   answerTimeoutMs: schema.shape.answerTimeoutMs
     .describe('Longest wait for an answer to statements that write rows.')
     .meta({ 'x-unit': 'milliseconds' }),
@@ -65,12 +71,15 @@ export const mysqlSinkConfigSchema: z.ZodObject = z.strictObject({
 export function parseMysqlSinkOptions(options: MysqlSinkOptions): MysqlSinkSettings {
   const result = schema.safeParse(options);
   if (!result.success) {
-    const problems = result.error.issues
-      .map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`)
-      .join('; ');
-    throw new TidingsError('CONFIG_INVALID', `the options of the MySQL sink are wrong: ${problems}`);
+    throw wrong(result.error.issues.map(({ path, message }) => `${path.join('.') || 'options'}: ${message}`));
   }
+  const { dropColumns, schema: policy } = result.data;
+  if (dropColumns && policy !== 'evolve') throw wrong([`dropColumns: with schema ${policy} no table is changed`]);
   return result.data;
+}
+
+function wrong(problems: readonly string[]): TidingsError {
+  return new TidingsError('CONFIG_INVALID', `the options of the MySQL sink are wrong: ${problems.join('; ')}`);
 }
 
 /** @throws TidingsError CONFIG_INVALID */

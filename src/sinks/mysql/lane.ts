@@ -2,6 +2,7 @@ import { TidingsError } from '../../core/errors.ts';
 import { type RefusedRow, RowsRefused, type SinkBatch, type SinkContext, type SinkRow } from '../../core/sink.ts';
 import { planBatch } from './batch-plan.ts';
 import type { Checkpoints } from './checkpoints.ts';
+import { patchPieces, withWholeDocuments } from './patched-rows.ts';
 import { findRefused, rowFailure, runStatements } from './run-statements.ts';
 import type { TablePlan } from './table-plan.ts';
 import { STRICT_MODE, type TargetConnection } from './target-connection.ts';
@@ -146,9 +147,16 @@ export class Lane {
     const { packetBytesMax } = server();
     // A unit of text may take three bytes on the way.
     const bytesMax = Math.min(statementBytesMax, Math.floor(packetBytesMax / 4));
-    const statements = planBatch(rows, { planOf, bytesMax });
-    await runStatements(connection, statements, { packetBytesMax, names, oneByOne });
-    return statements.reduce((sum, { sql }) => sum + sql.length, 0);
+    let length = 0;
+    for (const piece of patchPieces(rows, planOf)) {
+      // oxlint-disable-next-line no-await-in-loop -- in order, over one connection
+      const whole = await withWholeDocuments(piece, { connection, planOf });
+      const statements = planBatch(whole, { planOf, bytesMax });
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await runStatements(connection, statements, { packetBytesMax, names, oneByOne });
+      length += statements.reduce((sum, { sql }) => sum + sql.length, 0);
+    }
+    return length;
   }
 
   async #end(connection: TargetConnection, batch: SinkBatch): Promise<void> {

@@ -160,7 +160,8 @@ function exactDocument(value: Value): string {
   return jsonLiteral(typeof value === 'string' ? value : nestedText(value), quoted);
 }
 
-function nestedText(value: unknown): string {
+/** What a mapping has nested, as JSON. @throws ValueUnfit */
+export function nestedText(value: unknown): string {
   if (typeof value === 'bigint') return value.toString();
   if (Array.isArray(value)) return `[${value.map(nestedText).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';

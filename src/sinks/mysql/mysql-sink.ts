@@ -1,5 +1,5 @@
 import type { Row } from '../../core/change.ts';
-import { TidingsError } from '../../core/errors.ts';
+import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import { isTransient, retry } from '../../core/retry.ts';
 import {
   isFenced,
@@ -44,6 +44,8 @@ export class MysqlSink implements Sink {
   readonly #settings: MysqlSinkSettings;
   readonly #address: ServerAddress & { readonly database: string };
   readonly #plans = new WeakMap<SinkTarget, TablePlan>();
+  /** By the quoted name of their table. */
+  readonly #targets = new Map<string, readonly WeakRef<SinkTarget>[]>();
   readonly #lanes = new Map<number | 'serial', Lane>();
   readonly #names = new Set<string>();
   readonly #closing = new AbortController();
@@ -79,10 +81,15 @@ export class MysqlSink implements Sink {
   async prepare(target: SinkTarget): Promise<TargetPlan> {
     const { server, context } = this.#opened();
     const plan = await this.#withControl(async (connection) => {
-      const table = await prepareTable(target, { connection, server, policy: this.#settings.schema, log: context.log });
+      const { schema: policy, dropColumns } = this.#settings;
+      const table = await prepareTable(target, { connection, server, policy, dropColumns, log: context.log });
       const foreignKeys = await this.#readForeignKeys(connection);
       const { database, name } = target.table;
-      return planTable(target, { table, server, foreignKeys: foreignKeys.roleOf(database, name) });
+      const found = { table, server, foreignKeys: foreignKeys.roleOf(database, name) };
+      const own = planTable(target, found);
+      // What other definitions' rows go into is another table now.
+      for (const sibling of this.#siblingsOf(target)) this.#planAgain(sibling, found);
+      return own;
     });
     this.#plans.set(target, plan);
     for (const name of plan.names) this.#names.add(name);
@@ -130,6 +137,27 @@ export class MysqlSink implements Sink {
   #opened(): OpenSink {
     if (this.#open === null) throw new Error('the sink is not open');
     return this.#open;
+  }
+
+  /** The other targets with the table of this one, which it joins. */
+  #siblingsOf(target: SinkTarget): readonly SinkTarget[] {
+    const name = tableName(target.table.database, target.table.name);
+    const known = (this.#targets.get(name) ?? []).flatMap((each) => each.deref() ?? []);
+    const siblings = known.filter((each) => each !== target);
+    this.#targets.set(
+      name,
+      [...siblings, target].map((each) => new WeakRef(each)),
+    );
+    return siblings;
+  }
+
+  #planAgain(target: SinkTarget, found: Parameters<typeof planTable>[1]): void {
+    try {
+      this.#plans.set(target, planTable(target, found));
+    } catch (error) {
+      // Rows of a definition that is no more need not fit any longer: should one come, it is refused when it is written.
+      if (!isTidingsError(error)) throw error;
+    }
   }
 
   #planOf(target: SinkTarget): TablePlan {

@@ -15,6 +15,7 @@ export interface PrepareOptions {
   readonly connection: TargetConnection;
   readonly server: TargetServer;
   readonly policy: SchemaPolicy;
+  readonly dropColumns: boolean;
   readonly log: Logger;
 }
 
@@ -94,7 +95,7 @@ async function createTable(target: SinkTarget, { connection, server, log }: Prep
 
 /** True when something was changed. */
 async function evolve(target: SinkTarget, found: TargetTable, options: PrepareOptions): Promise<boolean> {
-  const { connection, server, log } = options;
+  const { connection, server, log, dropColumns } = options;
   const { table } = target;
   const label = `${table.database}.${table.name}`;
   const added: string[] = [];
@@ -112,14 +113,40 @@ async function evolve(target: SinkTarget, found: TargetTable, options: PrepareOp
     widened.push(column.name);
     return `MODIFY COLUMN ${columnDefinition(wanted, { server, inKey, nullable: wanted.nullable }).sql}`;
   });
+  const surplus = surplusColumns(target, found);
+  const dropped = dropColumns && target.isShared !== true ? surplus : [];
+  // Rows have no value for it, and would be refused.
+  const relaxed = surplus.filter((column) => column.required && !dropped.includes(column));
+  clauses.push(
+    ...dropped.map(({ name }) => `DROP COLUMN ${quoteName(name)}`),
+    ...relaxed.flatMap(({ name, definition }) => {
+      if (definition === null) return [];
+      const { sql } = columnDefinition({ ...definition, name }, { server, inKey: false, nullable: true });
+      return `MODIFY COLUMN ${sql}`;
+    }),
+  );
   if (clauses.length === 0) return false;
   await define(
     connection,
     `ALTER TABLE ${tableName(table.database, table.name)} ${clauses.join(', ')}`,
     `alter ${label}`,
   );
-  log.info({ target: label, added, widened }, 'table changed in the target');
+  log.info({ target: label, added, widened, relaxed: namesOf(relaxed) }, 'table changed in the target');
+  if (dropped.length > 0) log.warn({ target: label, dropped: namesOf(dropped) }, 'columns dropped in the target');
   return true;
+}
+
+/** The columns that the rows do not have, but for those of unique keys: what is left of such a key might be no key. */
+function surplusColumns({ table }: SinkTarget, { columns, uniqueKeys }: TargetTable): readonly TargetColumn[] {
+  const kept = new Set([
+    ...table.columns.map(({ name }) => name.toLowerCase()),
+    ...uniqueKeys.flatMap((key) => key.columns).map((name) => name?.toLowerCase()),
+  ]);
+  return columns.filter(({ name }) => !kept.has(name.toLowerCase()));
+}
+
+function namesOf(columns: readonly TargetColumn[]): readonly string[] {
+  return columns.map(({ name }) => name);
 }
 
 /** The target's column as it has to be for the source's values; null when it is wide enough, or of another kind. */

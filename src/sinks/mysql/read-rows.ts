@@ -18,20 +18,17 @@ export async function readRows(
     const sql = type === 'float' ? `${quoted}*1e0` : type === 'bit' ? `${quoted}+0` : quoted;
     return `${sql} AS c${i}`;
   });
-  const rows: (Row | null)[] = [];
-  for (const key of keys) {
-    // Each by itself: no answer needs to be matched with a key, whatever the collation.
+  // Each by itself: no answer needs to be matched with a key, whatever the collation.
+  const queries = keys.map((key) => {
     const values = keySql(plan, key);
     const where = plan.key.map(({ quoted }, i) => `${quoted}=${values[i]}`).join(' AND ');
-    // oxlint-disable-next-line no-await-in-loop -- in the order of the keys
-    const [found] = await connection.rawRows(`SELECT ${shown.join(',')} FROM ${plan.table} WHERE ${where}`);
-    rows.push(
-      found === undefined
-        ? null
-        : Object.fromEntries(columns.map((column, i) => [column.name, valueOf(column, found[i] ?? null)])),
-    );
-  }
-  return rows;
+    return `SELECT ${shown.join(',')} FROM ${plan.table} WHERE ${where}`;
+  });
+  return (await connection.rawResults(queries)).map(([found]) =>
+    found === undefined
+      ? null
+      : Object.fromEntries(columns.map((column, i) => [column.name, valueOf(column, found[i] ?? null)])),
+  );
 }
 
 function valueOf({ type }: Column, raw: Buffer | null): Value {

@@ -4,9 +4,12 @@ import type { SinkRow } from '../../core/sink.ts';
 export class RowUnfit extends Error {
   override readonly name: string = 'RowUnfit';
   readonly row: SinkRow;
+  /** The row that it changes is not there. */
+  readonly missing: boolean;
 
-  constructor(row: SinkRow, reason: string) {
+  constructor(row: SinkRow, reason: string, { missing = false }: { readonly missing?: boolean } = {}) {
     super(reason);
     this.row = row;
+    this.missing = missing;
   }
 }

@@ -167,6 +167,6 @@ export async function findRefused(
 /** Null for a failure that is not a row's. */
 export function rowFailure(error: unknown): { readonly reason: string; readonly missing: boolean } | null {
   if (error instanceof RowsFailed) return { reason: error.message, missing: error.missing };
-  if (error instanceof RowUnfit) return { reason: error.message, missing: false };
+  if (error instanceof RowUnfit) return { reason: error.message, missing: error.missing };
   return null;
 }

@@ -89,6 +89,9 @@ export function planTable(
   if (keyIndex === undefined) {
     throw conflict(label, `the target has no unique key over ${names.join(', ')} whose columns are NOT NULL`);
   }
+  if (keyIndex === null && target.patched !== undefined) {
+    throw conflict(label, 'parts of its documents are changed, and without a key nobody knows in which row');
+  }
   const others = table.uniqueKeys.filter((each) => each !== keyIndex && canConflict(each, written, table));
   const hasMore = table.columns.some(({ name, generated }) => !generated && !written.has(name.toLowerCase()));
   return {

@@ -1,4 +1,4 @@
-import type { Connection, ResultSetHeader } from 'mysql2';
+import type { Connection, QueryOptions, ResultSetHeader } from 'mysql2';
 import { TidingsError } from '../../core/errors.ts';
 import { authenticate, driverSocket, type ServerAddress } from '../../drivers/mysql/connect.ts';
 import { serverReply, writeError } from './write-errors.ts';
@@ -9,11 +9,14 @@ export const STRICT_MODE =
 /** The same without refusing what is bent: for the one value that no strict session can write, the error value of an ENUM. */
 export const LENIENT_MODE = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION';
 
+/** So many queries are asked in one exchange. */
+const QUERIES_MAX = 200;
 const LOCK_WAIT_S = 10;
 /** A session that nobody speaks to ends, with its locks: the machine of a dead sink may not say goodbye. */
 const SILENCE_MAX_S = 120;
 
 export type ResultRow = Readonly<Record<string, unknown>>;
+export type RawRow = readonly (Buffer | null)[];
 
 /** What one of several statements has yielded: how many rows it matched, and warnings; or rows. */
 export interface StatementResult {
@@ -97,7 +100,11 @@ export class TargetConnection {
    *
    * @throws StatementFailed when the server refuses one of them; TidingsError CONNECTION_LOST
    */
-  statements(sql: string): Promise<readonly StatementResult[]> {
+  async statements(sql: string): Promise<readonly StatementResult[]> {
+    return resultsOf(await this.#query({ sql, rowsAsArray: false }));
+  }
+
+  #query(query: QueryOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
         reject(new TidingsError('CONNECTION_LOST', 'the connection to the target is closed'));
@@ -107,7 +114,7 @@ export class TargetConnection {
         clearTimeout(timer);
         this.#waiting.delete(settle);
         forgetStatement(error);
-        if (error === null || error === undefined) resolve(resultsOf(result));
+        if (error === null || error === undefined) resolve(result);
         else if (serverReply(error) === null || isFatal(error)) {
           this.close();
           reject(writeError(error, 'the target'));
@@ -118,7 +125,7 @@ export class TargetConnection {
       }, this.#timeoutMs);
       // The driver forgets whoever waits when its connection is destroyed.
       this.#waiting.add(settle);
-      this.#connection.query({ sql, rowsAsArray: false }, settle);
+      this.#connection.query(query, settle);
     });
   }
 
@@ -137,18 +144,25 @@ export class TargetConnection {
     return (await this.execute(sql, doing))[0]?.rows ?? [];
   }
 
-  /** The rows of one query, column by column as the bytes that the server sends. @throws TidingsError */
-  rawRows(sql: string): Promise<readonly (readonly (Buffer | null)[])[]> {
-    return new Promise((resolve, reject) => {
-      const settle = (error: unknown, result: unknown): void => {
-        this.#waiting.delete(settle);
-        forgetStatement(error);
-        if (error === null || error === undefined) resolve(result as (Buffer | null)[][]);
-        else reject(writeError(error, 'cannot read rows'));
-      };
-      this.#waiting.add(settle);
-      this.#connection.query({ sql, rowsAsArray: true, typeCast: (field) => field.buffer() }, settle);
-    });
+  /** The rows of each query, column by column as the bytes that the server sends. @throws TidingsError */
+  async rawResults(queries: readonly string[]): Promise<readonly (readonly RawRow[])[]> {
+    const results: (readonly RawRow[])[] = [];
+    for (let at = 0; at < queries.length; at += QUERIES_MAX) {
+      // oxlint-disable-next-line no-await-in-loop -- over one connection
+      results.push(...(await this.#rawResults(queries.slice(at, at + QUERIES_MAX))));
+    }
+    return results;
+  }
+
+  async #rawResults(queries: readonly string[]): Promise<readonly (readonly RawRow[])[]> {
+    try {
+      const sql = queries.join(';');
+      const result = await this.#query({ sql, rowsAsArray: true, typeCast: (field) => field.buffer() });
+      return queries.length === 1 ? [result as RawRow[]] : (result as RawRow[][]);
+    } catch (error) {
+      if (error instanceof StatementFailed) throw writeError(error.error, 'cannot read rows');
+      throw error;
+    }
   }
 
   close(): void {

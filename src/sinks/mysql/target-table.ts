@@ -14,6 +14,8 @@ export interface TargetColumn {
   readonly definition: Column | null;
   readonly nullable: boolean;
   readonly generated: boolean;
+  /** A row that has no value for it is refused. */
+  readonly required: boolean;
   /** ON UPDATE CURRENT_TIMESTAMP. */
   readonly updatesItself: boolean;
 }
@@ -36,7 +38,7 @@ export async function readTargetTable(
   await connection.execute("SET SESSION sql_mode = ''", 'set up the session');
   const columns = await connection.rows(
     'SELECT COLUMN_NAME AS col, DATA_TYPE AS dt, COLUMN_TYPE AS ct, IS_NULLABLE AS nul, EXTRA AS ext, CHARACTER_MAXIMUM_LENGTH AS len, ' +
-      'NUMERIC_PRECISION AS num, NUMERIC_SCALE AS scl, DATETIME_PRECISION AS frac, CHARACTER_SET_NAME AS cs, COLLATION_NAME AS co ' +
+      'COLUMN_DEFAULT AS def, NUMERIC_PRECISION AS num, NUMERIC_SCALE AS scl, DATETIME_PRECISION AS frac, CHARACTER_SET_NAME AS cs, COLLATION_NAME AS co ' +
       `FROM information_schema.COLUMNS WHERE ${where} ORDER BY ORDINAL_POSITION`,
   );
   await connection.execute(`SET SESSION sql_mode = '${STRICT_MODE}'`, 'set up the session');
@@ -68,11 +70,14 @@ function targetColumn(row: ResultRow): TargetColumn {
     charset: text(row, 'cs'),
     collation: text(row, 'co'),
   });
+  const nullable = text(row, 'nul') === 'YES';
+  const generated = definition === null ? / GENERATED\b/i.test(extra) : definition.generated !== null;
   return {
     name: text(row, 'col') ?? '',
     definition,
-    nullable: text(row, 'nul') === 'YES',
-    generated: definition === null ? / GENERATED\b/i.test(extra) : definition.generated !== null,
+    nullable,
+    generated,
+    required: !nullable && !generated && text(row, 'def') === null && !/auto_increment/i.test(extra),
     updatesItself: /on update/i.test(extra),
   };
 }

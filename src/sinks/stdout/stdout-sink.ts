@@ -7,6 +7,7 @@ import type {
   SinkTarget,
   TargetPlan,
 } from '../../core/sink.ts';
+import { checkWholeRows } from '../../core/whole-rows.ts';
 import { batchLines } from '../../formats/sink-batch-lines.ts';
 import { type SinkLineFormat, type SinkLines, sinkLines } from '../../formats/sink-lines.ts';
 
@@ -40,6 +41,7 @@ export class StdoutSink implements Sink {
 
   prepare(target: SinkTarget): Promise<TargetPlan> {
     return Promise.resolve().then(() => {
+      checkWholeRows(target);
       this.#opened.lines.check(target);
       return { serial: false };
     });

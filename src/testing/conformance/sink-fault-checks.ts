@@ -73,6 +73,11 @@ function refusalCheck(rig: SinkRig, unfit: string): ConformanceCheck {
             'a message holds the value',
           );
         }
+        const fine = rows.flatMap(({ after }, id) => (after === null || wrong.has(id) ? [] : [after]));
+        if (error.areOthersDurable) {
+          assert.equal(named.length, wrong.size, 'the others are durable, it says, and one of them is wrong');
+          await it.holds(fine, 'the others are durable, it says, and they are not there');
+        }
         let left = rows;
         for (let refused = error; ;) {
           const out = new Set(refused.rows.map(({ index }) => left[index]));
@@ -86,7 +91,6 @@ function refusalCheck(rig: SinkRig, unfit: string): ConformanceCheck {
             refused = next;
           }
         }
-        const fine = rows.flatMap(({ after }, id) => (after === null || wrong.has(id) ? [] : [after]));
         await it.holds(fine, 'the rows beside the refused ones are not there');
       }),
   };

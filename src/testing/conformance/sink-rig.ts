@@ -4,7 +4,7 @@ import type { Row } from '../../core/change.ts';
 import type { StreamChange } from '../../core/consumer.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { keyNames } from '../../core/plain-rows.ts';
-import type { Sink, SinkBatch, SinkRow, SinkTarget } from '../../core/sink.ts';
+import type { NestedPatch, Sink, SinkBatch, SinkRow, SinkTarget } from '../../core/sink.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 import type { SinkHarness } from '../sink-conformance.ts';
 import { tableOf } from '../tables.ts';
@@ -38,6 +38,16 @@ export class SinkSession {
 
   delete(before: Row): SinkRow {
     return this.#row('delete', before, null);
+  }
+
+  /** Parts of a row that need not be there. */
+  patch(key: Row, patches: readonly NestedPatch[]): SinkRow {
+    return { ...this.#row('upsert', null, key), patches };
+  }
+
+  /** Parts of a row that was there. */
+  patchThere(key: Row, patches: readonly NestedPatch[]): SinkRow {
+    return { ...this.#row('update', key, key), patches };
   }
 
   /** A batch of partition 0, whose checkpoint is that of its last row. */
@@ -102,6 +112,7 @@ export interface SessionOptions {
   readonly order?: 'key' | 'transaction';
   /** @default `id` INT, the key, and `note` VARCHAR(50) */
   readonly table?: (name: string) => TableSchema;
+  readonly patched?: readonly string[];
 }
 
 export class SinkRig {
@@ -113,10 +124,14 @@ export class SinkRig {
 
   /** Opens a sink as whoever hands rows to it does, for one check. */
   async session(check: (session: SinkSession) => Promise<void>, options: SessionOptions = {}): Promise<void> {
-    const { order = 'key', table = notesTable } = options;
+    const { order = 'key', table = notesTable, patched } = options;
     const sink = await this.open(order);
     try {
-      const target: SinkTarget = { table: table(this.harness.freshName()), options: {} };
+      const target: SinkTarget = {
+        table: table(this.harness.freshName()),
+        options: {},
+        ...(patched === undefined ? {} : { patched }),
+      };
       await sink.claim?.([0]);
       await sink.prepare(target);
       await check(new SinkSession(sink, this.harness, target));

@@ -16,6 +16,7 @@ describeServers(['mariadb', 'mysql'], 'the MySQL sink keeps the contract of a si
     },
     freshName: () => `conformance.t${++tables}`,
     rows: ({ table }) => server().query<Row>(`SELECT * FROM ${table.database}.${table.name}`),
+    takesPatches: true,
     unfitNote: 'much too long a note '.repeat(10),
     // The first answer, to the rows, passes; the one to COMMIT does not.
     async loseNextAnswer() {

@@ -1,7 +1,7 @@
 import type { Row } from '../../../src/core/change.ts';
 import type { StreamChange } from '../../../src/core/consumer.ts';
 import { keyNames } from '../../../src/core/plain-rows.ts';
-import type { SinkBatch, SinkCheckpoint, SinkRow, SinkTarget } from '../../../src/core/sink.ts';
+import type { NestedPatch, SinkBatch, SinkCheckpoint, SinkRow, SinkTarget } from '../../../src/core/sink.ts';
 import type { TableSchema } from '../../../src/core/table-schema.ts';
 
 /** Makes a target's rows as a mapping that changes nothing would; SCNs count up. */
@@ -10,9 +10,17 @@ export class RowsOf {
   readonly #partition: number;
   static #scn = 0;
 
-  constructor(table: TableSchema, { partition = 0 }: { readonly partition?: number } = {}) {
-    this.target = { table, options: {} };
+  constructor(
+    table: TableSchema,
+    { partition = 0, ...rest }: { readonly partition?: number } & Omit<Partial<SinkTarget>, 'table'> = {},
+  ) {
+    this.target = { table, options: {}, ...rest };
     this.#partition = partition;
+  }
+
+  /** Changes parts of the documents of the row with this key, which need not be there, or (`update`) is. */
+  patch(key: Row, patches: readonly NestedPatch[], { kind = 'upsert' }: { kind?: 'upsert' | 'update' } = {}): SinkRow {
+    return { ...this.#row(kind, kind === 'update' ? key : null, key), patches };
   }
 
   insert(after: Row): SinkRow {
