@@ -207,11 +207,11 @@ export class SnapshotService implements StreamSnapshots {
 
   /** The tables that could not be read go on where they were. */
   async #tryAgain({ id, parts }: Snapshot): Promise<void> {
-    for (const part of parts ?? []) {
-      if (part.state !== 'failed') continue;
-      // oxlint-disable-next-line no-await-in-loop -- few of them
-      await this.#snapshots.savePart(id, { ...part, state: 'reading', error: null });
-    }
+    const failed = (parts ?? []).filter(({ state }) => state === 'failed');
+    await this.#snapshots.saveParts(
+      id,
+      failed.map((part) => ({ ...part, state: 'reading', error: null })),
+    );
     await this.#snapshots.save({ ...this.#snapshots.get(id), state: 'running', endedMs: null, error: null });
   }
 
