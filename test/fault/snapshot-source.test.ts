@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { connect } from '../../src/client/connect.ts';
+import type { Row } from '../../src/core/change.ts';
 import type { SnapshotStatus, StreamStatus } from '../../src/relay/relay-api.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { MovingReader } from '../support/kill/moving-reader.ts';
@@ -48,6 +50,25 @@ async function expectExact(relay: RunningRelay, load: MovingRows): Promise<Movin
   expect(copy.wrong).toEqual([]);
   expect(copy.differences(truth)).toEqual([]);
   return copy;
+}
+
+/** The rows of `moving.items` as a consumer has them that puts together what came of each. */
+async function itemsOf(relay: RunningRelay): Promise<Map<number, Row>> {
+  const items = new Map<number, Row>();
+  const client = connect(relay.url);
+  try {
+    for await (const { changes } of client.stream(STREAM, { from: 'earliest', untilEnd: true })) {
+      for (const { before, after } of changes) {
+        const id = Number(before?.['id'] ?? after?.['id']);
+        const item = { ...items.get(id), ...after };
+        items.delete(id);
+        if (after !== null) items.set(Number(item['id']), item);
+      }
+    }
+  } finally {
+    await client.close();
+  }
+  return items;
 }
 
 describeServers(
@@ -119,6 +140,28 @@ describeServers(
       } finally {
         await load.close();
       }
+    });
+
+    test('brings rows in full that came to a part of the table that was read already, of which the binlog has their keys only, also when the server is lost then', async () => {
+      using directory = new TemporaryDirectory();
+      await using proxy = await FaultProxy.start(server());
+      await server().query(`DROP DATABASE IF EXISTS moving; CREATE DATABASE moving;
+        CREATE TABLE moving.items (id INT PRIMARY KEY, a INT NOT NULL, b VARCHAR(20) NOT NULL)`);
+      const rows = Array.from({ length: ROWS }, (_, i) => `(${i}, ${i * 2}, 'item ${i}')`);
+      await server().query(`INSERT INTO moving.items VALUES ${rows.join()}`);
+      await using relay = await RunningRelay.start(streamOf(proxy.url(), directory.path));
+      for (const moved of [1, 2, 3]) {
+        await halfway(relay, moved * 300);
+        await server().query(`SET SESSION binlog_row_image = MINIMAL;
+          UPDATE moving.items SET id = ${-moved} WHERE id = ${ROWS - moved};
+          SET SESSION binlog_row_image = FULL`);
+        await expect.poll(async () => (await itemsOf(relay)).has(-moved), PATIENTLY).toBe(true);
+        proxy.endAll('reset');
+      }
+      await expect.poll(() => latest(relay)?.state, PATIENTLY).toBe('done');
+      const items = await itemsOf(relay);
+      const there = await server().query<{ id: number; a: number; b: string }>('SELECT * FROM moving.items');
+      expect(items).toEqual(new Map(there.map((row) => [row.id, row])));
     });
 
     test('whose relay was stopped for longer than the binlog is kept waits for a person, or is made good by another one', async () => {
