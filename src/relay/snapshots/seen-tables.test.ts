@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { column, table } from '../../../test/support/changes.ts';
 import { plainRowBatch } from '../../core/plain-rows.ts';
 import type { RowBatch, TransactionPart } from '../../core/source.ts';
+import { FakePosition } from '../../testing/fake-store.ts';
 import { SeenTables, type TableName, type TableNameStore } from './seen-tables.ts';
 
 /** The state's file, with a disk that may be full. */
@@ -24,8 +25,8 @@ function rows(name: string): RowBatch {
 }
 
 function part(...entries: readonly RowBatch[]): TransactionPart {
-  const transaction = { id: null, committedAtUs: 0, serverId: 1, start: null };
-  return { transaction, begins: true, restarted: false, entries, end: null } as unknown as TransactionPart;
+  const transaction = { id: null, committedAtUs: 0, serverId: 1, start: new FakePosition(0) };
+  return { transaction, begins: true, restarted: false, entries, end: null };
 }
 
 test('a table is noted with its first rows, before they go on, and never again', async () => {
