@@ -20,8 +20,12 @@ const ROWS = 2000;
 const ROWS_PER_SECOND = 2000;
 const TRANSACTIONS_PER_SECOND = 300;
 
-function streamOf(url: string, directory: string, onGap: 'stop' | 'snapshot' = 'stop'): RunningRelayOptions {
-  const snapshots = { initial: true, onGap, limits: { rowsPerSecond: ROWS_PER_SECOND } };
+function streamOf(
+  url: string,
+  directory: string,
+  { onGap = 'stop', rowsPerSecond = ROWS_PER_SECOND }: { onGap?: 'stop' | 'snapshot'; rowsPerSecond?: number } = {},
+): RunningRelayOptions {
+  const snapshots = { initial: true, onGap, limits: { rowsPerSecond } };
   return { directory, streams: { [STREAM]: { source: { url, tables: ['moving.*'] }, snapshots } } };
 }
 
@@ -147,13 +151,13 @@ describeServers(
       await using proxy = await FaultProxy.start(server());
       await server().query(`DROP DATABASE IF EXISTS moving; CREATE DATABASE moving;
         CREATE TABLE moving.items (id INT PRIMARY KEY, a INT NOT NULL, b VARCHAR(20) NOT NULL)`);
-      const rows = Array.from({ length: ROWS }, (_, i) => `(${i}, ${i * 2}, 'item ${i}')`);
+      const rows = Array.from({ length: 10_000 }, (_, i) => `(${i}, ${i * 2}, 'item ${i}')`);
       await server().query(`INSERT INTO moving.items VALUES ${rows.join()}`);
-      await using relay = await RunningRelay.start(streamOf(proxy.url(), directory.path));
+      await using relay = await RunningRelay.start(streamOf(proxy.url(), directory.path, { rowsPerSecond: 1000 }));
       for (const moved of [1, 2, 3]) {
         await halfway(relay, moved * 300);
         await server().query(`SET SESSION binlog_row_image = MINIMAL;
-          UPDATE moving.items SET id = ${-moved} WHERE id = ${ROWS - moved};
+          UPDATE moving.items SET id = ${-moved} WHERE id = ${rows.length - moved};
           SET SESSION binlog_row_image = FULL`);
         await expect.poll(async () => (await itemsOf(relay)).has(-moved), PATIENTLY).toBe(true);
         proxy.endAll('reset');
@@ -183,7 +187,7 @@ describeServers(
         expect(latest(relay)).toMatchObject({ state: 'running', waitsFor: 'source', spec: { reason: 'initial' } });
 
         await relay.stop();
-        await relay.start(streamOf(server().url, directory.path, 'snapshot'));
+        await relay.start(streamOf(server().url, directory.path, { onGap: 'snapshot' }));
         await expect.poll(() => latest(relay)?.spec.reason, PATIENTLY).toBe('gap');
         const { truncated } = await expectExact(relay, load);
         expect(truncated.toSorted()).toEqual(['items', 'names']);
@@ -200,7 +204,7 @@ describeServers(
       const load = await MovingRows.create(server(), random, { rows: ROWS });
       try {
         load.start(TRANSACTIONS_PER_SECOND);
-        await using relay = await RunningRelay.start(streamOf(proxy.url(), directory.path, 'snapshot'));
+        await using relay = await RunningRelay.start(streamOf(proxy.url(), directory.path, { onGap: 'snapshot' }));
         await halfway(relay, 300 + random.below(1700));
         await proxy.stopListening();
         await load.alter('DELETE FROM moving.names LIMIT 500');
