@@ -20,7 +20,7 @@ function checkOf(rule: RuleConfig, known: () => readonly TableSchema[]): Checked
   const warnings: string[] = [];
   const log = { ...silentLogger, warn: (_: object, message: string) => void warnings.push(message) };
   const mapping = { tables: { 'shop.orders': rule, 'shop.later': {} } };
-  const options = { mapping, sink: 'crm', stream: 'shop', directory: '/', clock, log };
+  const options = { mapping, sink: 'crm', stream: 'shop', directory: '/', patches: false, clock, log };
   return { check: new MappingCheck({ ...options, tables: () => Promise.resolve(known()) }), clock, warnings };
 }
 

@@ -163,6 +163,7 @@ export async function openRunningStream(options: RunningStreamOptions, log: File
       log,
       groups,
       store: state.snapshots(name),
+      tables: state.tables(name),
       options: definition.snapshots ?? {},
       clock,
       logger,

@@ -197,6 +197,8 @@ export class StreamRunner {
         this.#heardMs = clock.nowMs();
         this.#failure = null;
         this.#count(batch.parts, batch.bytes);
+        const noted = snapshots.noteRows(batch.parts);
+        if (noted !== null) await noted;
         const full = this.#append(batch);
         begun = true;
         hasBegun();

@@ -10,7 +10,7 @@ import { describeServers } from '../support/servers/describe-server.ts';
 const seed = seedOfRun('members that are killed in their bootstrap');
 const SOAK = process.env['TIDINGS_SOAK'] === '1';
 /** While their group's rows are being read. */
-const KILLS = SOAK ? 150 : 10;
+const KILLS = SOAK ? 150 : 8;
 const STREAM = 'moving';
 const ROWS = 3000;
 
@@ -60,7 +60,7 @@ describeServers(['mariadb', 'mysql'], 'members that are killed in their bootstra
               await member.kill();
               if (isReading()) sums.kills++;
               // Its partitions stay where they are, or its session ends before.
-              if (random.below(2) === 0) await new Promise((resolve) => setTimeout(resolve, 1500));
+              if (random.below(2) === 0) await new Promise((resolve) => setTimeout(resolve, 1100));
             }
             member.start();
           }

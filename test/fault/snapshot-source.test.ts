@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { connect } from '../../src/client/connect.ts';
+import type { Row } from '../../src/core/change.ts';
 import type { SnapshotStatus, StreamStatus } from '../../src/relay/relay-api.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { MovingReader } from '../support/kill/moving-reader.ts';
@@ -18,8 +20,12 @@ const ROWS = 2000;
 const ROWS_PER_SECOND = 2000;
 const TRANSACTIONS_PER_SECOND = 300;
 
-function streamOf(url: string, directory: string, onGap: 'stop' | 'snapshot' = 'stop'): RunningRelayOptions {
-  const snapshots = { initial: true, onGap, limits: { rowsPerSecond: ROWS_PER_SECOND } };
+function streamOf(
+  url: string,
+  directory: string,
+  { onGap = 'stop', rowsPerSecond = ROWS_PER_SECOND }: { onGap?: 'stop' | 'snapshot'; rowsPerSecond?: number } = {},
+): RunningRelayOptions {
+  const snapshots = { initial: true, onGap, limits: { rowsPerSecond } };
   return { directory, streams: { [STREAM]: { source: { url, tables: ['moving.*'] }, snapshots } } };
 }
 
@@ -48,6 +54,25 @@ async function expectExact(relay: RunningRelay, load: MovingRows): Promise<Movin
   expect(copy.wrong).toEqual([]);
   expect(copy.differences(truth)).toEqual([]);
   return copy;
+}
+
+/** The rows of `moving.items` as a consumer has them that puts together what came of each. */
+async function itemsOf(relay: RunningRelay): Promise<Map<number, Row>> {
+  const items = new Map<number, Row>();
+  const client = connect(relay.url);
+  try {
+    for await (const { changes } of client.stream(STREAM, { from: 'earliest', untilEnd: true })) {
+      for (const { before, after } of changes) {
+        const id = Number(before?.['id'] ?? after?.['id']);
+        const item = { ...items.get(id), ...after };
+        items.delete(id);
+        if (after !== null) items.set(Number(item['id']), item);
+      }
+    }
+  } finally {
+    await client.close();
+  }
+  return items;
 }
 
 describeServers(
@@ -121,6 +146,28 @@ describeServers(
       }
     });
 
+    test('brings rows in full that came to a part of the table that was read already, of which the binlog has their keys only, also when the server is lost then', async () => {
+      using directory = new TemporaryDirectory();
+      await using proxy = await FaultProxy.start(server());
+      await server().query(`DROP DATABASE IF EXISTS moving; CREATE DATABASE moving;
+        CREATE TABLE moving.items (id INT PRIMARY KEY, a INT NOT NULL, b VARCHAR(20) NOT NULL)`);
+      const rows = Array.from({ length: 10_000 }, (_, i) => `(${i}, ${i * 2}, 'item ${i}')`);
+      await server().query(`INSERT INTO moving.items VALUES ${rows.join()}`);
+      await using relay = await RunningRelay.start(streamOf(proxy.url(), directory.path, { rowsPerSecond: 1000 }));
+      for (const moved of [1, 2, 3]) {
+        await halfway(relay, moved * 300);
+        await server().query(`SET SESSION binlog_row_image = MINIMAL;
+          UPDATE moving.items SET id = ${-moved} WHERE id = ${rows.length - moved};
+          SET SESSION binlog_row_image = FULL`);
+        await expect.poll(async () => (await itemsOf(relay)).has(-moved), PATIENTLY).toBe(true);
+        proxy.endAll('reset');
+      }
+      await expect.poll(() => latest(relay)?.state, PATIENTLY).toBe('done');
+      const items = await itemsOf(relay);
+      const there = await server().query<{ id: number; a: number; b: string }>('SELECT * FROM moving.items');
+      expect(items).toEqual(new Map(there.map((row) => [row.id, row])));
+    });
+
     test('whose relay was stopped for longer than the binlog is kept waits for a person, or is made good by another one', async () => {
       using directory = new TemporaryDirectory();
       const random = new SeededRandom(seed);
@@ -140,7 +187,7 @@ describeServers(
         expect(latest(relay)).toMatchObject({ state: 'running', waitsFor: 'source', spec: { reason: 'initial' } });
 
         await relay.stop();
-        await relay.start(streamOf(server().url, directory.path, 'snapshot'));
+        await relay.start(streamOf(server().url, directory.path, { onGap: 'snapshot' }));
         await expect.poll(() => latest(relay)?.spec.reason, PATIENTLY).toBe('gap');
         const { truncated } = await expectExact(relay, load);
         expect(truncated.toSorted()).toEqual(['items', 'names']);
@@ -157,7 +204,7 @@ describeServers(
       const load = await MovingRows.create(server(), random, { rows: ROWS });
       try {
         load.start(TRANSACTIONS_PER_SECOND);
-        await using relay = await RunningRelay.start(streamOf(proxy.url(), directory.path, 'snapshot'));
+        await using relay = await RunningRelay.start(streamOf(proxy.url(), directory.path, { onGap: 'snapshot' }));
         await halfway(relay, 300 + random.below(1700));
         await proxy.stopListening();
         await load.alter('DELETE FROM moving.names LIMIT 500');

@@ -82,6 +82,11 @@ export class MergeWindow {
     return [...this.#columns.values()].filter((change) => change.columns < columns);
   }
 
+  /** These, of `incomplete`, are in the stream in full, but for those that were changed since. */
+  settled(rows: readonly IncompleteRow[]): void {
+    for (const row of rows) if (this.#columns.get(row.text) === row) this.#columns.delete(row.text);
+  }
+
   invalidate(): void {
     this.#stale = true;
   }
@@ -89,7 +94,7 @@ export class MergeWindow {
   /** Something that the stream has brought, of whatever table. */
   note(entry: Entry): void {
     if (entry.type !== 'rows') {
-      if (entry.database === this.database && (entry.table ?? this.table) === this.table) this.#stale = true;
+      if (entry.database === this.database && (entry.table ?? this.table) === this.table) this.#redefine();
       return;
     }
     if (this.#stale && !this.#onlyMoves) return;
@@ -97,6 +102,12 @@ export class MergeWindow {
     if (database !== this.database || name !== this.table || entry.snapshot === true) return;
     if (this.#key === null) this.#stale = true;
     else this.#rows(entry, this.#key);
+  }
+
+  /** How many columns a change came with says nothing of the table as it is from now on. */
+  #redefine(): void {
+    this.#stale = true;
+    for (const [text, row] of this.#columns) this.#columns.set(text, { ...row, columns: 0 });
   }
 
   #rows(batch: RowBatch, names: readonly string[]): void {

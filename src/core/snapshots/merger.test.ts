@@ -1,10 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { column, table } from '../../../test/support/changes.ts';
-import { systemClock } from '../../base/clock.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { FakeSource } from '../../testing/fake-source.ts';
 import { type FakeEntry, FakePosition, FakeStore } from '../../testing/fake-store.ts';
+import { ManualClock } from '../../testing/manual-clock.ts';
 import type { Row } from '../change.ts';
+import { TidingsError } from '../errors.ts';
 import { silentLogger } from '../logger.ts';
 import { plainRowBatch } from '../plain-rows.ts';
 import {
@@ -18,7 +20,7 @@ import type { RowBatch, TransactionPart } from '../source.ts';
 import { keyListOf } from './key-list.ts';
 import { SnapshotMerger } from './merger.ts';
 import { SnapshotRun } from './snapshot-run.ts';
-import type { Snapshot, SnapshotPart, SnapshotStore } from './snapshot-state.ts';
+import type { Snapshot, SnapshotLimits, SnapshotPart, SnapshotStore } from './snapshot-state.ts';
 
 const items = table('shop.items', [
   column('id', 'int'),
@@ -117,12 +119,18 @@ class DatabaseReader implements SnapshotReader {
   readonly #database: Database;
   readonly #random: () => number;
   readonly #rows: number;
+  /** Of all reads, so many lose the server. */
+  readonly #losses: number;
   reads = 0;
 
-  constructor(database: Database, { random, rows }: { random: () => number; rows: number }) {
+  constructor(
+    database: Database,
+    { random, rows, losses = 0 }: { random: () => number; rows: number; losses?: number },
+  ) {
     this.#database = database;
     this.#random = random;
     this.#rows = rows;
+    this.#losses = losses;
   }
 
   async tables(): Promise<readonly SnapshotTable[]> {
@@ -145,6 +153,7 @@ class DatabaseReader implements SnapshotReader {
     const next = wanted.length > rows.length ? String(rows.at(-1)?.id) : null;
     onRows?.(next);
     await this.#pause();
+    if (this.#random() < this.#losses) throw new TidingsError('CONNECTION_LOST', 'it is gone');
     const { end } = this.#database.store;
     const mark = seen + Math.floor(this.#random() * (end.index - seen + 1));
     return {
@@ -282,6 +291,12 @@ function snapshotOf(keys?: readonly number[]): Snapshot {
   return { id: 1, state: 'running', spec, createdMs: 0, endedMs: null, error: null, parts: null };
 }
 
+/** Nobody waits for long before reading is tried again. */
+const impatientClock: Clock = {
+  nowMs: () => systemClock.nowMs(),
+  sleep: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
 async function run(plan: {
   readonly images: 'full' | 'minimal';
   readonly before: readonly (readonly Step[])[];
@@ -298,12 +313,12 @@ async function run(plan: {
   const start = database.store.end;
   Object.assign(source, { ready: () => Promise.resolve(start) });
   const merger = new SnapshotMerger(source);
-  const reader = new DatabaseReader(database, { random, rows: plan.rows });
+  const reader = new DatabaseReader(database, { random, rows: plan.rows, losses: 0.25 });
   const store = new MemoryStore();
   const consumer = new Consumer();
   const stop = new AbortController();
   const durable = async (): Promise<void> => undefined;
-  const options = { reader, merger, store, durable, clock: systemClock, log: silentLogger, signal: stop.signal };
+  const options = { reader, merger, store, durable, clock: impatientClock, log: silentLogger, signal: stop.signal };
   const snapshotting = new SnapshotRun(snapshotOf(plan.keys), options).run();
   const writing = (async () => {
     for (const each of plan.during) {
@@ -338,7 +353,7 @@ async function run(plan: {
 
 describe('SnapshotMerger', () => {
   test.each(['full', 'minimal'] as const)(
-    'whatever is written while chunks are read, a consumer ends with the rows of the source and never gets an older value of a key (row images %s)',
+    'whatever is written while chunks are read and the server is lost, a consumer ends with the rows of the source and never gets an older value of a key (row images %s)',
     async (images) => {
       const inserts = [Array.from({ length: 12 }, (_, i): Step => ({ do: 'insert', id: i }))];
       await fc.assert(
@@ -473,6 +488,78 @@ test('a table that is changed all the time, a few columns at a time, is read to 
     }
     await done;
   }
+});
+
+test.each(['is made anew', 'loses the server'] as const)(
+  'a row that comes to a key that was read already, while nothing is read, is whole before the next chunk counts, also where reading %s then',
+  async (what) => {
+    const database = new Database('minimal');
+    for (let key = 1; key <= 20; key++) database.commit([{ do: 'insert', id: key }]);
+    const store = new MemoryStore();
+    const consumer = new Consumer();
+    const reader = new DatabaseReader(database, { random: () => 0, rows: 3 });
+    const { readChunk } = DatabaseReader.prototype;
+    const source = new FakeSource(database.store);
+    Object.assign(source, { ready: () => Promise.resolve(source.position) });
+    const merger = new SnapshotMerger(source);
+    const durable = async (): Promise<void> => undefined;
+    const runOnce = (
+      limits: SnapshotLimits,
+      { clock, signal }: { clock: Clock; signal: AbortSignal },
+    ): Promise<void> => {
+      const parts = store.parts.size === 0 ? null : [...store.parts.values()];
+      const snapshot = { ...snapshotOf(), parts };
+      const spec = { ...snapshot.spec, limits };
+      const options = { reader, merger, store, durable, clock, log: silentLogger, signal };
+      return new SnapshotRun({ ...snapshot, spec }, options).run();
+    };
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    const noted = (): number => Number(store.parts.get('items')?.after ?? 0);
+    const snapshotting = (async () => {
+      const clock = new ManualClock();
+      const stop = new AbortController();
+      const first = runOnce({ rowsPerSecond: 12 }, { clock, signal: stop.signal });
+      first.catch(() => undefined);
+      while (noted() < 3) await turn();
+      await clock.whenSleeping();
+      database.commit([{ do: 'move', id: 20, to: 0 }]);
+      while (!consumer.rows.has(0)) await turn();
+      if (what === 'loses the server') {
+        reader.readChunk = async () => {
+          reader.readChunk = readChunk;
+          throw new TidingsError('CONNECTION_LOST', 'it is gone');
+        };
+      }
+      for (const before = noted(); noted() === before; clock.advance(1000)) await turn();
+      stop.abort();
+      await first.catch(() => undefined);
+      await runOnce({}, { clock: systemClock, signal: new AbortController().signal });
+      // So that there is another batch.
+      database.commit([{ do: 'insert', id: 30 }]);
+    })();
+    for await (const { parts } of merger.batches()) {
+      for (const part of parts) for (const entry of part.entries) if (entry.type === 'rows') consumer.apply(entry);
+      if (store.state === 'done') break;
+    }
+    await snapshotting;
+    expect(consumer.rows.get(0)).toEqual(database.now.get(0));
+  },
+);
+
+test('a row that came to another key with as many columns as the table has since is one that came with too few', async () => {
+  const database = new Database('minimal');
+  database.commit([{ do: 'insert', id: 1 }]);
+  const source = new FakeSource(database.store);
+  const start = database.store.end;
+  Object.assign(source, { ready: () => Promise.resolve(start) });
+  const merger = new SnapshotMerger(source);
+  const window = await merger.window('shop', 'items', { key: ['id'], onlyMoves: true });
+  database.commit([{ do: 'move', id: 1, to: 2 }]);
+  database.commit([{ do: 'ddl' }]);
+  for await (const { position } of merger.batches()) {
+    if ((position as FakePosition).index === database.store.end.index) break;
+  }
+  expect(window.incomplete(1).map(({ key }) => key)).toEqual([2]);
 });
 
 /** A chunk of five rows on its way into a stream. */

@@ -9,6 +9,7 @@ import { parseTablePattern } from '../table-pattern.ts';
 import { keysOf } from './key-list.ts';
 import { KeyRun } from './key-run.ts';
 import type { SnapshotMerger } from './merger.ts';
+import { MovedRows } from './moved-rows.ts';
 import type { Snapshot, SnapshotFailure, SnapshotPart, SnapshotStore } from './snapshot-state.ts';
 import { type LoadPause, SourceLoad } from './source-load.ts';
 import { TableRun } from './table-run.ts';
@@ -137,10 +138,11 @@ export class SnapshotRun {
       if (this.#snapshot.spec.truncate) await this.#tellToTruncate(database, table);
       present = await this.#savePart({ ...present, state: 'reading' });
     }
+    const moved = new MovedRows(this.#options.merger, { database, table });
     try {
       await this.#patiently(async () => {
         const now = this.#partOf(database, table) ?? present;
-        await this.#read(now);
+        await this.#read(now, { moved });
       });
       await this.#savePart({ ...(this.#partOf(database, table) ?? present), state: 'done', after: null });
     } catch (error) {
@@ -155,10 +157,12 @@ export class SnapshotRun {
       if (isTransient(error)) throw error;
       log.error({ error, database, table }, 'a table cannot be read by the snapshot');
       await this.#savePart({ ...last, state: 'failed', error: failureOf(error) });
+    } finally {
+      moved.close();
     }
   }
 
-  async #read(part: SnapshotPart, attempt = 1): Promise<void> {
+  async #read(part: SnapshotPart, { moved, attempt = 1 }: { moved: MovedRows; attempt?: number }): Promise<void> {
     const { database, table } = part;
     const { reader, merger, clock, signal } = this.#options;
     const { where, keys } = this.#snapshot.spec;
@@ -192,7 +196,7 @@ export class SnapshotRun {
       await merged(null, await readWithoutKey(common));
       return;
     }
-    const run = new TableRun({ ...common, key: key ?? [], merged });
+    const run = new TableRun({ ...common, key: key ?? [], moved, merged });
     try {
       await run.run(part.after);
     } catch (error) {
@@ -202,7 +206,7 @@ export class SnapshotRun {
       const anew = await this.#savePart({ ...part, after: null, rows: 0 });
       const tables = await reader.tables();
       this.#keys = new Map(tables.map((each) => [nameOf(each.database, each.name), each.key]));
-      await this.#read(anew, attempt + 1);
+      await this.#read(anew, { moved, attempt: attempt + 1 });
     }
   }
 

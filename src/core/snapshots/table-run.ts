@@ -1,10 +1,13 @@
 import { failpoint } from '../failpoint.ts';
 import { CHUNK_BYTES, ChunkSize } from './chunk-size.ts';
 import type { SnapshotMerger } from './merger.ts';
+import type { MovedRows } from './moved-rows.ts';
 import { readAgain } from './read-again.ts';
 import { readInWindow, type TableReadOptions, type WindowRead } from './window-read.ts';
 
 export interface TableRunOptions extends TableReadOptions {
+  /** Are noted while it runs. */
+  readonly moved: MovedRows;
   /** So many rows up to this place are in the stream: resolves when that is durable and noted. */
   readonly merged: (next: string | null, rows: number) => Promise<void>;
 }
@@ -37,10 +40,8 @@ export class TableRun {
 
   /** @param after where the first chunk begins @throws what reading throws, and what the signal is aborted with */
   async run(after: string | null): Promise<void> {
-    const { database, table, key, merger, merged } = this.#options;
-    // A row that goes from a key that is still to come to one that was read already is in no chunk. With all of its columns in the stream that
-    // is nothing to care about.
-    const moves = await merger.window(database, table, { key, onlyMoves: true });
+    const { key, merger, moved, merged } = this.#options;
+    await moved.note(key);
     let cursor = after;
     // Until it is known what rows are like.
     let ahead = 0;
@@ -67,8 +68,8 @@ export class TableRun {
             continue;
           }
         }
-        // oxlint-disable-next-line no-await-in-loop -- before the table counts as read
-        if (next === null) await readAgain(this.#options, moves.incomplete(columns));
+        // oxlint-disable-next-line no-await-in-loop -- before the chunk counts: whoever goes on behind it knows nothing of these rows
+        await moved.settle(columns, (again) => readAgain(this.#options, again));
         failpoint('snapshot-merged');
         // oxlint-disable-next-line no-await-in-loop -- never noted before it is durable
         await merged(next, rows);
@@ -76,7 +77,6 @@ export class TableRun {
         cursor = next;
       }
     } finally {
-      merger.close(moves);
       const left = coming;
       coming = [];
       await drop(left, merger);

@@ -2,7 +2,9 @@ import { TidingsError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import { CHUNK_BYTES } from './chunk-size.ts';
 import type { MergeWindow } from './merge-window.ts';
-import type { TableRunOptions } from './table-run.ts';
+import type { TableReadOptions } from './window-read.ts';
+
+type WholeReadOptions = Omit<TableReadOptions, 'key'>;
 
 /** A table that is changed all the time cannot be read so. */
 const ATTEMPTS_MAX = 10;
@@ -15,7 +17,7 @@ const CHUNK_ROWS = 10_000;
  * @returns the rows
  * @throws TidingsError SNAPSHOT_KEY_MISSING when it does not come to an end, or the source cannot read so; what reading throws
  */
-export async function readWithoutKey(options: Omit<TableRunOptions, 'key' | 'merged'>): Promise<number> {
+export async function readWithoutKey(options: WholeReadOptions): Promise<number> {
   const { database, table, where, merger, clock, audience, signal } = options;
   // The entry in front would take the rows that were not asked for.
   if (where !== null) throw keyMissing(options, 'to read some of its rows by');
@@ -38,7 +40,7 @@ export async function readWithoutKey(options: Omit<TableRunOptions, 'key' | 'mer
 }
 
 /** Null: it was changed meanwhile. */
-async function readOnce(window: MergeWindow, options: Omit<TableRunOptions, 'key' | 'merged'>): Promise<number | null> {
+async function readOnce(window: MergeWindow, options: WholeReadOptions): Promise<number | null> {
   const { database, table, where, reader, merger, load, audience, signal } = options;
   if (reader.readWhole === undefined) throw keyMissing(options, 'to read it in chunks by');
   await load.admitted(reader, signal);

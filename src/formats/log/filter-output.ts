@@ -1,4 +1,4 @@
-import { releaseMemory } from '../../base/large-memory.ts';
+import { ownMemory, releaseMemory } from '../../base/large-memory.ts';
 import { TidingsError } from '../../core/errors.ts';
 
 /** Where filtered batches are written, one after the other: bytes 0 to `at` are whole frames. Its owner sends them, then calls `clear`. */
@@ -23,10 +23,9 @@ export class FilterOutput {
     if (needed > BUFFER_BYTES_MAX) {
       throw new TidingsError('LOG_DAMAGED', `a batch of the log is said to be larger than ${BUFFER_BYTES_MAX} bytes`);
     }
-    const { length } = this.bytes;
-    const usual = length + Math.min(length, STEP_BYTES_MAX);
     const former = this.bytes;
-    this.#use(Buffer.allocUnsafeSlow(Math.min(Math.max(needed, usual), BUFFER_BYTES_MAX)));
+    const usual = former.length + Math.min(former.length, STEP_BYTES_MAX);
+    this.#use(ownMemory(Math.min(Math.max(needed, usual), BUFFER_BYTES_MAX)));
     former.copy(this.bytes, 0, 0, this.at);
     releaseMemory(former);
   }
@@ -45,7 +44,7 @@ export class FilterOutput {
   }
 }
 
-/** What is larger has one row that is, and needs little more. */
+/** What is larger than this has one row that is, and needs little more. */
 const STEP_BYTES_MAX = 1024 * 1024;
 
 /** A batch's length is an unsigned 32-bit number. */

@@ -6,7 +6,7 @@ import type { Segment } from './segment.ts';
 
 /** A batch that does not fit into one has memory for itself. */
 export const BUFFER_BYTES: number = 1024 * 1024;
-/** How much of what is durable is kept in memory at least, for readers that are close behind. */
+/** How much of what is durable is kept in memory at least, for readers that are close behind; a large batch counts when it is begun. */
 const TAIL_BYTES = 16 * BUFFER_BYTES;
 /** Of a transaction of this size that is still open nobody can read anything yet, and when it ends its readers will be far behind … */
 const LONG_TRANSACTION_BYTES = 4 * BUFFER_BYTES;

@@ -194,7 +194,8 @@ describe('appending', () => {
     }
     await harness.log.flush();
     expect(harness.log.visible.bytes).toBeGreaterThan(360 * MIB);
-    expect(most / MIB).toBeLessThan(24);
+    // The log's own, and what such memory is rounded up to.
+    expect(most / MIB).toBeLessThan(48);
   });
 
   test('rows that cannot be written take their transaction back, and no other', async () => {

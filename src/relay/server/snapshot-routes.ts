@@ -38,8 +38,15 @@ const ACTIONS = {
     summary: 'Read no more of a snapshot',
     description: 'Until it is resumed, also over a restart of the relay.',
   },
-  resume: { summary: 'Go on with a snapshot', description: 'Where it was: at most the chunks at hand are read again.' },
-  cancel: { summary: 'End a snapshot', description: 'What it has brought stays in the stream.' },
+  resume: {
+    summary: 'Go on with a snapshot',
+    description:
+      'Where it was: at most the chunks at hand are read again. Of one that has failed, what could not be read is tried again.',
+  },
+  cancel: {
+    summary: 'End a snapshot',
+    description: 'What it has brought stays in the stream. One that has failed is not tried again by itself.',
+  },
 } as const;
 
 export function addSnapshotRoutes({ app, relay }: RouteContext): void {

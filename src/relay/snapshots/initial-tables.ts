@@ -1,7 +1,7 @@
 import type { SchemaChange } from '../../core/change.ts';
 import type { SnapshotReader } from '../../core/snapshot.ts';
 import type { Snapshot, SnapshotLimits, SnapshotPart } from '../../core/snapshots/snapshot-state.ts';
-import type { KeptSnapshots } from './kept-snapshots.ts';
+import { type KeptSnapshots, nameOf } from './kept-snapshots.ts';
 
 type TableName = Pick<SnapshotPart, 'database' | 'table'>;
 
@@ -47,13 +47,14 @@ export class InitialTables {
   async look(reader: Pick<SnapshotReader, 'tables'>): Promise<void> {
     const renames = this.#renames;
     const tables = (await reader.tables()).map(({ database, name }) => ({ database, table: name }));
-    await this.#gone((part) => part.state === 'done' && !tables.some((table) => isSame(part, table)));
-    const initial = this.#initial();
-    if (initial.length === 0) await this.#read(null, false);
-    const missing = tables.filter((table) => !this.#isCovered(table));
-    const isBack = (table: TableName): boolean => initial.some((snapshot) => partOf(snapshot, table) !== null);
+    const there = new Set(tables.map(nameOf));
+    await this.#gone((part) => part.state === 'done' && !there.has(nameOf(part)));
+    if (this.#initial().length === 0) await this.#read(null, false);
+    const isCovered = this.#coverage();
+    const missing = tables.filter((table) => !isCovered(table));
+    const known = new Set(this.#initial().flatMap(({ parts }) => parts?.map(nameOf) ?? []));
     for (const truncate of [true, false]) {
-      const some = missing.filter((table) => isBack(table) === truncate).map(patternOf);
+      const some = missing.filter((table) => known.has(nameOf(table)) === truncate).map(patternOf);
       // oxlint-disable-next-line no-await-in-loop -- each has its number
       if (some.length > 0) await this.#read(some, truncate);
     }
@@ -67,12 +68,12 @@ export class InitialTables {
     const table = { database, table: name };
     if (CREATES_TABLE.test(sql)) await this.#created(table, sql);
     // What is being read finds out by itself.
-    else if (DROPS_TABLE.test(sql)) await this.#gone((part) => isSame(part, table) && part.state === 'done');
+    else if (DROPS_TABLE.test(sql)) await this.#gone((part) => nameOf(part) === nameOf(table) && part.state === 'done');
     else if (RENAMES.test(sql)) this.#renames++;
   }
 
   async #created(table: TableName, sql: string): Promise<void> {
-    if (this.#isCovered(table) || (CREATES_IF_MISSING.test(sql) && !this.#isListed)) return;
+    if (this.#coverage()(table) || (CREATES_IF_MISSING.test(sql) && !this.#isListed)) return;
     const holder = this.#initial().findLast((snapshot) => partOf(snapshot, table) !== null);
     const gone = holder === undefined ? null : partOf(holder, table);
     if (holder !== undefined && gone !== null) {
@@ -86,21 +87,25 @@ export class InitialTables {
   }
 
   async #gone(which: (part: SnapshotPart) => boolean): Promise<void> {
-    for (const { id, parts } of this.#initial()) {
-      for (const part of parts ?? []) {
-        if (part.state === 'gone' || !which(part)) continue;
-        // oxlint-disable-next-line no-await-in-loop -- seldom, and few of them
-        await this.#snapshots.savePart(id, { ...part, state: 'gone', after: null });
-      }
-    }
+    await Promise.all(
+      this.#initial().map(async ({ id, parts }) => {
+        const gone = (parts ?? []).filter((part) => part.state !== 'gone' && which(part));
+        const saved = gone.map((part) => ({ ...part, state: 'gone', after: null }) as const);
+        await this.#snapshots.saveParts(id, saved);
+      }),
+    );
   }
 
-  #isCovered(table: TableName): boolean {
-    return this.#initial().some(({ spec, parts }) => {
-      // Without a plan it is to take in what there is, of the tables that it is of.
-      if (parts === null) return spec.tables?.includes(patternOf(table)) !== false;
-      return parts.some((part) => isSame(part, table) && part.state !== 'gone');
-    });
+  /** Tells of a table whether its rows have come, are to come, or need not. */
+  #coverage(): (table: TableName) => boolean {
+    const initial = this.#initial();
+    const parts = initial.flatMap((snapshot) => snapshot.parts ?? []);
+    const covered = new Set(parts.filter(({ state }) => state !== 'gone').map(nameOf));
+    // Without a plan a snapshot is to take in what there is, of the tables that it is of.
+    const unplanned = initial.filter((snapshot) => snapshot.parts === null);
+    const patterns = new Set(unplanned.flatMap(({ spec }) => spec.tables ?? []));
+    const takesAll = unplanned.some(({ spec }) => spec.tables === null);
+    return (table) => takesAll || covered.has(nameOf(table)) || patterns.has(patternOf(table));
   }
 
   async #read(tables: readonly string[] | null, truncate: boolean): Promise<void> {
@@ -114,11 +119,7 @@ export class InitialTables {
 }
 
 function partOf({ parts }: Snapshot, table: TableName): SnapshotPart | null {
-  return parts?.find((part) => isSame(part, table)) ?? null;
-}
-
-function isSame(a: TableName, b: TableName): boolean {
-  return a.database === b.database && a.table === b.table;
+  return parts?.find((part) => nameOf(part) === nameOf(table)) ?? null;
 }
 
 function patternOf({ database, table }: TableName): string {

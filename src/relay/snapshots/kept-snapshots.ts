@@ -16,6 +16,11 @@ export interface KeptSnapshotsOptions {
   readonly clock: Clock;
 }
 
+/** One text for each table. */
+export function nameOf({ database, table }: Pick<SnapshotPart, 'database' | 'table'>): string {
+  return `${database}\0${table}`;
+}
+
 /** Of a stream; of those that are over. Initial ones say which tables have had theirs. */
 const KEPT = 20;
 
@@ -77,10 +82,18 @@ export class KeptSnapshots implements SnapshotStore {
   }
 
   async savePart(id: number, part: SnapshotPart): Promise<void> {
+    await this.saveParts(id, [part]);
+  }
+
+  /** Some of those that it has. */
+  async saveParts(id: number, some: readonly SnapshotPart[]): Promise<void> {
+    if (some.length === 0) return;
     const snapshot = this.get(id);
-    const isIt = ({ database, table }: SnapshotPart): boolean => database === part.database && table === part.table;
-    const parts = snapshot.parts?.map((each) => (isIt(each) ? part : each)) ?? null;
-    await this.#change({ ...snapshot, parts }, () => this.#options.store.savePart(id, part));
+    const changed = new Map(some.map((part) => [nameOf(part), part]));
+    const parts = snapshot.parts?.map((part) => changed.get(nameOf(part)) ?? part) ?? null;
+    await this.#change({ ...snapshot, parts }, async () => {
+      await Promise.all(some.map((part) => this.#options.store.savePart(id, part)));
+    });
   }
 
   /** A table that it is to have had as well. */

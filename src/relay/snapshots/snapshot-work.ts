@@ -13,6 +13,7 @@ import type { ChangeLog } from '../log/change-log.ts';
 import type { InitialTables } from './initial-tables.ts';
 import type { KeptSnapshots } from './kept-snapshots.ts';
 import { orAborted } from '../../base/or-aborted.ts';
+import type { SeenTables } from './seen-tables.ts';
 import { SnapshotRate } from './snapshot-rate.ts';
 
 export interface SnapshotWorkOptions {
@@ -20,6 +21,7 @@ export interface SnapshotWorkOptions {
   /** Null: tables get no rows by themselves. */
   readonly initial: InitialTables | null;
   readonly log: ChangeLog;
+  readonly seen: SeenTables;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -156,7 +158,7 @@ export class SnapshotWork {
     snapshot: Snapshot,
     { reader, merger, signal }: { reader: SnapshotReader; merger: SnapshotMerger; signal: AbortSignal },
   ): Promise<void> {
-    const { clock, logger, log, snapshots } = this.#options;
+    const { clock, logger, log, seen, snapshots } = this.#options;
     const { id } = snapshot;
     const stop = new AbortController();
     const end = (): void => stop.abort(signal.reason);
@@ -178,7 +180,7 @@ export class SnapshotWork {
       clock,
       log: logger.child({ snapshot: id }),
       signal: stop.signal,
-      formerTables: () => log.tables(),
+      formerTables: () => seen.values(),
     });
     this.#running.set(id, { run, stop, rate: new SnapshotRate(clock) });
     logger.info({ snapshot: id, reason: snapshot.spec.reason }, 'a snapshot is being read');

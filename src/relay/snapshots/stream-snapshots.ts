@@ -12,12 +12,13 @@ import {
   type SnapshotStore,
 } from '../../core/snapshots/snapshot-state.ts';
 import { parseHours } from '../../core/snapshots/source-load.ts';
-import type { Source } from '../../core/source.ts';
+import type { Source, TransactionPart } from '../../core/source.ts';
 import { parseTablePattern } from '../../core/table-pattern.ts';
 import type { ChangeLog } from '../log/change-log.ts';
 import type { SnapshotOptions, SnapshotRequest, SnapshotStatus, StreamGroups, StreamSnapshots } from '../relay-api.ts';
 import { InitialTables } from './initial-tables.ts';
 import { KeptSnapshots } from './kept-snapshots.ts';
+import { SeenTables, type TableNameStore } from './seen-tables.ts';
 import { statusOf } from './snapshot-status.ts';
 import { SnapshotWork } from './snapshot-work.ts';
 
@@ -26,6 +27,7 @@ export interface SnapshotServiceOptions {
   readonly log: ChangeLog;
   readonly groups: Pick<StreamGroups, 'get'>;
   readonly store: SnapshotStore & { load(): Promise<readonly Snapshot[]> };
+  readonly tables: TableNameStore;
   readonly options: SnapshotOptions;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -38,21 +40,28 @@ export interface SnapshotServiceOptions {
 export class SnapshotService implements StreamSnapshots {
   readonly #options: SnapshotServiceOptions;
   readonly #snapshots: KeptSnapshots;
+  readonly #seen: SeenTables;
   readonly #initial: InitialTables | null;
   readonly #work: SnapshotWork;
   /** Whether the source can read rows at all; null before it was opened. */
   #canRead: boolean | null = null;
 
-  private constructor(options: SnapshotServiceOptions, snapshots: KeptSnapshots) {
+  private constructor(
+    options: SnapshotServiceOptions,
+    { snapshots, seen }: { readonly snapshots: KeptSnapshots; readonly seen: SeenTables },
+  ) {
     this.#options = options;
     this.#snapshots = snapshots;
+    this.#seen = seen;
     const { initial = false, limits = {} } = options.options;
     this.#initial = initial ? new InitialTables(snapshots, limits) : null;
-    this.#work = new SnapshotWork({ ...options, snapshots, initial: this.#initial });
+    this.#work = new SnapshotWork({ ...options, snapshots, seen, initial: this.#initial });
   }
 
   static async open(options: SnapshotServiceOptions): Promise<SnapshotService> {
-    return new SnapshotService(options, await KeptSnapshots.load(options));
+    const snapshots = await KeptSnapshots.load(options);
+    const seen = await SeenTables.load(options.tables, options.log.tables());
+    return new SnapshotService(options, { snapshots, seen });
   }
 
   list(): readonly SnapshotStatus[] {
@@ -195,6 +204,11 @@ export class SnapshotService implements StreamSnapshots {
     await this.#work.end();
   }
 
+  /** They are about to go into the log. Null: at once; else when it resolves. */
+  noteRows(parts: readonly TransactionPart[]): Promise<void> | null {
+    return this.#seen.note(parts);
+  }
+
   /** The stream has brought it. */
   noteSchema(change: SchemaChange): void {
     if (this.#initial === null) return;
@@ -207,11 +221,11 @@ export class SnapshotService implements StreamSnapshots {
 
   /** The tables that could not be read go on where they were. */
   async #tryAgain({ id, parts }: Snapshot): Promise<void> {
-    for (const part of parts ?? []) {
-      if (part.state !== 'failed') continue;
-      // oxlint-disable-next-line no-await-in-loop -- few of them
-      await this.#snapshots.savePart(id, { ...part, state: 'reading', error: null });
-    }
+    const failed = (parts ?? []).filter(({ state }) => state === 'failed');
+    await this.#snapshots.saveParts(
+      id,
+      failed.map((part) => ({ ...part, state: 'reading', error: null })),
+    );
     await this.#snapshots.save({ ...this.#snapshots.get(id), state: 'running', endedMs: null, error: null });
   }
 

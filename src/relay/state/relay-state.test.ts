@@ -118,3 +118,15 @@ test('a group whose stream has another number of partitions than before begins a
   ]);
   expect(await groups.load()).toEqual([fitted]);
 });
+
+test('a stream has had rows of the tables that were noted, once each, also after a restart', async () => {
+  const [orders, lines] = [
+    { database: 'shop', name: 'orders' },
+    { database: 'shop', name: 'lines' },
+  ];
+  await state.tables('shop').add([orders]);
+  await state.tables('shop').add([orders, lines]);
+  await state.tables('crm').add([{ database: 'crm', name: 'orders' }]);
+  await reopen();
+  expect(await state.tables('shop').load()).toEqual([lines, orders]);
+});

@@ -3,6 +3,7 @@ import { TidingsError } from '../../core/errors.ts';
 import { type Logger, silentLogger } from '../../core/logger.ts';
 import type { GroupStore } from '../groups/group-store.ts';
 import type { Snapshot, SnapshotStore } from '../../core/snapshots/snapshot-state.ts';
+import type { TableNameStore } from '../snapshots/seen-tables.ts';
 import { errorFromMessage, type StateReport, type StateRequest, type StateWorkerData } from './state-messages.ts';
 import type { StateOperation, StateOperationKind, StateOperations } from './state-operations.ts';
 
@@ -125,6 +126,16 @@ export class RelayState {
       },
       savePart: async (id, part) => {
         await this.#ask('save-snapshot-part', { stream, id, part });
+      },
+    };
+  }
+
+  /** The tables of which one stream has had rows. */
+  tables(stream: string): TableNameStore {
+    return {
+      load: () => this.#ask('load-tables', { stream }),
+      add: async (tables) => {
+        await this.#ask('add-tables', { stream, tables });
       },
     };
   }

@@ -169,6 +169,20 @@ export class StateDatabase {
         this.#snapshots.savePart(operation.stream, operation.id, operation.part);
         failpoint('snapshot-noted');
         return null;
+      case 'load-tables':
+        return this.#statements
+          .all('SELECT database_name, table_name FROM seen_tables WHERE stream = ?', operation.stream)
+          .map((row) => ({ database: String(row['database_name']), name: String(row['table_name']) }));
+      case 'add-tables':
+        for (const { database, name } of operation.tables) {
+          this.#statements.run(
+            'INSERT INTO seen_tables (stream, database_name, table_name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+            operation.stream,
+            database,
+            name,
+          );
+        }
+        return null;
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Snapshot, SnapshotPart } from '../../core/snapshots/snapshot-state.ts';
+import type { TableName } from '../snapshots/seen-tables.ts';
 import type { NewGroup, StoredCheckpoint, StoredGroup } from '../groups/group-store.ts';
 
 /** What the state can be asked, each with what it answers. The message that goes to the worker thread is `{ kind, …request }`. */
@@ -16,6 +17,11 @@ export interface StateOperations {
   'save-snapshot': { readonly request: SnapshotOf; readonly answer: null };
   'save-snapshot-part': {
     readonly request: { readonly stream: string; readonly id: number; readonly part: SnapshotPart };
+    readonly answer: null;
+  };
+  'load-tables': { readonly request: { readonly stream: string }; readonly answer: readonly TableName[] };
+  'add-tables': {
+    readonly request: { readonly stream: string; readonly tables: readonly TableName[] };
     readonly answer: null;
   };
 }

@@ -62,6 +62,14 @@ const MIGRATIONS: readonly string[] = [
     FOREIGN KEY (stream, snapshot) REFERENCES snapshots (stream, id) ON DELETE CASCADE
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE seen_tables ( -- rows of them went into the stream
+    stream TEXT NOT NULL,
+    database_name TEXT NOT NULL,
+    table_name TEXT NOT NULL,
+    PRIMARY KEY (stream, database_name, table_name)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

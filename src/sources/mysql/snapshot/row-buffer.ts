@@ -1,4 +1,4 @@
-import { releaseMemory } from '../../../base/large-memory.ts';
+import { ownMemory, releaseMemory } from '../../../base/large-memory.ts';
 import type { TextRows } from './text-rows/text-row-batch.ts';
 
 const BYTES_MIN = 1024 * 1024;
@@ -40,7 +40,7 @@ export class RowBuffer implements TextRows {
   reserve(size: number): void {
     const { length } = this.bytes;
     if (size <= length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(size, length < DOUBLING_MAX ? length * 2 : Math.ceil(length * 1.5)));
+    const grown = ownMemory(Math.max(size, length < DOUBLING_MAX ? length * 2 : Math.ceil(length * 1.5)));
     this.bytes.copy(grown, 0, 0, this.filled);
     releaseMemory(this.bytes);
     this.bytes = grown;
