@@ -19,11 +19,11 @@ export default ({ folder }: { readonly folder: string }): Sink => {
     return join(directoryOf(target), `${key.map(encodeURIComponent).join()}.json`);
   };
   return {
-    // After a crash rows come again. Written again, they leave the files as they were.
-    promise: 'at-least-once',
+    promise: 'at-least-once', // After a crash rows come again, and leave the files as they were.
     open: async () => {},
     prepare: async (target) => {
-      if (target.table.key.length === 0) throw new Error(`${target.table.name} has no key to name files after`);
+      const { key, name } = target.table;
+      if (key.length === 0 || target.patched) throw new Error(`${name}: takes tables with a key, and whole documents`);
       await mkdir(directoryOf(target), { recursive: true });
       return { serial: false };
     },
