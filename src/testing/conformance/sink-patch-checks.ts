@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { isTidingsError } from '../../core/errors.ts';
 import type { NestedPatch } from '../../core/sink.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 import type { ConformanceCheck } from '../source-conformance.ts';
