@@ -29,7 +29,7 @@ describe.each(['ndjson', 'avro', 'parquet'] as const)(
       // each type is in file-sink.test.ts: the sink itself does not read.
     };
     for (const check of sinkConformance(harness)) {
-      test(`${check.name}`, { timeout: 20_000 }, () => check.run());
+      test(`${format}: ${check.name}`, { timeout: 20_000 }, () => check.run());
     }
   },
 );

@@ -22,20 +22,24 @@ const WHOLE_NUMBERS: ReadonlySet<ColumnType | undefined> = new Set([
 
 /**
  * The rows in pieces, each of which can be planned when the ones before it are written. Nearly always that is all of them; what a document is cannot be known
- * beforehand where two keys can be one row to the target (texts), or its foreign keys change rows by themselves.
+ * beforehand where two keys can be one row to the target (texts), or its foreign keys change rows by themselves: there the changes of one key stand alone.
+ *
+ * @throws RowUnfit
  */
 export function patchPieces(rows: readonly SinkRow[], planOf: PatchOptions['planOf']): readonly (readonly SinkRow[])[] {
   if (!rows.some(isPatched)) return [rows];
+  const plans = rows.map(planOf);
+  const unforeseeable = new Set(plans.flatMap((plan) => (isForeseeable(plan) ? [] : plan.table)));
   const pieces: SinkRow[][] = [];
-  let piece: SinkRow[] = [];
-  for (const row of rows) {
-    if (isPatched(row) && piece.length > 0 && !isForeseeable(planOf(row))) {
-      pieces.push(piece);
-      piece = [];
-    }
-    piece.push(row);
+  let alone: string | null = null;
+  for (const [i, row] of rows.entries()) {
+    const plan = plans[i] as TablePlan;
+    const former: string | null = alone;
+    alone = isPatched(row) && unforeseeable.has(plan.table) ? `${plan.label} ${placesOf(row, plan).from}` : null;
+    const piece = pieces.at(-1);
+    if (piece === undefined || former !== alone) pieces.push([row]);
+    else piece.push(row);
   }
-  pieces.push(piece);
   return pieces;
 }
 
@@ -50,22 +54,21 @@ export async function withWholeDocuments(
   { connection, planOf }: PatchOptions,
 ): Promise<readonly SinkRow[]> {
   if (!rows.some(isPatched)) return rows;
+  const planned = rows.map((row) => ({ row, plan: planOf(row) }));
   const tables = new Map<string, PatchedTable>();
-  for (const row of rows) {
-    const plan = planOf(row);
+  for (const { row, plan } of planned) {
     if (!isPatched(row)) continue;
     const table = tables.get(plan.table) ?? new PatchedTable();
     tables.set(plan.table, table);
     for (const [column] of patchesByColumn(row, plan)) table.columns.add(column.quoted);
   }
-  for (const row of rows) tables.get(planOf(row).table)?.willNeed(row, planOf(row));
+  for (const { row, plan } of planned) tables.get(plan.table)?.willNeed(row, plan);
   for (const [name, table] of tables) {
     // oxlint-disable-next-line no-await-in-loop -- over one connection
     await table.read(connection, name);
   }
   const whole: SinkRow[] = [];
-  for (const row of rows) {
-    const plan = planOf(row);
+  for (const { row, plan } of planned) {
     const table = tables.get(plan.table);
     if (table === undefined) whole.push(row);
     else table.take(row, plan, whole);
@@ -165,19 +168,18 @@ function patched(row: SinkRow, plan: TablePlan, { isThere, documents }: Stored):
     if (patches.every((patch) => patch.kind === 'remove')) return null;
     throw new RowUnfit(row, 'the target does not have the row of which it changes a part', { missing: true });
   }
-  const texts: Record<string, string | null> = {};
-  for (const [{ name, quoted }, own] of patchesByColumn(row, plan)) {
+  const texts = [...patchesByColumn(row, plan)].map(([{ name, quoted }, own]) => {
     try {
-      texts[name] = applyNestedPatches(documents.get(quoted) ?? null, own);
+      return [name, applyNestedPatches(documents.get(quoted) ?? null, own)] as const;
     } catch (error) {
       throw error instanceof DocumentUnfit ? new RowUnfit(row, `column ${name}: ${error.message}`) : error;
     }
-  }
+  });
   return {
     ...row,
     kind: isThere ? 'update' : kind,
     before: kind === 'update' ? row.before : null,
-    after: { ...row.after, ...texts },
+    after: { ...row.after, ...Object.fromEntries(texts) },
     patches: [],
   };
 }

@@ -8,7 +8,7 @@ import { quoteName, quoteText, tableName } from './sql-text.ts';
 import { conflict } from './table-plan.ts';
 import { LENIENT_MODE, STRICT_MODE, type TargetConnection } from './target-connection.ts';
 import type { TargetServer } from './target-server.ts';
-import { readTargetTable, type TargetColumn, type TargetTable } from './target-table.ts';
+import { readTargetTable, type TargetColumn, type TargetTable, type UniqueKey } from './target-table.ts';
 import { widens } from './widening.ts';
 
 export interface PrepareOptions {
@@ -114,9 +114,12 @@ async function evolve(target: SinkTarget, found: TargetTable, options: PrepareOp
     return `MODIFY COLUMN ${columnDefinition(wanted, { server, inKey, nullable: wanted.nullable }).sql}`;
   });
   const surplus = surplusColumns(target, found);
-  const dropped = dropColumns && target.isShared !== true ? surplus : [];
+  // What is left of a unique key might be no key.
+  const dropped =
+    dropColumns && target.isShared !== true ? surplus.filter((column) => !inKeys(column, found.uniqueKeys)) : [];
+  const primary = found.uniqueKeys.filter(({ name }) => name === 'PRIMARY');
   // Rows have no value for it, and would be refused.
-  const relaxed = surplus.filter((column) => column.required && !dropped.includes(column));
+  const relaxed = surplus.filter((each) => each.required && !dropped.includes(each) && !inKeys(each, primary));
   clauses.push(
     ...dropped.map(({ name }) => `DROP COLUMN ${quoteName(name)}`),
     ...relaxed.flatMap(({ name, definition }) => {
@@ -136,13 +139,14 @@ async function evolve(target: SinkTarget, found: TargetTable, options: PrepareOp
   return true;
 }
 
-/** The columns that the rows do not have, but for those of unique keys: what is left of such a key might be no key. */
-function surplusColumns({ table }: SinkTarget, { columns, uniqueKeys }: TargetTable): readonly TargetColumn[] {
-  const kept = new Set([
-    ...table.columns.map(({ name }) => name.toLowerCase()),
-    ...uniqueKeys.flatMap((key) => key.columns).map((name) => name?.toLowerCase()),
-  ]);
+/** The columns that the rows do not have. */
+function surplusColumns({ table }: SinkTarget, { columns }: TargetTable): readonly TargetColumn[] {
+  const kept = new Set(table.columns.map(({ name }) => name.toLowerCase()));
   return columns.filter(({ name }) => !kept.has(name.toLowerCase()));
+}
+
+function inKeys({ name }: TargetColumn, keys: readonly UniqueKey[]): boolean {
+  return keys.some(({ columns }) => columns.some((column) => column?.toLowerCase() === name.toLowerCase()));
 }
 
 function namesOf(columns: readonly TargetColumn[]): readonly string[] {

@@ -128,6 +128,38 @@ describeServers(['mariadb', 'mysql'], 'changes of parts of documents', (server) 
     },
   );
 
+  test('find the row that the target finds, where two keys are one to it', async () => {
+    const db = await database();
+    await using sink = await openMysqlSink(url(db));
+    const world = new Orders(`${db}.t`, NAME);
+    await sink.prepare(world.orders.target);
+    await sink.prepare(world.lines.target);
+    const put = (no: number): NestedPatch => ({
+      kind: 'put',
+      path: ['doc'],
+      key: { no: `${no}` },
+      element: `{"no":${no}}`,
+    });
+    // The column's collation tells no case apart.
+    await sink.write(
+      batchOf(
+        [
+          world.orders.insert({ id: 'a', name: 'x' }),
+          world.lines.patch({ id: 'A' }, [put(1)]),
+          world.lines.patch({ id: 'A' }, [put(2)]),
+          world.lines.patch({ id: 'a' }, [put(3)]),
+          world.orders.delete({ id: 'A', name: 'x' }),
+          world.lines.patch({ id: 'a' }, [put(4)]),
+          world.orders.upsert({ id: 'A', name: 'y' }),
+          world.lines.patch({ id: 'a' }, [put(5)]),
+        ],
+        { lane },
+      ),
+    );
+    const shown = await shownIn(server(), `${db}.t`);
+    expect(shown.map(({ name: of, doc }) => [of, doc])).toEqual([['y', treeOf('[{"no":4},{"no":5}]')]]);
+  });
+
   test('that come again leave the documents as they are', async () => {
     const db = await database();
     await using sink = await openMysqlSink(url(db));
