@@ -314,8 +314,9 @@ export class SinkSession {
 
   async #claim(sink: Sink, partitions: readonly number[]): Promise<void> {
     for (const partition of partitions) this.#partitions.add(partition);
-    if (sink.claim === undefined) return;
-    for (const { partition, serial, scn } of await sink.claim(partitions)) {
+    const claim = sink.claim?.bind(sink);
+    if (claim === undefined) return;
+    for (const { partition, serial, scn } of await (this.#gate as WriteGate).run(() => claim(partitions))) {
       const stored = serial ? this.#stored.serial : this.#stored.ordinary;
       stored.set(partition, scn);
     }
