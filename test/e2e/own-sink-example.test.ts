@@ -3,11 +3,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import make from '../../../examples/own-sink/my-sink.ts';
-import type { Row } from '../../core/change.ts';
-import { batchOf, RowsOf } from '../../../test/support/sinks/sink-rows.ts';
-import { sinkConformance } from '../../testing/sink-conformance.ts';
-import { tableOf } from '../../testing/tables.ts';
+import make from '../../examples/own-sink/my-sink.ts';
+import type { Row } from '../../src/core/change.ts';
+import { batchOf, RowsOf } from '../support/sinks/sink-rows.ts';
+import { sinkConformance } from '../../src/testing/sink-conformance.ts';
+import { tableOf } from '../../src/testing/tables.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tidings-example-sink-'));
 afterAll(() => rmSync(folder, { recursive: true }));
