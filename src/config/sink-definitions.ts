@@ -62,9 +62,9 @@ function localStream(relay: Relay, name: string): DeliveryStream {
   };
 }
 
-function remoteStream({ relay, stream }: SinkSettings, log: Logger): DeliveryStream {
+function remoteStream({ relay, stream, backoff }: SinkSettings, log: Logger): DeliveryStream {
   const { url = '', token } = relay ?? {};
-  const client = connect(url, { log, ...(token === undefined ? {} : { token }) });
+  const client = connect(url, { log, reconnect: backoff, ...(token === undefined ? {} : { token }) });
   return {
     open: (options) => client.stream(stream, options),
     hasGroup: async (group) => (await client.groups(stream)).includes(group),
