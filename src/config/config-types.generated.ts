@@ -165,7 +165,7 @@ export interface MysqlSinkConfig {
   readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
   /** Where a new sink begins that has no `bootstrap`. @default earliest */
   readonly from?: string | undefined;
-  /** Pauses between attempts while the store fails in a way that may pass. */
+  /** Pauses between attempts while the store, or the `relay`, fails in a way that may pass. */
   readonly retry?: SinkRetryConfig | undefined;
   /** The target: `mysql://user:password@host:3306/database?tls=verify`, as for the source. The checkpoints are kept in the database. docs/connectors/mysql-sink.md has all parts. */
   readonly url: string;
@@ -331,7 +331,7 @@ export interface FileSinkConfig {
   readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
   /** Where a new sink begins that has no `bootstrap`. @default earliest */
   readonly from?: string | undefined;
-  /** Pauses between attempts while the store fails in a way that may pass. */
+  /** Pauses between attempts while the store, or the `relay`, fails in a way that may pass. */
   readonly retry?: SinkRetryConfig | undefined;
   /** The directory; it is made when it is missing. */
   readonly path: string;
@@ -407,7 +407,7 @@ export interface ExecSinkConfig {
   readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
   /** Where a new sink begins that has no `bootstrap`. @default earliest */
   readonly from?: string | undefined;
-  /** Pauses between attempts while the store fails in a way that may pass. */
+  /** Pauses between attempts while the store, or the `relay`, fails in a way that may pass. */
   readonly retry?: SinkRetryConfig | undefined;
   /** For the shell. One process of it runs for each lane. */
   readonly command: string;
@@ -466,7 +466,7 @@ export interface StdoutSinkConfig {
   readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
   /** Where a new sink begins that has no `bootstrap`. @default earliest */
   readonly from?: string | undefined;
-  /** Pauses between attempts while the store fails in a way that may pass. */
+  /** Pauses between attempts while the store, or the `relay`, fails in a way that may pass. */
   readonly retry?: SinkRetryConfig | undefined;
   /** What a line is: the change in one of the formats of `tidings tail`, or the row as it stands (`rows`). @default json */
   readonly lines?: 'rows' | 'json' | 'debezium' | 'maxwell' | 'canal' | undefined;
@@ -521,7 +521,7 @@ export interface ModuleSinkConfig {
   readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
   /** Where a new sink begins that has no `bootstrap`. @default earliest */
   readonly from?: string | undefined;
-  /** Pauses between attempts while the store fails in a way that may pass. */
+  /** Pauses between attempts while the store, or the `relay`, fails in a way that may pass. */
   readonly retry?: SinkRetryConfig | undefined;
   /** The module, relative to the configuration file: its default export is a function that is given `settings` and returns a sink. `type: ./my-sink.ts` says the same in short. */
   readonly module: string;

@@ -104,9 +104,9 @@ function localStream(relay: Relay, name: string): FollowedStream {
   };
 }
 
-function remoteStream({ relay, stream }: SinkSettings, log: Logger): FollowedStream {
+function remoteStream({ relay, stream, backoff }: SinkSettings, log: Logger): FollowedStream {
   const { url = '', token } = relay ?? {};
-  const client = connect(url, { log, ...(token === undefined ? {} : { token }) });
+  const client = connect(url, { log, reconnect: backoff, ...(token === undefined ? {} : { token }) });
   return {
     stream: {
       open: (options) => client.stream(stream, options),

@@ -158,5 +158,7 @@ const common = {
     .default('earliest')
     .describe('Where a new sink begins that has no `bootstrap`.')
     .meta({ 'x-allowed': 'earliest, latest, an SCN, or a time with its zone such as 2026-11-20T09:00:00Z' }),
-  retry: retry.prefault({}).describe('Pauses between attempts while the store fails in a way that may pass.'),
+  retry: retry
+    .prefault({})
+    .describe('Pauses between attempts while the store, or the `relay`, fails in a way that may pass.'),
 };

@@ -123,9 +123,9 @@ export type ErrorCode =
 export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
   ACCESS_DENIED: {
     retry: 'operator',
-    cause: 'The server refuses this user, password or host.',
+    cause: 'The server refuses this user, password or host, or a connection without TLS.',
     remedy:
-      'Check user, password and the host that the account is made for; `tidings doctor` prints the statements that make a fitting account.',
+      'Check user, password and the host that the account is made for, and whether server or account require TLS (`?tls=on` in the URL); `tidings doctor` prints the statements that make a fitting account.',
   },
   BATCH_EXPIRED: {
     retry: 'operator',

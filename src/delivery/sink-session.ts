@@ -289,8 +289,10 @@ export class SinkSession {
 
   async #claim(sink: Sink, partitions: readonly number[]): Promise<void> {
     for (const partition of partitions) this.#partitions.add(partition);
-    if (sink.claim === undefined) return;
-    for (const checkpoint of await sink.claim(partitions)) this.#stored.set(checkpoint);
+    const claim = sink.claim?.bind(sink);
+    if (claim === undefined) return;
+    const checkpoints = await (this.#gate as WriteGate).run(() => claim(partitions));
+    for (const checkpoint of checkpoints) this.#stored.set(checkpoint);
   }
 
   async #letGo(partitions: readonly number[]): Promise<void> {

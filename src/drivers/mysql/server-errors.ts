@@ -22,6 +22,7 @@ const BY_NUMBER: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [1820, 'ACCESS_DENIED'], // password expired
   [1862, 'ACCESS_DENIED'],
   [3118, 'ACCESS_DENIED'], // account locked
+  [3159, 'ACCESS_DENIED'], // MySQL requires TLS; MariaDB says 1045
   [4151, 'ACCESS_DENIED'], // MariaDB: account locked
   [1142, 'PRIVILEGE_MISSING'],
   [1143, 'PRIVILEGE_MISSING'],

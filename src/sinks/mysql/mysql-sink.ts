@@ -1,15 +1,7 @@
 import type { Row } from '../../core/change.ts';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
-import { isTransient, retry } from '../../core/retry.ts';
-import {
-  isFenced,
-  type Sink,
-  type SinkBatch,
-  type SinkCheckpoint,
-  type SinkContext,
-  type SinkTarget,
-  type TargetPlan,
-} from '../../core/sink.ts';
+import { retry } from '../../core/retry.ts';
+import type { Sink, SinkBatch, SinkCheckpoint, SinkContext, SinkTarget, TargetPlan } from '../../core/sink.ts';
 import type { ServerAddress } from '../../drivers/mysql/connect.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { addressOf, type MysqlSinkOptions, type MysqlSinkSettings, parseMysqlSinkOptions } from './config.ts';
@@ -22,6 +14,7 @@ import { isSerial, planTable, type TablePlan } from './table-plan.ts';
 import { TargetConnection } from './target-connection.ts';
 import { readTargetServer, type TargetServer } from './target-server.ts';
 import { readTargetTable } from './target-table.ts';
+import { isConflict } from './write-errors.ts';
 
 /** A statement about a whole table may take its time. */
 const TABLE_TIMEOUT_MS = 24 * 3_600_000;
@@ -191,7 +184,7 @@ export class MysqlSink implements Sink {
     return TargetConnection.open({ ...this.#address, answerTimeoutMs: timeoutMs }, this.#closing.signal);
   }
 
-  /** One task at a time, tried again when only the connection or a lock was in its way: nobody else would. */
+  /** One task at a time, tried again when only a connection that was lost or a lock was in its way. Longer waits are the caller's, so that they are seen. */
   #withControl<T>(task: (connection: TargetConnection) => Promise<T>): Promise<T> {
     const { context } = this.#opened();
     const run = (): Promise<T> =>
@@ -211,7 +204,7 @@ export class MysqlSink implements Sink {
           signal: this.#closing.signal,
           clock: context.clock,
           log: context.log,
-          mayPass: (error) => isTransient(error) && !isFenced(error),
+          mayPass: (error) => isConflict(error) || (isTidingsError(error) && error.code === 'CONNECTION_LOST'),
         },
       );
     const result = this.#controlTask.then(run);
