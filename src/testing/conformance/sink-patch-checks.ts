@@ -92,7 +92,8 @@ async function documentsOf({ sink, target }: Parameters<Parameters<SinkRig['sess
     [1, 2, 9].map((id) => ({ id })),
   );
   return rows.map((row) => {
-    const document = row?.['doc'] ?? null;
+    if (row === null) return null;
+    const document = row['doc'] ?? 'a row without a document';
     return typeof document === 'string' ? document.replaceAll(/([,:]) /g, '$1') : document;
   });
 }
