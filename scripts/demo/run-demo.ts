@@ -30,7 +30,7 @@ const STREAM = 'shop';
 const GROUP = 'demo';
 const CLIENTS = 4;
 /** Without a limit it would be over before anything happens. */
-const SNAPSHOT_ROWS_PER_SECOND = 12_000;
+const SNAPSHOT_ROWS_PER_SECOND = 6000;
 
 /** Ends as soon as it is told to; whatever was started is gone then. Returns whether the result was proved. */
 export async function runDemo({ seconds, signal, screen }: DemoOptions): Promise<boolean> {

@@ -5,7 +5,7 @@ import type { Stock } from './shop-stock.ts';
 import { money, pick, random, skuOf, someone } from './shop-values.ts';
 
 /** Pause of one client between two of its transactions. */
-const PAUSE_MAX_MS = 12;
+const PAUSE_MAX_MS = 30;
 /** Deadlock found, lock wait timed out: the server has rolled back, as it does in any shop. */
 const ROLLED_BACK_BY_SERVER: ReadonlySet<number> = new Set([1213, 1205]);
 /** Products of the last transaction. */

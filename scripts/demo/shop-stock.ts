@@ -14,7 +14,7 @@ export interface Stock {
 
 const CUSTOMERS = 3000;
 const PRODUCTS = 2000;
-const ORDERS = 15_000;
+const ORDERS = 6000;
 const LINES_MAX = 5;
 /** Of one INSERT. */
 const ROWS_MAX = 2000;

@@ -7,7 +7,7 @@ import { scriptedItems } from '../support/log-writer/script.ts';
 import { SeededRandom, seedOfRun } from '../support/random.ts';
 
 const COUNT = 300;
-const KILLS = process.env['TIDINGS_SOAK'] === '1' ? 200 : 8;
+const KILLS = process.env['TIDINGS_SOAK'] === '1' ? 200 : 5;
 const seed = seedOfRun('log-crash');
 
 let directory = '';
