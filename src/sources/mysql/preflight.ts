@@ -51,6 +51,9 @@ function unreachable(failure: TidingsError, address: ServerAddress): Finding {
 const ER_SECURE_TRANSPORT_REQUIRED = 3159;
 
 function cureOf({ code, hint, details }: TidingsError, address: ServerAddress): string {
+  if (details['serverError'] === ER_SECURE_TRANSPORT_REQUIRED) {
+    return '?tls=verify&tls-ca=/path/to/ca.pem    # in the URL';
+  }
   if (code === 'ACCESS_DENIED') {
     const account = accountOf(address);
     return [
@@ -58,9 +61,6 @@ function cureOf({ code, hint, details }: TidingsError, address: ServerAddress): 
       `CREATE USER ${account} IDENTIFIED BY '<password>';`,
       `GRANT REPLICATION SLAVE, REPLICATION CLIENT, SELECT ON *.* TO ${account};`,
     ].join('\n');
-  }
-  if (details['serverError'] === ER_SECURE_TRANSPORT_REQUIRED) {
-    return '?tls=verify&tls-ca=/path/to/ca.pem    # in the URL';
   }
   return hint;
 }
