@@ -15,8 +15,8 @@ export interface SinkScene {
 /** What the sink has open in the second database. */
 interface OpenWork {
   readonly transactions: number;
-  /** That they have written; with the rows of their checkpoints. */
-  readonly rows: number;
+  /** That they have written, with the rows of their checkpoints; null when the server cannot say. */
+  readonly rows: number | null;
 }
 
 /** Lanes of the sink that are caught in the middle before it is killed. */
@@ -37,7 +37,7 @@ export async function killSink({ sink, copy, screen, watch }: SinkScene): Promis
   const killedMs = performance.now();
   screen.line(
     `  ${screen.paint('red', 'killed')}   the sink (SIGKILL) in the middle of ${caught.transactions} transactions in the second database, ` +
-      `${number(caught.rows)} rows written and not committed`,
+      `${caught.rows === null ? 'their rows' : `${number(caught.rows)} rows`} written and not committed`,
   );
   await watch.within(sink.start(watch.signal), 'The sink did not start again');
   await watch.within(
@@ -57,10 +57,12 @@ async function killInTransaction({
   watch,
 }: Pick<SinkScene, 'sink' | 'copy' | 'watch'>): Promise<{ readonly caught: OpenWork; readonly scns: bigint }> {
   let caught: OpenWork = { transactions: 0, rows: 0 };
+  const isCaught = "state LIKE 'Waiting for table%'";
   await copy.query('LOCK TABLES products WRITE');
   try {
     await untilTrue(async () => {
-      caught = (await openWork(copy, "state LIKE 'Waiting for table%'")) ?? caught;
+      // Those that wait have written their checkpoints at least.
+      caught = (await openWork(copy, isCaught)) ?? { transactions: await sessions(copy, isCaught), rows: null };
       return caught.transactions >= CAUGHT_MIN;
     }, watch.signal);
     await sink.kill();
@@ -84,6 +86,14 @@ async function openWork(copy: Connection, condition = 'TRUE'): Promise<OpenWork 
     if ((error as { errno?: number }).errno !== STATEMENT_NOT_SHOWN) throw error;
     return null;
   }
+}
+
+/** Others than our own. */
+async function sessions(copy: Connection, condition: string): Promise<number> {
+  const [rows] = await copy.query<RowDataPacket[]>(
+    `SELECT COUNT(*) AS n FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND ${condition}`,
+  );
+  return Number(rows[0]?.['n']);
 }
 
 /** Grows with each commit of the sink. */

@@ -104,10 +104,10 @@ describeServer('mariadb', 'npm run demo', () => {
     expect(
       text.match(/ s +[\d,]+ rows, +[\d,]+ changes\/s +[\d,]+ tx\/s +lag .* a \d+, b \d+$/gm)?.length,
     ).toBeGreaterThanOrEqual(2);
-    const undone = count(
-      /^ +killed +the sink \(SIGKILL\) in the middle of \d+ transactions in the second database, ([\d,]+) rows written and not/m,
+    const open = count(
+      /^ +killed +the sink \(SIGKILL\) in the middle of (\d+) transactions in the second database, (?:[\d,]+|their) rows written and not/m,
     );
-    expect(undone).toBeGreaterThan(0);
+    expect(open).toBeGreaterThanOrEqual(2);
     expect(text).toMatch(/^ +back +the second database is written again [\d.]+ s after the kill; /m);
     for (const name of ['customers', 'products', 'orders', 'order_lines', 'till']) {
       expect(text).toMatch(new RegExp(`^ +${name} +([\\d,]+) +([0-9a-f]{16}) +\\1 +\\2 +yes$`, 'm'));
