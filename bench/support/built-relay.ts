@@ -48,7 +48,7 @@ export async function startBuilt(
   await writeFile(path, JSON.stringify({ data: join(data, 'data'), http: { port: 0 }, ...config }));
   const child = spawn(process.execPath, [...nodeArgs, join(ROOT, 'dist/cli/main.js'), 'run', path], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: process.env['PATH'] },
+    env: { PATH: process.env['PATH'], NODE_OPTIONS: process.env['NODE_OPTIONS'] },
   });
   const stop = (): Promise<void> => stopped(child);
   try {
