@@ -76,6 +76,16 @@ describeServer('mariadb', 'the examples of sinks, as they are', (source) => {
     expect(relay.stderr).not.toContain('"level":"error"');
   });
 
+  test('stdout-sink: the lines are on stdout, without what is left out', async () => {
+    await using relay = await run('stdout-sink');
+    await relay.until(
+      ({ stdout }) => /"name":"Eve"[^]*"_op":"delete"/.test(stdout) && stdout.includes('"total":"10.50"'),
+    );
+    expect(relay.stdout).not.toContain('secret');
+    for (const line of relay.lines) expect(JSON.parse(line)).toHaveProperty('_scn');
+    expect(relay.stderr).not.toContain('"level":"error"');
+  });
+
   test('own-sink: each row is a document', async () => {
     const documents = join(folder, 'documents');
     await using relay = await run('own-sink', { FOLDER: documents });
