@@ -7,6 +7,9 @@ import { Walk } from '../support/walk.ts';
 
 const seed = seedOfRun('connection faults');
 
+/** Not in every pass a server sends its last bytes, which are no events. */
+const END_BYTES = 200;
+
 describeServers(
   ['mariadb', 'mysql'],
   'a connection that breaks',
@@ -49,7 +52,7 @@ describeServers(
           whole.recorder.expectExactly(expected);
           const windowStart = 200 + random.below(whole.bytes - 1000);
           const stretch = Array.from({ length: 160 }, (_, i) => windowStart + i);
-          const places = [...stretch, ...random.sample(80, 1, whole.bytes - 1)];
+          const places = [...stretch, ...random.sample(80, 1, whole.bytes - END_BYTES)];
           const ends: readonly FaultEnd[] = ['close', 'reset'];
           let second = 0;
           const cutTwice = async (at: number): Promise<void> => {

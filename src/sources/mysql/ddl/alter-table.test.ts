@@ -86,6 +86,8 @@ describe('columns', () => {
   test.each([
     'ADD d NOSUCHTYPE',
     'DROP nope',
+    'DROP id, ADD id BIGINT',
+    'ADD COLUMN ID INT, DROP COLUMN id',
     'MODIFY nope INT',
     'ADD d INT AFTER nope',
     'ADD a INT',

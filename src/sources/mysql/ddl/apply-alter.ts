@@ -78,6 +78,7 @@ class Alteration {
     this.#visible = columns.slice(0, columns.length - before.hiddenColumns);
     for (const clause of alter.clauses) this.#refuseConditionalKey(clause);
     this.#clauses = alter.clauses.filter((clause) => !this.#isIdle(clause));
+    for (const clause of this.#clauses) this.#refuseReplacement(clause);
     this.#elements = this.#clauses.flatMap((clause) => (clause.op === 'add' ? [clause.element] : []));
     this.#convertTo = this.#conversion();
     const options = { charset: alter.charset, versioned: false };
@@ -145,6 +146,19 @@ class Alteration {
     if ((clause.op !== 'add' || !clause.ifNotExists) && (clause.op !== 'change' || !clause.ifExists)) return;
     const column = writtenColumn(clause);
     if (column === null || column.primaryKey || column.unique) throw new NotUnderstood('a key under a condition');
+  }
+
+  /** A column of a key that is dropped while one of its name is added: the key may stay, and stand at the new one. */
+  #refuseReplacement(clause: AlterClause): void {
+    if (clause.op !== 'drop-column') return;
+    const name = foldName(clause.name);
+    const { schema, uniqueColumns: unique } = this.#before;
+    const keyed = [...schema.key.map((index) => schema.columns[index]?.name ?? ''), ...unique];
+    if (!keyed.some((each) => foldName(each) === name)) return;
+    const isAdded = this.#clauses.some(
+      (each) => each.op === 'add' && each.element.kind === 'column' && foldName(each.element.column.name) === name,
+    );
+    if (isAdded) throw new NotUnderstood('a column of a key that is dropped and added');
   }
 
   /** MariaDB's IF [NOT] EXISTS, decided by the columns before the statement. */

@@ -131,6 +131,9 @@ function isAscii(text: string): boolean {
   return /^[\u0000-\u007f]*$/.test(text);
 }
 
+/** What every superset of ASCII spells with the same bytes, and nobody shows as something else. */
+const PRINTABLE = /^[ -~]+$/;
+
 /**
  * `column` after CONVERT TO CHARACTER SET. A TEXT grows so that it holds as many characters as before, and shrinks when that
  * takes a smaller size; a VARCHAR that gets too long becomes a TEXT. Columns without a character set stay as they are.
@@ -143,7 +146,7 @@ export function convertColumn(column: Column, to: CharsetAndCollation, flavour: 
     // The servers keep the members' bytes, which spell other characters in another set. A question mark may be what
     // information_schema shows in place of others.
     const same = from === to.charset || (from === 'utf8mb3' && to.charset === 'utf8mb4');
-    const plain = column.members.every((member) => isAscii(member) && !member.includes('?'));
+    const plain = column.members.every((member) => PRINTABLE.test(member) && !member.includes('?'));
     const kept = isAsciiSuperset(from) && (isAsciiSuperset(to.charset) || to.charset === 'binary');
     if (!same && !(plain && kept)) throw new NotUnderstood('members in another character set');
     return { ...column, ...to };
