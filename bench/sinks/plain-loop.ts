@@ -36,11 +36,9 @@ async function statements(from: number): Promise<string[]> {
   return texts;
 }
 
-const connections: Connection[] = [];
-for (let i = 0; i < Number(values.connections); i++) {
-  // oxlint-disable-next-line no-await-in-loop -- a few
-  connections.push(await createConnection({ uri: values.target }));
-}
+const connections: readonly Connection[] = await Promise.all(
+  Array.from({ length: Number(values.connections) }, () => createConnection({ uri: values.target })),
+);
 
 async function writeAll(texts: readonly string[]): Promise<void> {
   let next = 0;

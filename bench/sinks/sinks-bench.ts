@@ -6,7 +6,7 @@ import { type BenchServer, openBenchServer } from '../support/bench-server.ts';
 import { Child } from '../support/child.ts';
 import { machineLine } from '../support/machine.ts';
 import { note } from '../support/progress.ts';
-import { spread } from '../support/statistics.ts';
+import { ResultTable } from '../support/result-table.ts';
 import { binlogEnd, createOrders, digest, fillOrders, freshOrders, ORDERS } from './orders.ts';
 import { Replica } from './replica.ts';
 import { runSink, type SinkOutcome } from './run-sink.ts';
@@ -21,13 +21,6 @@ interface Options {
   readonly parts: ReadonlySet<Part>;
   readonly apart: boolean;
   readonly profile: string | undefined;
-}
-
-interface Line {
-  readonly what: string;
-  readonly aim: string;
-  readonly values: number[];
-  readonly text: (value: number) => string;
 }
 
 const LOOP = fileURLToPath(new URL('./plain-loop.ts', import.meta.url));
@@ -62,11 +55,7 @@ export async function runSinksBench(args: string[]): Promise<number> {
   const machine = machineLine(source.version);
   const bench = new SinksBench({ source, target }, options);
   await bench.run();
-  process.stdout.write(`${machine}\n\n| what | median | min–max | aim |\n|---|--:|--:|---|\n`);
-  for (const { what, aim, values, text } of bench.lines) {
-    const { median, min, max } = spread(values);
-    process.stdout.write(`| ${what} | ${text(median)} | ${text(min)}–${text(max)} | ${aim} |\n`);
-  }
+  process.stdout.write(`${machine}\n\n${String(bench.results)}`);
   return 0;
 }
 
@@ -102,7 +91,7 @@ const rowsPerSecond = (value: number): string => `${Math.round(value / 1000)} k 
 const perMillion = (value: number): string => value.toFixed(2);
 
 class SinksBench {
-  readonly lines: Line[] = [];
+  readonly results: ResultTable = new ResultTable();
   readonly #source: BenchServer;
   readonly #target: BenchServer;
   readonly #options: Options;
@@ -278,11 +267,6 @@ class SinksBench {
   }
 
   #add(what: string, aim: string, value: number, text: (value: number) => string): void {
-    let line = this.lines.find((each) => each.what === what);
-    if (line === undefined) {
-      line = { what, aim, values: [], text };
-      this.lines.push(line);
-    }
-    line.values.push(value);
+    this.results.add(what, { aim, value, text });
   }
 }

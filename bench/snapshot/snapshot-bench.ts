@@ -10,7 +10,7 @@ import { type BenchServer, openBenchServer } from '../support/bench-server.ts';
 import { Child } from '../support/child.ts';
 import { machineLine } from '../support/machine.ts';
 import { note, timed } from '../support/progress.ts';
-import { spread } from '../support/statistics.ts';
+import { ResultTable } from '../support/result-table.ts';
 import { findDumpProgram } from './dump-program.ts';
 import { peakOfLargeRows, peakOfManyRows } from './peak-memory.ts';
 import { cancelSnapshot, runSnapshot, snapshotState, startSnapshot, type StreamAddress } from './run-snapshot.ts';
@@ -30,13 +30,6 @@ interface Options {
   readonly profile: string | undefined;
 }
 
-interface Line {
-  readonly what: string;
-  readonly aim: string;
-  readonly values: number[];
-  readonly text: (value: number) => string;
-}
-
 const RELAY = fileURLToPath(new URL('../relay/relay-process.ts', import.meta.url));
 const CONSUMER = fileURLToPath(new URL('../relay/consumer-process.ts', import.meta.url));
 const SELECT = fileURLToPath(new URL('./select-process.ts', import.meta.url));
@@ -52,11 +45,7 @@ export async function runSnapshotBench(args: string[]): Promise<number> {
   const machine = machineLine(server.version);
   const bench = new SnapshotBench(server, options);
   await bench.run();
-  process.stdout.write(`${machine}\n\n| what | median | min–max | aim |\n|---|--:|--:|---|\n`);
-  for (const { what, aim, values, text } of bench.lines) {
-    const { median, min, max } = spread(values);
-    process.stdout.write(`| ${what} | ${text(median)} | ${text(min)}–${text(max)} | ${aim} |\n`);
-  }
+  process.stdout.write(`${machine}\n\n${String(bench.results)}`);
   return 0;
 }
 
@@ -97,7 +86,7 @@ const rowsPerSecond = (value: number): string =>
   value >= 1e6 ? `${(value / 1e6).toFixed(2)} M rows/s` : `${Math.round(value / 1000)} k rows/s`;
 
 class SnapshotBench {
-  readonly lines: Line[] = [];
+  readonly results: ResultTable = new ResultTable();
   readonly #server: BenchServer;
   readonly #options: Options;
 
@@ -277,12 +266,7 @@ class SnapshotBench {
   }
 
   #add(what: string, aim: string, value: number, text: (value: number) => string): void {
-    let line = this.lines.find((each) => each.what === what);
-    if (line === undefined) {
-      line = { what, aim, values: [], text };
-      this.lines.push(line);
-    }
-    line.values.push(value);
+    this.results.add(what, { aim, value, text });
   }
 }
 
