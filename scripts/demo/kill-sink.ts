@@ -21,6 +21,8 @@ interface OpenWork {
 
 /** Lanes of the sink that are caught in the middle before it is killed. */
 const CAUGHT_MIN = 2;
+/** Both servers make the list of transactions anew only when nobody has read it for 100 ms (`CACHE_MIN_IDLE_TIME`): asked more often, it never changes. */
+const LOOK_MS = 250;
 /** MySQL shows transactions with their statements, as text that must not have characters beyond the BMP. */
 const STATEMENT_NOT_SHOWN = 3854;
 
@@ -60,16 +62,20 @@ async function killInTransaction({
   const isCaught = "state LIKE 'Waiting for table%'";
   await copy.query('LOCK TABLES products WRITE');
   try {
-    await untilTrue(async () => {
-      // Those that wait have written their checkpoints at least.
-      caught = (await openWork(copy, isCaught)) ?? { transactions: await sessions(copy, isCaught), rows: null };
-      return caught.transactions >= CAUGHT_MIN;
-    }, watch.signal);
+    await untilTrue(
+      async () => {
+        // Those that wait have written their checkpoints at least.
+        caught = (await openWork(copy, isCaught)) ?? { transactions: await sessions(copy, isCaught), rows: null };
+        return caught.transactions >= CAUGHT_MIN;
+      },
+      watch.signal,
+      LOOK_MS,
+    );
     await sink.kill();
   } finally {
     await copy.query('UNLOCK TABLES');
   }
-  await untilTrue(async () => (await openWork(copy))?.transactions === 0, watch.signal);
+  await untilTrue(async () => (await openWork(copy))?.transactions === 0, watch.signal, LOOK_MS);
   return { caught, scns: await checkpoints(copy) };
 }
 
