@@ -25,6 +25,7 @@ export interface MappingCheckOptions {
  * go with the tables is a person's to correct.
  */
 const SETTLE_MS = 10_000;
+const LOOK_AGAIN_MS = 250;
 /** What a message names in the end. */
 const MISTAKES_MAX = 20;
 
@@ -32,24 +33,44 @@ const MISTAKES_MAX = 20;
 export class MappingCheck {
   readonly #options: MappingCheckOptions;
   readonly #logged = new Set<string>();
-  /** When it was first seen that they do not go together; null: they did. */
-  #sinceMs: number | null = null;
 
   constructor(options: MappingCheckOptions) {
     this.#options = options;
   }
 
-  /** @throws TidingsError MAPPING_INVALID with everything that does not go together */
-  async run(): Promise<void> {
+  /**
+   * The signal ends the waiting for the stream.
+   *
+   * @throws TidingsError MAPPING_INVALID with everything that does not go together, and what the tables cannot be known for
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    const beganMs = clock.nowMs();
+    for (let looks = 0; ; looks++) {
+      // oxlint-disable-next-line no-await-in-loop -- one look after the other
+      const mistakes = await this.#look();
+      if (mistakes.length === 0) return;
+      const error = this.#mismatch(mistakes);
+      if (clock.nowMs() - beganMs >= SETTLE_MS) throw error;
+      if (looks === 0) {
+        log.info(
+          { error },
+          'the mapping does not go with the tables as the stream knows them so far; it is waited for',
+        );
+      }
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await clock.sleep(LOOK_AGAIN_MS, signal);
+    }
+  }
+
+  async #look(): Promise<readonly Finding[]> {
     const { mapping, directory, tables, patches } = this.#options;
     const known = await tables();
     // Every pattern would be one that matches nothing so far. Each table is looked at when its first row comes.
-    if (known.length === 0) return;
+    if (known.length === 0) return [];
     const findings = await checkSink(mapping, { directory, tables: known, patches });
     for (const finding of findings) if (finding.level === 'warning') this.#warn(finding);
-    const mistakes = findings.filter(({ level }) => level === 'error');
-    if (mistakes.length > 0) throw this.#mismatch(mistakes);
-    this.#sinceMs = null;
+    return findings.filter(({ level }) => level === 'error');
   }
 
   #warn({ code, message, cure }: Finding): void {
@@ -59,12 +80,7 @@ export class MappingCheck {
   }
 
   #mismatch(mistakes: readonly Finding[]): TidingsError {
-    const { sink, stream, clock } = this.#options;
-    const nowMs = clock.nowMs();
-    this.#sinceMs ??= nowMs;
-    const isSettled = nowMs - this.#sinceMs >= SETTLE_MS;
-    // Resumed by hand, it is looked at anew.
-    if (isSettled) this.#sinceMs = null;
+    const { sink, stream } = this.#options;
     const told = mistakes
       .slice(0, MISTAKES_MAX)
       .map(({ message, cure }) => message + (cure === null ? '' : ` (${cure})`));
@@ -75,7 +91,7 @@ export class MappingCheck {
       {
         hint: `Correct the rules in the configuration and start the relay again; \`tidings preview --sink ${sink}\` shows what they make of the last changes.`,
         details: { sink, stream, mistakes: mistakes.length },
-        retry: isSettled ? 'operator' : 'backoff',
+        retry: 'operator',
       },
     );
   }

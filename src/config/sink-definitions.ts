@@ -76,8 +76,8 @@ function definitionOf(
     // Its schema has let it through.
     from: parseStartAt(from) ?? 'earliest',
     makeSink: () => kind.make({ settings: options, directory, print }),
-    makeMapper: async () => {
-      await check.run();
+    makeMapper: async (signal) => {
+      await check.run(signal);
       return openMapper(mapping, { sink: name, directory, log, patches });
     },
   };

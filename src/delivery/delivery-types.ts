@@ -15,7 +15,8 @@ export interface SinkDefinition {
   readonly stream: string;
   /** Called each time the sink is started, and again after a failure. */
   readonly makeSink: () => Sink | Promise<Sink>;
-  readonly makeMapper: () => Mapper | Promise<Mapper>;
+  /** The signal ends the waiting for what the mapping needs to be known. */
+  readonly makeMapper: (signal: AbortSignal) => Mapper | Promise<Mapper>;
   readonly order: 'key' | 'transaction';
   /** Lanes that write at the same time, with `order: key`. */
   readonly lanes: number;

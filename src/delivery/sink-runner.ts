@@ -188,6 +188,7 @@ export class SinkRunner implements SinkControl {
         return;
       } catch (error) {
         if (signal.aborted) {
+          if (error === signal.reason) return;
           this.#log.warn({ error }, 'the sink did not end in good order; what was not committed comes again');
           return;
         }

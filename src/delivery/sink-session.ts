@@ -135,8 +135,8 @@ export class SinkSession {
   }
 
   async #open(): Promise<{ readonly sink: Sink; readonly mapper: Mapper }> {
-    const { definition, clock, log } = this.#options;
-    const mapper = await definition.makeMapper();
+    const { definition, clock, log, signal } = this.#options;
+    const mapper = await definition.makeMapper(signal);
     this.#mapper = mapper;
     const sink = await definition.makeSink();
     this.#sink = sink;
