@@ -114,7 +114,7 @@ async function runRound({ source, target, dice, facts, database }: Round): Promi
   // What comes after a row that was rightly refused has nothing to go on.
   const excused = new Set(
     refused
-      .filter(({ row }) => rangeDiffers(row, source, target))
+      .filter(({ row, reason }) => rangeDiffers(row, source, target) || isOverlong(reason, tables))
       .map(({ row }) => `${row.target.table.name} ${idOf(row)}`),
   );
   const differences: string[] = [];
@@ -172,8 +172,7 @@ async function runRound({ source, target, dice, facts, database }: Round): Promi
     rows,
     refused: refused
       .filter(({ row }) => !excused.has(`${row.target.table.name} ${idOf(row)}`))
-      .map(({ table, reason }) => `${table}: ${reason}`)
-      .filter((text) => !isOverlong(text, tables)),
+      .map(({ table, reason }) => `${table}: ${reason}`),
   };
 }
 
