@@ -11,6 +11,7 @@ export type {
 } from './core/change.ts';
 export type { Position } from './core/position.ts';
 export type { Column, ColumnType, TableSchema } from './core/table-schema.ts';
+export type { RowsExtent, StoredRows } from './core/rows/stored-rows.ts';
 export type { ChangeBatch, DecodedRows, Entry, RowBatch, Source, TransactionPart } from './core/source.ts';
 export { plainRowBatch, type Key, type PlainRows, type PlainUpdate } from './core/plain-rows.ts';
 export { transactionsOf, type Transaction } from './core/transactions-of.ts';
@@ -40,6 +41,8 @@ export {
   type NestedPatch,
   type NestedPath,
   type RefusedRow,
+  type RowPack,
+  type RowPacking,
   type Sink,
   type SinkBatch,
   type SinkCheckpoint,

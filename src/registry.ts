@@ -101,17 +101,22 @@ export interface SinkType {
   readonly type: string;
   /** What a configuration file may say of such a sink, besides what is said of all sinks. */
   configSchema(): Promise<z.ZodObject>;
+  /** How many rows are written at a time, in each lane, where the configuration does not say. */
+  readonly batchRows: number;
   /** Whether such a sink can change parts of documents (`SinkRow.patches`): mappings that need it are refused for others. */
   takesPatches(settings: Readonly<Record<string, unknown>>): boolean;
   /** A sink that is not open yet. @throws TidingsError CONFIG_INVALID */
   make(request: SinkRequest): Promise<Sink>;
 }
 
+const BATCH_ROWS = 2000;
+
 /** By the name of the type. */
 export type SinkTypes = ReadonlyMap<string, SinkType>;
 
 const mysqlSink: SinkType = {
   type: 'mysql',
+  batchRows: BATCH_ROWS,
   takesPatches: () => true,
   async configSchema() {
     const { mysqlSinkConfigSchema } = await import('./sinks/mysql/config.ts');
@@ -125,6 +130,8 @@ const mysqlSink: SinkType = {
 
 const fileSink: SinkType = {
   type: 'file',
+  // Bytes at the end of a file cost next to nothing, making them durable costs the same however many they are.
+  batchRows: 20_000,
   takesPatches: () => false,
   async configSchema() {
     const { fileSinkConfigSchema } = await import('./sinks/file/config.ts');
@@ -139,6 +146,7 @@ const fileSink: SinkType = {
 
 const execSink: SinkType = {
   type: 'exec',
+  batchRows: BATCH_ROWS,
   takesPatches: () => false,
   async configSchema() {
     const { execSinkConfigSchema } = await import('./sinks/exec/config.ts');
@@ -152,6 +160,7 @@ const execSink: SinkType = {
 
 const stdoutSink: SinkType = {
   type: 'stdout',
+  batchRows: BATCH_ROWS,
   takesPatches: () => false,
   async configSchema() {
     const { stdoutSinkConfigSchema } = await import('./sinks/stdout/config.ts');
@@ -168,6 +177,7 @@ const stdoutSink: SinkType = {
 
 const moduleSink: SinkType = {
   type: 'module',
+  batchRows: BATCH_ROWS,
   takesPatches: (settings) => settings['takesPatches'] === true,
   async configSchema() {
     const { moduleSinkConfigSchema } = await import('./sinks/module/config.ts');

@@ -35,6 +35,7 @@ function batch(...scns: number[]): ConsumerBatch {
     changes: [],
     entries: [],
     transactions: [],
+    partitions: null,
     scn,
     count: scns.length,
     commit: async () => ({ fenced: [] }),

@@ -16,14 +16,14 @@ export interface StreamBatchOptions {
 export class StreamBatch<R> implements ConsumerBatch<R> {
   readonly scn: number;
   readonly count: number;
+  readonly partitions: number | null;
   readonly #commit: () => Promise<CommitOutcome>;
-  readonly #partitions: number | null;
   #parts: readonly LogTransactionPart[] | null;
   #entries: readonly StreamEntry<R>[] | null = null;
   #changes: readonly StreamChange<R>[] | null = null;
 
   constructor({ parts, scn, count, commit, partitions = null }: StreamBatchOptions) {
-    this.#partitions = partitions;
+    this.partitions = partitions;
     this.#parts = parts;
     this.scn = scn;
     this.count = count;
@@ -38,7 +38,7 @@ export class StreamBatch<R> implements ConsumerBatch<R> {
   }
 
   get entries(): readonly StreamEntry<R>[] {
-    this.#entries ??= entriesOf<R>(this.parts, this.#partitions);
+    this.#entries ??= entriesOf<R>(this.parts, this.partitions);
     return this.#entries;
   }
 
@@ -53,7 +53,7 @@ export class StreamBatch<R> implements ConsumerBatch<R> {
   }
 
   get transactions(): readonly StreamTransaction<R>[] {
-    const partitions = this.#partitions;
+    const { partitions } = this;
     return this.parts
       .filter(({ entries, begins }) => entries.length > 0 || !begins)
       .map((part) => ({

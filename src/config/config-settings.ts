@@ -41,7 +41,8 @@ export interface SinkSettings {
   readonly relay: { readonly url: string; readonly token: string | undefined } | null;
   readonly order: 'key' | 'transaction';
   readonly lanes: number;
-  readonly batch: BatchLimits;
+  /** `rowsMax` null: as many as suit the type. */
+  readonly batch: Omit<BatchLimits, 'rowsMax'> & { readonly rowsMax: number | null };
   readonly onRowError: 'park' | 'stop';
   readonly parkedMax: number;
   readonly bootstrap: BootstrapMode;

@@ -157,7 +157,7 @@ function sinkSettings(sink: ParsedConfig['sinks'][string], { mapping }: Connecto
     relay: relay === undefined ? null : { url: relay, token },
     order,
     lanes: parallel,
-    batch: { rowsMax: batch.rows, bytesMax: batch.bytes, delayMs: batch.delay },
+    batch: { rowsMax: batch.rows ?? null, bytesMax: batch.bytes, delayMs: batch.delay },
     onRowError,
     parkedMax,
     bootstrap,

@@ -79,7 +79,7 @@ describe('sinks', () => {
     stream: 's',
     order: 'key',
     parallel: 4,
-    batch: { rows: 2000, bytes: 4 * 1024 ** 2, delay: 0 },
+    batch: { bytes: 4 * 1024 ** 2, delay: 0 },
     onRowError: 'park',
     parkedMax: 10_000,
     bootstrap: 'auto',

@@ -51,7 +51,7 @@ function definitionOf(
     tables,
   }: Omit<SinkDefinitionOptions, 'relay'> & Pick<FollowedStream, 'tables'> & { readonly directory: string },
 ): SinkDefinition {
-  const { type, options, mapping, from, relay: _, ...rest } = settings;
+  const { type, options, mapping, from, batch, relay: _, ...rest } = settings;
   const kind = types.get(type);
   if (kind === undefined) {
     throw new TidingsError('CONFIG_INVALID', `there is no sink of type ${type}`, {
@@ -73,6 +73,7 @@ function definitionOf(
     ...rest,
     name,
     type,
+    batch: { ...batch, rowsMax: batch.rowsMax ?? kind.batchRows },
     // Its schema has let it through.
     from: parseStartAt(from) ?? 'earliest',
     makeSink: () => kind.make({ settings: options, directory, print }),

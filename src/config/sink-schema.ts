@@ -53,7 +53,7 @@ export interface ParsedSink {
   readonly token?: string;
   readonly order: 'key' | 'transaction';
   readonly parallel: number;
-  readonly batch: { readonly rows: number; readonly bytes: number; readonly delay: number };
+  readonly batch: { readonly rows?: number | undefined; readonly bytes: number; readonly delay: number };
   readonly onRowError: 'park' | 'stop';
   readonly parkedMax: number;
   readonly bootstrap: 'auto' | 'never' | 'always';
@@ -72,8 +72,8 @@ const batch = z
       .int()
       .min(1)
       .max(100_000)
-      .default(2000)
-      .describe('At most so many rows are written at a time, in each lane.'),
+      .optional()
+      .describe('At most so many rows are written at a time, in each lane. Left out: 2000, and 20000 for files.'),
     bytes: z
       .int()
       .min(KIB)

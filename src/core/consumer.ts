@@ -105,6 +105,8 @@ export interface ConsumerBatch<R = Row> {
   readonly transactions: readonly StreamTransaction<R>[];
   /** The fast form, without an object per change: see `RowBatch`. Valid until the next batch is asked for. */
   readonly parts: readonly TransactionPart[];
+  /** Into how many partitions the stream is shared, where changes say theirs: the hash that a stored row has, modulo this. Null: they do not. */
+  readonly partitions: number | null;
   /** The SCN of the last change the batch covers. */
   readonly scn: number;
   /** How many row changes are in it. */

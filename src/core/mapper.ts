@@ -1,6 +1,7 @@
 import type { StreamChange } from './consumer.ts';
 import type { TidingsError } from './errors.ts';
 import type { SinkRow, SinkTarget } from './sink.ts';
+import type { TableSchema } from './table-schema.ts';
 
 /** Makes a sink's rows of a stream's changes. One for each sink; it keeps what it has made of tables' definitions. */
 export interface Mapper {
@@ -20,6 +21,13 @@ export interface Mapper {
    * The same for several changes at a time, for hooks that work so. Left out: there is none. For each change its rows, or what `map` would have thrown.
    */
   mapBatch?(changes: readonly StreamChange[]): Promise<readonly MappedChange[]>;
+  /**
+   * The target that changes of this table go to as they are: its rows have the table's columns and key, and each change is one of the target's. Null when
+   * there is anything to be done with them. Left out: there always is.
+   *
+   * @throws as `map`
+   */
+  passing?(table: TableSchema): SinkTarget | null;
   /**
    * The targets that a truncation of this table empties: those that get rows of it and nothing else, and those that the rules say so of.
    *

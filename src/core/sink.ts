@@ -3,6 +3,8 @@ import type { ChangeKind, Row } from './change.ts';
 import type { StreamChange } from './consumer.ts';
 import { isTidingsError, type TidingsError } from './errors.ts';
 import type { Logger } from './logger.ts';
+import type { RowShape } from './rows/row-shape.ts';
+import type { StoredRows } from './rows/stored-rows.ts';
 import type { TableSchema } from './table-schema.ts';
 
 /**
@@ -22,6 +24,8 @@ import type { TableSchema } from './table-schema.ts';
 export interface Sink {
   /** What holds after a crash. */
   readonly promise: SinkPromise;
+  /** For sinks that write rows as they stand: how rows come to it without an object for each. Left out: they do not. */
+  readonly packing?: RowPacking;
   /**
    * Connects, and looks at everything that writing needs.
    *
@@ -151,10 +155,40 @@ export type NestedPath = readonly [column: string, ...members: string[]];
 /** Members of an element, and the JSON text of their values, that tell it from the others. */
 export type NestedKey = Readonly<Record<string, string>>;
 
+/**
+ * How a sink takes rows that the mapping leaves as they are: straight from the form that the stream's log has them in (core/rows/row-target.ts) into
+ * the sink's own, without a row object in between. It must come to the same as `SinkBatch.rows` would.
+ *
+ * It is an offer that is taken where everything allows it: with `order: key`, and while nothing is set aside. Packs are never refused in part: a row that has no
+ * exact form makes `RowPack.row` throw, and all rows of that batch come one by one.
+ */
+export interface RowPacking {
+  /** Whether rows of this shape can go so. Asked after `prepare`. */
+  takes(target: SinkTarget, shape: RowShape): boolean;
+  /** An empty pack. */
+  begin(): RowPack;
+}
+
+/** Rows in a sink's own form, to be written as a whole. */
+export interface RowPack {
+  /** The rows that come next are of this run, of which `takes` was true of target and shape. */
+  run(rows: StoredRows, about: { readonly target: SinkTarget; readonly committedAtUs: number }): void;
+  /**
+   * A row of the run.
+   *
+   * @param start where its images begin, behind the row's header
+   * @param end behind them
+   * @throws an error when it cannot go so, after which the pack is not used any more
+   */
+  row(scn: number, start: number, end: number): void;
+}
+
 export interface SinkBatch {
   /** 0 to `lanes` − 1, or `serial`. */
   readonly lane: number | 'serial';
   readonly rows: readonly SinkRow[];
+  /** Instead of rows, what `packing` has made of them, in order. */
+  readonly packs?: readonly RowPack[];
   /** To be stored with the rows by a sink that keeps checkpoints: one per partition at most. */
   readonly checkpoints: readonly SinkCheckpoint[];
   /**

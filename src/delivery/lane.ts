@@ -11,6 +11,7 @@ import {
 } from '../core/sink.ts';
 import type { CommitOrder, Unit } from './commit-order.ts';
 import type { BatchLimits } from './delivery-types.ts';
+import { checkpointsOf, type LanePack } from './lane-pack.ts';
 import { RowQueue } from './row-queue.ts';
 import { rowSize } from './row-size.ts';
 import type { WriteGate } from './write-gate.ts';
@@ -26,11 +27,18 @@ export interface LaneOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly parking: Parking;
-  readonly written: (rows: readonly SinkRow[]) => void;
+  readonly written: (what: Written) => void;
   /** Told what stops the lane for good. */
   readonly failed: (error: unknown) => void;
   /** Told when rows have left the lane: there is room again. */
   readonly drained: () => void;
+}
+
+/** Rows that are durable. */
+export interface Written {
+  readonly rows: number;
+  /** Of the last of them; null when there are none, as all were set aside. */
+  readonly last: { readonly scn: number; readonly committedAtUs: number } | null;
 }
 
 /** Where rows go that the store refuses, and those behind them. */
@@ -60,11 +68,16 @@ interface Taken {
  * One writer of a sink: rows wait here in order, and go to the store batch by batch, each when the one before it is durable. What comes while
  * the store is at work makes the next batch, so that batches are as large as the store is slow.
  *
- * What leads to a refused row never overtakes it: rows of its key are looked for when a batch is made, right before it is written (I3).
+ * What leads to a refused row never overtakes it: rows of its key are looked for when a batch is made, right before it is written (I3). A pack cannot be
+ * parted: it is never behind rows, which may yet be refused.
  */
 export class Lane {
   readonly #options: LaneOptions;
   readonly #queue = new RowQueue();
+  /** Before everything that is in the queue. */
+  #packs: { readonly pack: LanePack; readonly unit: Unit }[] = [];
+  #packedRows = 0;
+  #packedBytes = 0;
   #isOpen = false;
   #lastScn = 0;
   #work: Promise<void> | null = null;
@@ -78,12 +91,17 @@ export class Lane {
 
   /** Rows that are not durable yet. */
   get rows(): number {
-    return this.#queue.rows;
+    return this.#packedRows + this.#queue.rows;
   }
 
   /** What they take up, roughly. */
   get bytes(): number {
-    return this.#queue.bytes;
+    return this.#packedBytes + this.#queue.bytes;
+  }
+
+  /** Rows that are no pack. */
+  get hasLooseRows(): boolean {
+    return this.#queue.length > 0;
   }
 
   /** Pieces of a transaction are in the store, or wait here for the others. */
@@ -93,7 +111,7 @@ export class Lane {
 
   /** Commit time of the oldest of them, µs; null: there is none. */
   get oldestUs(): number | null {
-    return this.#queue.first?.change.committedAtUs ?? null;
+    return this.#packs[0]?.pack.firstUs ?? this.#queue.first?.change.committedAtUs ?? null;
   }
 
   /** Of what was pushed last. */
@@ -105,6 +123,16 @@ export class Lane {
     this.#queue.push(row, { partition, bytes: rowSize(row), unit });
     unit.pending++;
     this.#lastScn = row.scn;
+    this.#start();
+  }
+
+  /** Only while there are no loose rows. */
+  pushPack(pack: LanePack, unit: Unit): void {
+    this.#packs.push({ pack, unit });
+    this.#packedRows += pack.rows;
+    this.#packedBytes += pack.bytes;
+    unit.pending++;
+    this.#lastScn = pack.lastScn;
     this.#start();
   }
 
@@ -147,6 +175,11 @@ export class Lane {
     for (;;) {
       signal.throwIfAborted();
       this.#isTold = false;
+      if (this.#packs.length > 0) {
+        // oxlint-disable-next-line no-await-in-loop -- a lane writes one batch after the other
+        await this.#writePacks();
+        continue;
+      }
       const next = this.#take();
       if (next === null) return;
       // oxlint-disable-next-line no-await-in-loop -- a lane writes one batch after the other
@@ -160,6 +193,42 @@ export class Lane {
     const { commits, drained } = this.#options;
     this.#queue.remove(items, (unit, count) => commits.done(unit, count));
     drained();
+  }
+
+  async #writePacks(): Promise<void> {
+    const { gate, sink, lane, written, commits, drained } = this.#options;
+    const taken = this.#packs.slice(0, this.#packsThatFit());
+    const packs = taken.map(({ pack }) => pack);
+    const batch: SinkBatch = {
+      lane,
+      rows: [],
+      packs: packs.map(({ pack }) => pack),
+      checkpoints: checkpointsOf(packs),
+      endsTransaction: true,
+    };
+    failpoint('sink-write');
+    await gate.run(() => sink.write(batch));
+    failpoint('sink-written');
+    const last = packs.at(-1) as LanePack;
+    const [rows, bytes] = [sum(packs, ({ rows }) => rows), sum(packs, ({ bytes }) => bytes)];
+    written({ rows, last: { scn: last.lastScn, committedAtUs: last.lastUs } });
+    this.#packs = this.#packs.slice(taken.length);
+    this.#packedRows -= rows;
+    this.#packedBytes -= bytes;
+    for (const { unit } of taken) commits.done(unit);
+    drained();
+  }
+
+  /** At least one. */
+  #packsThatFit(): number {
+    const { rowsMax, bytesMax } = this.#options.limits;
+    let [rows, bytes] = [0, 0];
+    const end = this.#packs.findIndex(({ pack }, index) => {
+      rows += pack.rows;
+      bytes += pack.bytes;
+      return index > 0 && (rows > rowsMax || bytes > bytesMax);
+    });
+    return end < 0 ? this.#packs.length : end;
   }
 
   /** Null: there is nothing to write yet. */
@@ -191,7 +260,7 @@ export class Lane {
         // oxlint-disable-next-line no-await-in-loop -- as above
         await (this.#isOpen ? sink.write(batch) : gate.run(() => sink.write(batch)));
         failpoint('sink-written');
-        written(rows);
+        written(whatOf(rows));
         return;
       } catch (error) {
         if (!(error instanceof RowsRefused)) throw error;
@@ -200,7 +269,7 @@ export class Lane {
         const refused = new Set(error.rows.map(({ index }) => index));
         rows = rows.filter((_, index) => !refused.has(index));
         if (!error.areOthersDurable) continue;
-        written(rows);
+        written(whatOf(rows));
         return;
       }
     }
@@ -215,6 +284,18 @@ export class Lane {
     const set = new Set(blocked);
     return rows.filter((row) => !set.has(row));
   }
+}
+
+function whatOf(rows: readonly SinkRow[]): Written {
+  const last = rows.at(-1);
+  return {
+    rows: rows.length,
+    last: last === undefined ? null : { scn: last.scn, committedAtUs: last.change.committedAtUs },
+  };
+}
+
+function sum(packs: readonly LanePack[], of: (pack: LanePack) => number): number {
+  return packs.reduce((total, pack) => total + of(pack), 0);
 }
 
 function parkedRow(rows: readonly SinkRow[], { index, error }: RefusedRow): ParkedRow {

@@ -5,6 +5,7 @@ import { TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { SinkRow, SinkTarget } from '../core/sink.ts';
 import { foldText } from '../core/rows/fold-text.ts';
+import { keyHash, tableHash } from '../core/rows/key-hash.ts';
 import { keyText } from '../core/snapshot.ts';
 import type { DeadLetterReason } from '../core/sink-service.ts';
 import type { DeadLetterStore, NewDeadLetter } from './dead-letter-store.ts';
@@ -31,6 +32,8 @@ export class ParkedKeys implements Parking {
   readonly #chains: Map<string, number>;
   #count = 0;
   #ofTables = 0;
+  /** Of the keys of all changes that are set aside. Null: not known any more. */
+  #hashes: Pick<Set<number>, 'has' | 'add'> | null = null;
 
   constructor(options: ParkedKeysOptions) {
     this.#options = options;
@@ -61,6 +64,13 @@ export class ParkedKeys implements Parking {
   /** Whether an earlier change of the same key could not be mapped. */
   blocksChange(change: StreamChange): boolean {
     return this.#ofTables > 0 && this.#chains.has(chainOfChange(change));
+  }
+
+  /** Whether a change whose key has this hash (core/rows/key-hash.ts) is set aside. Other keys may have the same one. */
+  blocksHash(hash: number): boolean {
+    if (this.#count === 0) return false;
+    this.#hashes ??= this.#storedHashes();
+    return this.#hashes.has(hash);
   }
 
   /** @throws TidingsError the row's own error when the sink is to stop; DEAD_LETTERS_FULL */
@@ -113,6 +123,7 @@ export class ParkedKeys implements Parking {
   /** Nothing of the chain is left in the store: its key flows again. */
   free(chain: string): void {
     this.#count -= this.#chains.get(chain) ?? 0;
+    this.#hashes = null;
     if (this.#chains.delete(chain) && chain.startsWith(OF_TABLE)) this.#ofTables--;
   }
 
@@ -148,11 +159,26 @@ export class ParkedKeys implements Parking {
       // What comes again after a crash was set aside already.
       const added = areNew[i] === true ? 1 : 0;
       this.#chains.set(chain, (this.#chains.get(chain) ?? 0) + added);
+      this.#hashes?.add(hashOf(change));
       this.#count += added;
       if (error === null) continue;
       const table = `${change.table.database}.${change.table.name}`;
       const fields = { code: error.code, table, scn: change.scn, ...(target === null ? {} : { target }) };
       log.error(fields, `a change was set aside, its key is blocked: ${error.message}`);
+    }
+  }
+
+  #storedHashes(): Pick<Set<number>, 'has' | 'add'> {
+    const { store, sink } = this.#options;
+    const hashes = new Set<number>();
+    for (let after = 0; ;) {
+      const letters = store.list(sink, { after, limit: LETTERS_AT_ONCE });
+      // Whoever edits a change may have given it another key than the one that it blocks.
+      if (letters.some(({ edited }) => edited)) return EVERY_HASH;
+      for (const { change } of letters) hashes.add(hashOf(change));
+      const last = letters.at(-1);
+      if (last === undefined) return hashes;
+      after = last.id;
     }
   }
 
@@ -167,6 +193,14 @@ export class ParkedKeys implements Parking {
     const former = chainText(row.target, Object.fromEntries(names.map((name) => [name, before[name] ?? null])));
     return this.#chains.has(former) ? former : null;
   }
+}
+
+const EVERY_HASH: Pick<Set<number>, 'has' | 'add'> = { has: () => true, add: () => new Set<number>() };
+/** They hold whole changes. */
+const LETTERS_AT_ONCE = 100;
+
+function hashOf({ table, key }: StreamChange): number {
+  return key === null ? tableHash(table) : keyHash(table, Object.values(key));
 }
 
 const OF_TARGET = 't\0';

@@ -1,8 +1,8 @@
 import type { Row, Value } from '../core/change.ts';
 import type { SinkRow } from '../core/sink.ts';
 
-/** For the object and its small values. */
-const ROW_BYTES = 64;
+/** For the objects that a row is: the change, its images and keys, what the mapping made of it. */
+const ROW_BYTES = 400;
 const NESTED_BYTES = 256;
 
 /** How much memory a row takes, roughly: what batches are limited by. */

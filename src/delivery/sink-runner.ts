@@ -4,7 +4,6 @@ import type { StreamChange } from '../core/consumer.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import { isTransient } from '../core/retry.ts';
-import type { SinkRow } from '../core/sink.ts';
 import type {
   DeadLetter,
   RedriveOutcome,
@@ -15,6 +14,7 @@ import type {
 } from '../core/sink-service.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
 import type { DeliveryStream, SinkDefinition } from './delivery-types.ts';
+import type { Written } from './lane.ts';
 import { ParkedKeys } from './parked-keys.ts';
 import { Redrive } from './redrive.ts';
 import { SinkSession } from './sink-session.ts';
@@ -237,18 +237,17 @@ export class SinkRunner implements SinkControl {
         this.#state = error === null ? 'running' : 'waiting';
         this.#error = error === null ? null : this.#failureOf(error);
       },
-      onWritten: (rows) => {
+      onWritten: (what) => {
         works();
-        this.#wrote(rows);
+        this.#wrote(what);
       },
     });
   }
 
-  #wrote(rows: readonly SinkRow[]): void {
+  #wrote({ rows, last }: Written): void {
     this.#batches++;
-    this.#rows += rows.length;
-    const writtenUs = rows.at(-1)?.change.committedAtUs;
-    if (writtenUs !== undefined) this.#writtenUs = Math.max(writtenUs, this.#writtenUs ?? 0);
+    this.#rows += rows;
+    if (last !== null) this.#writtenUs = Math.max(last.committedAtUs, this.#writtenUs ?? 0);
   }
 
   #failureOf(error: unknown): SinkFailure {

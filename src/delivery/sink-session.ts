@@ -10,12 +10,14 @@ import type {
 import { TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Mapper } from '../core/mapper.ts';
-import type { Sink, SinkCheckpoint, SinkRow, SinkTarget, TargetPlan } from '../core/sink.ts';
+import type { Sink, SinkCheckpoint, SinkTarget, TargetPlan } from '../core/sink.ts';
+import { BatchPacker } from './batch-packer.ts';
 import { ChangeRouter } from './change-router.ts';
 import { CommitOrder, type Unit } from './commit-order.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
 import { type DeliveryStream, type SinkDefinition, WHOLE_STREAM } from './delivery-types.ts';
-import { Lane } from './lane.ts';
+import type { Written } from './lane.ts';
+import { LaneSet } from './lane-set.ts';
 import { Lock } from './lock.ts';
 import type { ParkedKeys } from './parked-keys.ts';
 import { readerPlace } from './reader-place.ts';
@@ -34,7 +36,7 @@ export interface SinkSessionOptions {
   readonly signal: AbortSignal;
   readonly onRunning: () => void;
   readonly onWaiting: (error: unknown) => void;
-  readonly onWritten: (rows: readonly SinkRow[]) => void;
+  readonly onWritten: (what: Written) => void;
 }
 
 /** The name of the group, or of the reader, that a sink is to the relay. */
@@ -42,8 +44,6 @@ function sinkGroup(name: string): string {
   return `sink-${name}`;
 }
 
-/** How much may be on its way to the store, in batches of each lane. */
-const BATCHES_AHEAD = 3;
 /** How long the end of a session waits for what is on its way. */
 const DRAIN_MS = 10_000;
 /** How often it is looked whether a transaction has come to its end. */
@@ -71,10 +71,10 @@ export class SinkSession {
   #sink: Sink | null = null;
   #mapper: Mapper | null = null;
   #gate: WriteGate | null = null;
-  #lanes: readonly Lane[] = [];
-  #serial: Lane | null = null;
+  #lanes: LaneSet | null = null;
   #router: ChangeRouter | null = null;
-  #room: PromiseWithResolvers<void> | null = null;
+  /** Null: rows always go one by one. */
+  #packer: BatchPacker | null = null;
   /** Of the last entry that came. */
   #lastScn = 0;
 
@@ -91,13 +91,12 @@ export class SinkSession {
 
   /** Rows that are on their way to the store. */
   get pending(): number {
-    return this.#allLanes.reduce((sum, { rows }) => sum + rows, 0);
+    return this.#lanes?.rows ?? 0;
   }
 
   /** Commit time of the oldest of them, µs. */
   get oldestUs(): number | null {
-    const times = this.#allLanes.flatMap(({ oldestUs }) => (oldestUs === null ? [] : [oldestUs]));
-    return times.length === 0 ? null : Math.min(...times);
+    return this.#lanes?.oldestUs ?? null;
   }
 
   /** Until the signal aborts. @throws what the sink, the stream or the mapping fails with */
@@ -114,7 +113,7 @@ export class SinkSession {
       // It ends when the stream is closed, by `#finish` or `#fail`.
       for await (const batch of this.#stream) {
         await this.#lock.run(() => this.#dispatch(batch));
-        await this.#hasRoom();
+        await this.#lanes?.hasRoom(() => this.#isGoingOn);
       }
       await this.#finishing;
     } finally {
@@ -144,23 +143,36 @@ export class SinkSession {
     const lanes = definition.order === 'key' ? definition.lanes : 1;
     const context = { name: definition.name, stream: definition.stream, order: definition.order, lanes };
     await sink.open({ ...context, log, clock, signal: this.#stop.signal });
-    this.#openLanes(sink, lanes);
+    const set = this.#openLanes(sink, lanes);
     this.#router = new ChangeRouter({
       mapper,
       parked: this.#options.parked,
       stored: this.#stored,
-      lanes: this.#lanes,
-      serial: this.#serial,
+      lanes: set.lanes,
+      serial: set.serial,
       plans: this.#plans,
       plan: (target) => this.plan(target),
     });
+    const { packing } = sink;
+    if (packing !== undefined && mapper.passing !== undefined && definition.order === 'key') {
+      this.#packer = new BatchPacker({
+        packing,
+        mapper,
+        parked: this.#options.parked,
+        stored: this.#stored,
+        lanes: set,
+        limits: definition.batch,
+        plan: (target) => this.plan(target),
+        drain: () => this.#drain(),
+      });
+    }
     return { sink, mapper };
   }
 
   async #close(): Promise<void> {
     this.#stop.abort(new Error('the sink has ended'));
     await this.#stream?.close();
-    await Promise.all(this.#allLanes.map((lane) => lane.idle()));
+    await this.#lanes?.idle();
     await this.#sink?.close();
     this.#progress.keep();
   }
@@ -178,7 +190,7 @@ export class SinkSession {
         if (this.#sink === null || this.#mapper === null || this.#gate === null || this.#stop.signal.aborted) {
           throw new TidingsError('SINK_NOT_RUNNING', `sink ${this.#options.definition.name} is not running`);
         }
-        if (this.#allLanes.some(({ isOpen }) => isOpen)) return null;
+        if (this.#lanes?.isOpen === true) return null;
         return { of: await work(this.#sink, this.#mapper, this.#gate) };
       });
       if (outcome !== null) return outcome.of;
@@ -202,10 +214,6 @@ export class SinkSession {
     return plan;
   }
 
-  get #allLanes(): readonly Lane[] {
-    return this.#serial === null ? this.#lanes : [...this.#lanes, this.#serial];
-  }
-
   #checkOrder(sink: Sink): void {
     const { order, name } = this.#options.definition;
     if (order === 'key' || sink.claim !== undefined) return;
@@ -214,31 +222,28 @@ export class SinkSession {
     });
   }
 
-  #openLanes(sink: Sink, count: number): void {
+  #openLanes(sink: Sink, count: number): LaneSet {
     const { definition, clock, log, parked, onWaiting, onWritten } = this.#options;
     const { signal } = this.#stop;
     const gate = new WriteGate({ backoff: definition.backoff, clock, log, signal, onWaiting });
     this.#gate = gate;
-    const lane = (which: number | 'serial'): Lane =>
-      new Lane({
-        lane: which,
-        order: definition.order,
-        sink,
-        gate,
-        commits: this.#commits,
-        limits: definition.batch,
-        clock,
-        signal,
-        parking: parked,
-        written: (rows) => {
-          onWritten(rows);
-          this.#progress.wrote(rows);
-        },
-        failed: (error) => this.#fail(error),
-        drained: () => this.#wakeUp(),
-      });
-    this.#lanes = Array.from({ length: count }, (_, index) => lane(index));
-    this.#serial = definition.order === 'key' ? lane('serial') : null;
+    this.#lanes = new LaneSet({
+      count,
+      order: definition.order,
+      sink,
+      gate,
+      commits: this.#commits,
+      limits: definition.batch,
+      clock,
+      signal,
+      parking: parked,
+      written: (what) => {
+        onWritten(what);
+        this.#progress.wrote(what);
+      },
+      failed: (error) => this.#fail(error),
+    });
+    return this.#lanes;
   }
 
   async #openStream(sink: Sink, mapper: Mapper): Promise<ChangeStream> {
@@ -276,7 +281,7 @@ export class SinkSession {
       sink: definition.name,
       store,
       clock,
-      lane: () => this.#lanes[0],
+      lane: () => this.#lanes?.lanes[0],
       claim: async () => {
         await this.#claim(sink, [WHOLE_STREAM]);
         return this.#stored.of(WHOLE_STREAM);
@@ -313,11 +318,19 @@ export class SinkSession {
         await this.#entries(entries, unit);
         const scn = ends ? (entries.at(-1)?.scn ?? this.#lastScn) : null;
         if (scn !== null && !this.#stored.has(WHOLE_STREAM, scn, false)) {
-          this.#lanes[0]?.endTransaction(scn, WHOLE_STREAM, unit);
+          this.#lanes?.lanes[0]?.endTransaction(scn, WHOLE_STREAM, unit);
         }
       }
-    } else await this.#entries(batch.entries, unit);
+    } else if (!(await this.#packed(batch, unit))) await this.#entries(batch.entries, unit);
     this.#commits.done(unit);
+  }
+
+  /** Rows that can go as bytes do. False: they have to go one by one. */
+  async #packed(batch: ConsumerBatch, unit: Unit): Promise<boolean> {
+    const packs = (await this.#packer?.packed(batch)) ?? null;
+    if (packs === null || this.#failure !== null) return false;
+    this.#lanes?.pushPacks(packs, unit);
+    return true;
   }
 
   async #entries(entries: readonly StreamEntry[], unit: Unit): Promise<void> {
@@ -351,7 +364,7 @@ export class SinkSession {
     if (behind.length === 0) return;
     await this.#drain();
     const checkpoints: SinkCheckpoint[] = behind.flatMap((partition) =>
-      this.#serial === null
+      this.#lanes?.serial === null
         ? [{ partition, serial: false, scn }]
         : [
             { partition, serial: false, scn },
@@ -371,28 +384,8 @@ export class SinkSession {
 
   /** Resolves when the lanes are empty. */
   async #drain(): Promise<void> {
-    await Promise.all(this.#allLanes.map((lane) => lane.idle()));
+    await this.#lanes?.idle();
     if (this.#failure !== null) throw this.#failure.error;
-  }
-
-  /** Waits until less is on its way. */
-  async #hasRoom(): Promise<void> {
-    const { rowsMax, bytesMax } = this.#options.definition.batch;
-    const lanes = this.#allLanes;
-    const most = lanes.length * BATCHES_AHEAD;
-    const isFull = (): boolean =>
-      lanes.reduce((sum, { rows }) => sum + rows, 0) > most * rowsMax ||
-      lanes.reduce((sum, { bytes }) => sum + bytes, 0) > most * bytesMax;
-    while (isFull() && this.#isGoingOn) {
-      this.#room = Promise.withResolvers();
-      // oxlint-disable-next-line no-await-in-loop -- until there is room
-      await this.#room.promise;
-    }
-  }
-
-  #wakeUp(): void {
-    this.#room?.resolve();
-    this.#room = null;
   }
 
   get #isGoingOn(): boolean {
@@ -409,7 +402,7 @@ export class SinkSession {
       limit.abort();
       await this.#stream?.close();
     });
-    this.#wakeUp();
+    this.#lanes?.wakeUp();
     return this.#finishing;
   }
 
@@ -417,7 +410,7 @@ export class SinkSession {
     if (this.#stop.signal.aborted) return;
     this.#failure ??= { error };
     this.#stop.abort(error);
-    this.#wakeUp();
+    this.#lanes?.wakeUp();
     void this.#stream?.close();
   }
 }

@@ -1,8 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { BootstrapMode } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
-import type { Sink, SinkRow } from '../core/sink.ts';
+import type { Sink } from '../core/sink.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
+import type { Written } from './lane.ts';
 
 /** How often it is put down how far the store is: the disk makes everything wait for as long as that takes. */
 const NOTE_MS = 10_000;
@@ -31,8 +32,8 @@ export class StoreProgress {
   }
 
   /** Rows are durable. */
-  wrote(rows: readonly SinkRow[]): void {
-    this.#written = Math.max(this.#written, rows.at(-1)?.scn ?? 0);
+  wrote({ last }: Written): void {
+    this.#written = Math.max(this.#written, last?.scn ?? 0);
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#notedMs < NOTE_MS) return;
     this.#notedMs = nowMs;

@@ -22,8 +22,13 @@ export class StoredScns {
     return this.#ordinary.get(partition) ?? null;
   }
 
+  /** Nothing from there on is stored, in whatever partition. */
+  isBehind(scn: number): boolean {
+    return scn > this.#highest;
+  }
+
   has(partition: number, scn: number, serial: boolean): boolean {
-    if (scn > this.#highest) return false;
+    if (this.isBehind(scn)) return false;
     const stored = (serial ? this.#serial : this.#ordinary).get(partition);
     return stored !== undefined && scn <= stored;
   }

@@ -1,8 +1,9 @@
 import { TidingsError } from '../core/errors.ts';
 import type { SinkTarget } from '../core/sink.ts';
-import type { Column } from '../core/table-schema.ts';
+import type { Column, TableSchema } from '../core/table-schema.ts';
 import { embeddedJson, isoMicroseconds, jsonString } from './json-text.ts';
 import { jsonEncoding } from './json.ts';
+import { jsonMembersWriter } from './log/json-members.ts';
 import { type ColumnEncoding, TableEncoders } from './row-encoder.ts';
 import type { SinkLines } from './sink-lines.ts';
 import { documentText, eachRow, type RowOp, type TargetTruncation } from './sink-rows.ts';
@@ -39,17 +40,15 @@ export function rowLines({ meta, tellsTable }: RowLinesOptions): SinkLines {
   const tables = new TableEncoders(rowEncoding);
   const taken = new Set(Object.values(meta));
   const [op, scn, time] = [`{${jsonString(meta.op)}:"`, `",${jsonString(meta.scn)}:`, `,${jsonString(meta.time)}:"`];
-  const head = (kind: RowOp, { target: { table }, scn: number, atUs }: TargetTruncation): string =>
-    op +
-    kind +
-    scn +
-    number +
+  const behindScn = (atUs: number, { table }: SinkTarget): string =>
     time +
     isoMicroseconds(atUs) +
     '"' +
     (tellsTable
       ? `,${jsonString(meta.database)}:${jsonString(table.database)},${jsonString(meta.table)}:${jsonString(table.name)}`
       : '');
+  const head = (kind: RowOp, { target, scn: number, atUs }: TargetTruncation): string =>
+    op + kind + scn + number + behindScn(atUs, target);
   return {
     check: ({ table: { columns, database, name } }: SinkTarget) => {
       const clash = columns.find((column) => taken.has(column.name));
@@ -62,6 +61,15 @@ export function rowLines({ meta, tellsTable }: RowLinesOptions): SinkLines {
       eachRow(row, (kind, values) => emit(head(kind, about) + encoder.members(values) + '}'));
     },
     ofTruncation: (truncation, emit) => emit(head('truncate', truncation) + '}'),
+    stored: (target, shape) => {
+      const write = isSameTable(target.table, shape.table) ? jsonMembersWriter(shape, target.table.key) : null;
+      if (write === null) return null;
+      return {
+        write,
+        head: (kind) => Buffer.from(op + kind + scn),
+        behind: (atUs) => Buffer.from(behindScn(atUs, target)),
+      };
+    },
   };
 }
 
@@ -71,6 +79,15 @@ export function columnClash(table: string, column: string): TidingsError {
     `the column ${column} of ${table} has the name of a column that the sink adds`,
     { hint: 'Set metaPrefix of the sink to something that no column begins with.', details: { table, column } },
   );
+}
+
+/** Whether the columns are the same, as far as their lines are concerned. */
+function isSameTable({ columns }: TableSchema, other: TableSchema): boolean {
+  const isSame = ({ name, type, unsigned }: Column, index: number): boolean => {
+    const column = other.columns[index];
+    return column?.name === name && column.type === type && column.unsigned === unsigned;
+  };
+  return columns.length === other.columns.length && columns.every(isSame);
 }
 
 /** As in lines of changes; but every value is looked at, since a mapping may have made it. */

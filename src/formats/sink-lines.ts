@@ -1,11 +1,13 @@
-import type { Row } from '../core/change.ts';
+import type { ChangeKind, Row } from '../core/change.ts';
 import type { Logger } from '../core/logger.ts';
 import { type PlainRows, plainRowBatch } from '../core/plain-rows.ts';
 import type { Position } from '../core/position.ts';
+import type { RowShape } from '../core/rows/row-shape.ts';
 import type { SinkRow, SinkTarget } from '../core/sink.ts';
 import type { Entry, TransactionPart } from '../core/source.ts';
 import type { TableSchema } from '../core/table-schema.ts';
 import type { LineSink } from './line-encoder.ts';
+import type { WriteJsonRow } from './log/json-rows.ts';
 import { createLineEncoder, type LineFormat } from './line-formats.ts';
 import { metaNames, rowLines } from './row-lines.ts';
 import { documentText, type TargetTruncation, unfit } from './sink-rows.ts';
@@ -17,6 +19,15 @@ export interface SinkLines {
   /** @throws TidingsError when a value has no exact form */
   ofRow(row: SinkRow, emit: LineSink): void;
   ofTruncation(truncation: TargetTruncation, emit: LineSink): void;
+  /** How rows of the log's form become lines without an object; null: those of this shape do not. Left out: none do. */
+  stored?(target: SinkTarget, shape: RowShape): StoredLines | null;
+}
+
+/** A line is `head`, the SCN, `behind`, the members that `write` writes, and a brace. */
+export interface StoredLines {
+  readonly write: WriteJsonRow;
+  head(kind: ChangeKind): Buffer;
+  behind(committedAtUs: number): Buffer;
 }
 
 /** The formats of lines that tell whole changes. */

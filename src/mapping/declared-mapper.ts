@@ -2,7 +2,9 @@ import type { StreamChange } from '../core/consumer.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
 import type { MappedRow } from '../core/mapper.ts';
 import type { SinkTarget } from '../core/sink.ts';
+import type { TableSchema } from '../core/table-schema.ts';
 import { ValueFault } from './faults.ts';
+import type { RulePlan } from './plan.ts';
 import { requestedColumns } from './requested-columns.ts';
 import { presenceOf, type RuleProgram } from './rule-program.ts';
 import type { MappingRules } from './rules.ts';
@@ -35,6 +37,13 @@ export class DeclaredMapper implements TracingMapper {
     return rows;
   }
 
+  passing(table: TableSchema): SinkTarget | null {
+    const programs = this.#plans.of(table);
+    const [program] = programs;
+    if (program === undefined || programs.length > 1) return null;
+    return program.plan.target.kind === 'one' && isPassing(program.plan) ? program.plan.target.target : null;
+  }
+
   selects(database: string, table: string): boolean {
     return this.#plans.rulesOf(database, table).length > 0;
   }
@@ -58,6 +67,12 @@ export class DeclaredMapper implements TracingMapper {
   targetsOf(database: string, table: string): readonly SinkTarget[] {
     return this.#plans.emptiedBy(database, table);
   }
+}
+
+/** Whether each change of the table is, as it is, one of the target's. */
+function isPassing({ rule, image, pickKey, keepsKey, condition, policy, mayBeThere, element }: RulePlan): boolean {
+  const isRowsOwn = image.isIdentity && pickKey !== null && keepsKey && element === null;
+  return isRowsOwn && condition === null && policy === 'delete' && !mayBeThere && rule.merge === null;
 }
 
 /** Why a rule made nothing of a change. */

@@ -3,6 +3,7 @@ import type { Sink, SinkTarget } from '../core/sink.ts';
 import type { ColumnType } from '../core/table-schema.ts';
 import { sinkCheckpointChecks } from './conformance/sink-checkpoint-checks.ts';
 import { sinkFaultChecks } from './conformance/sink-fault-checks.ts';
+import { sinkPackingChecks } from './conformance/sink-packing-checks.ts';
 import { sinkPatchChecks } from './conformance/sink-patch-checks.ts';
 import { SinkRig } from './conformance/sink-rig.ts';
 import { sinkRowChecks } from './conformance/sink-row-checks.ts';
@@ -27,6 +28,8 @@ export interface SinkHarness {
   readonly takesPartialRows?: boolean;
   /** True for a sink that changes parts of documents (`SinkRow.patches`); the others must refuse such targets. @default false */
   readonly takesPatches?: boolean;
+  /** True for a sink that takes rows as bytes (`Sink.packing`). @default false */
+  readonly packs?: boolean;
   /** False for a sink that cannot keep whole transactions together. @default true */
   readonly takesTransactions?: boolean;
 }
@@ -43,5 +46,6 @@ export function sinkConformance(harness: SinkHarness): readonly ConformanceCheck
     ...sinkValueChecks(rig),
     ...sinkFaultChecks(rig),
     ...sinkCheckpointChecks(rig),
+    ...sinkPackingChecks(rig),
   ];
 }

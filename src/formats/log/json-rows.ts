@@ -56,7 +56,7 @@ export function jsonRowWriter(shape: RowShape, options: JsonRowsOptions): WriteJ
 
 function compileJsonRow(shape: RowShape, { json }: JsonRowsOptions): WriteJsonRow {
   const places = keyColumns(shape);
-  const writer = new CodeWriter(shape, json);
+  const writer = new JsonRowCode(shape, json);
   const body = [
     shape.table.key.length === 0 ? writer.constant('"key":null') : writer.key(places),
     writer.constant(',"before":'),
@@ -90,7 +90,7 @@ function keyColumns({ table, before, after }: RowShape): RowColumn[] {
 }
 
 /** Makes statements over the variables that `compileJsonRow` declares. */
-class CodeWriter {
+export class JsonRowCode {
   readonly #shape: RowShape;
   readonly #json: 'embedded' | 'text';
   /** Room for everything that does not depend on the row's length. */
@@ -103,7 +103,7 @@ class CodeWriter {
 
   key(places: readonly RowColumn[]): string {
     const fields = places.map(
-      ({ index }, at) => `p = places[${at}]; ${this.#field(index, at === 0 ? '"key":{' : ',')}`,
+      ({ index }, at) => `p = places[${at}]; ${this.member(index, at === 0 ? '"key":{' : ',')}`,
     );
     if (fields.length === 0) return this.constant('"key":{}');
     return `locate(b, p, e, places);\n${fields.join('\n')}\n${this.constant('}')}\np = start;`;
@@ -113,7 +113,7 @@ class CodeWriter {
     const columns = this.#shape[name];
     if (columns === null) return this.constant('null');
     if (columns.length === 0) return this.constant('{}');
-    const fields = columns.map((index, at) => this.#field(index, at === 0 ? '{' : ','));
+    const fields = columns.map((index, at) => this.member(index, at === 0 ? '{' : ','));
     return [...fields, this.constant('}')].join('\n');
   }
 
@@ -134,7 +134,7 @@ class CodeWriter {
   }
 
   /** A column's name and value; `p` stands at the value and moves behind it. */
-  #field(index: number, separator: string): string {
+  member(index: number, separator: string): string {
     const column = this.#shape.table.columns[index] as Column;
     const prefix = this.constant(`${separator}${jsonString(column.name)}:`);
     this.fixedBytes += NUMBER_BYTES_MAX + OVERSHOOT;

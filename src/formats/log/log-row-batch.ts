@@ -3,7 +3,8 @@ import type { Change, ChangeKind, Row, Value } from '../../core/change.ts';
 import { TidingsError } from '../../core/errors.ts';
 import type { RowShape } from '../../core/rows/row-shape.ts';
 import { MOVED_ROW_HEADER_BYTES, ROW_HEADER_BYTES, type RowTarget } from '../../core/rows/row-target.ts';
-import type { DecodedRows, RowBatch } from '../../core/source.ts';
+import type { RowsExtent, StoredRows } from '../../core/rows/stored-rows.ts';
+import type { DecodedRows } from '../../core/source.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 import { ROW_OP, RUN_BYTES, SAME_STATEMENT } from './batch-layout.ts';
 import type { RowRange } from './row-decoder.ts';
@@ -24,18 +25,10 @@ export interface BatchBody {
   readonly window: TextWindow;
 }
 
-export interface RowsExtent {
-  readonly bytes: Buffer;
-  /** Over the same bytes, with the same offsets. */
-  readonly view: DataView;
-  readonly start: number;
-  readonly end: number;
-}
-
 const KINDS: readonly ChangeKind[] = ['insert', 'update', 'delete', 'upsert'];
 
 /** The rows of one run of a stored or filtered batch, in place: valid as long as the bytes. Nothing is decoded before it is asked for. */
-export class LogRowBatch implements RowBatch {
+export class LogRowBatch implements StoredRows {
   readonly type = 'rows';
   readonly kind: ChangeKind;
   /** The SCN of the first row; the others' follow one by one. */

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
-import { LONG_BYTES_MAX, putInt, putString, putUint } from '../../base/avro-bytes.ts';
-import type { Row } from '../../core/change.ts';
+import { LONG_BYTES_MAX, putInt, putLong, putString, putUint } from '../../base/avro-bytes.ts';
+import type { ChangeKind, Row } from '../../core/change.ts';
 import { avroName } from '../../core/rows/avro-schema.ts';
+import type { RowShape } from '../../core/rows/row-shape.ts';
+import type { RowsExtent, StoredRows } from '../../core/rows/stored-rows.ts';
 import type { SinkRow, SinkTarget } from '../../core/sink.ts';
 import { columnClash, type MetaNames } from '../../formats/row-lines.ts';
 import { eachRow, type RowOp, type TargetTruncation } from '../../formats/sink-rows.ts';
 import { type Compress, compressorOf } from './compression.ts';
 import { AvroOut } from './avro-out.ts';
+import { BytePool, type Constant, constantOf } from './byte-out.ts';
 import { type AvroRowWriter, avroRowWriter } from './avro-row-writer.ts';
+import { avroStoredRow, type WriteStoredRow } from './avro-stored-rows.ts';
 import { type FileColumn, fileColumns, type FileType, type ZeroDates } from './file-columns.ts';
 import type { Chunk, FileFormat, FileLayout } from './file-format.ts';
 
@@ -31,6 +35,7 @@ export class AvroFormat implements FileFormat {
   readonly extension: string = 'avro';
   readonly #options: AvroOptions;
   readonly #compress: Compress;
+  readonly #pool: BytePool = new BytePool();
   readonly #layouts: WeakMap<SinkTarget, AvroLayout> = new WeakMap();
 
   constructor(options: AvroOptions) {
@@ -47,8 +52,16 @@ export class AvroFormat implements FileFormat {
     return layout;
   }
 
+  takesStored(target: SinkTarget, shape: RowShape): boolean {
+    return this.layoutOf(target).storedRow(shape) !== null;
+  }
+
   chunk(layout: FileLayout): Chunk {
-    return new AvroChunk(layout as AvroLayout, this.#compress, (target) => this.layoutOf(target));
+    return new AvroChunk(layout as AvroLayout, {
+      pool: this.#pool,
+      compress: this.#compress,
+      layoutOf: (target) => this.layoutOf(target),
+    });
   }
 }
 
@@ -59,6 +72,7 @@ class AvroLayout implements FileLayout {
   readonly target: SinkTarget;
   readonly columns: readonly FileColumn[];
   readonly rows: AvroRowWriter;
+  readonly #storedRows: WeakMap<RowShape, WriteStoredRow | null> = new WeakMap();
 
   constructor(target: SinkTarget, { compression, meta, zeroDates }: AvroOptions) {
     this.target = target;
@@ -69,6 +83,16 @@ class AvroLayout implements FileLayout {
     // Told apart by the schema, which is enough: it only must not occur in the rows by chance.
     this.marker = createHash('md5').update(`${schema}\0sync`).digest();
     this.header = headerOf({ schema, codec: CODECS[compression], marker: this.marker });
+  }
+
+  /** Null when rows of this shape have to come as objects. */
+  storedRow(shape: RowShape): WriteStoredRow | null {
+    let known = this.#storedRows.get(shape);
+    if (known === undefined) {
+      known = avroStoredRow(this.columns, this.target.table, shape);
+      this.#storedRows.set(shape, known);
+    }
+    return known;
   }
 }
 
@@ -149,19 +173,59 @@ interface Origin {
   readonly atUs: number;
 }
 
+interface StoredRun {
+  readonly extent: RowsExtent;
+  readonly write: WriteStoredRow;
+  /** What stands before the SCN, and between it and the columns. */
+  readonly op: Constant;
+  readonly behind: Constant;
+}
+
+const OPS: Readonly<Record<ChangeKind, Constant>> = {
+  insert: stringBytes('insert'),
+  update: stringBytes('update'),
+  upsert: stringBytes('upsert'),
+  delete: stringBytes('delete'),
+};
+
+function stringBytes(text: string): Constant {
+  const bytes = Buffer.alloc(text.length + 1);
+  return constantOf(bytes.subarray(0, putString(bytes, 0, text)));
+}
+
+/** The commit time, and that no column is absent. */
+function timeBytes(committedAtUs: number): Constant {
+  const bytes = Buffer.alloc(LONG_BYTES_MAX + 1);
+  return constantOf(bytes.subarray(0, putLong(bytes, 0, committedAtUs) + 1));
+}
+
 class AvroChunk implements Chunk {
   readonly #layout: AvroLayout;
   readonly #layoutOf: (target: SinkTarget) => AvroLayout;
   readonly #compress: Compress;
-  readonly #out: AvroOut = new AvroOut();
+  readonly #out: AvroOut;
+  /** Of the stored rows that are being written. */
+  #run: StoredRun | null = null;
   readonly #blocks: { readonly rows: number; readonly start: number; readonly end: number }[] = [];
   #blockStart = 0;
   #blockRows = 0;
   /** Of the rows that are being written. */
   #origin: Origin | null = null;
 
-  constructor(layout: AvroLayout, compress: Compress, layoutOf: (target: SinkTarget) => AvroLayout) {
+  constructor(
+    layout: AvroLayout,
+    {
+      pool,
+      compress,
+      layoutOf,
+    }: {
+      readonly pool: BytePool;
+      readonly compress: Compress;
+      readonly layoutOf: (target: SinkTarget) => AvroLayout;
+    },
+  ) {
     this.#layout = layout;
+    this.#out = new AvroOut(pool);
     this.#compress = compress;
     this.#layoutOf = layoutOf;
   }
@@ -187,7 +251,29 @@ class AvroChunk implements Chunk {
     this.#take('truncate', {});
   }
 
-  async bytes(): Promise<Buffer> {
+  beginRun(
+    rows: StoredRows,
+    { target, committedAtUs }: { readonly target: SinkTarget; readonly committedAtUs: number },
+  ): void {
+    const layout = target === this.#layout.target ? this.#layout : this.#layoutOf(target);
+    const write = layout.storedRow(rows.shape);
+    if (write === null) throw new RangeError('rows of this shape do not come as they are stored');
+    this.#run = { extent: rows.extent, write, op: OPS[rows.kind], behind: timeBytes(committedAtUs) };
+  }
+
+  addStored(scn: number, start: number, end: number): void {
+    const { extent, write, op, behind } = this.#run as StoredRun;
+    const out = this.#out;
+    out.begin(0, op.bytes.length + LONG_BYTES_MAX + behind.bytes.length);
+    out.constant(op);
+    out.long(scn);
+    out.constant(behind);
+    write(extent.bytes, extent.view, start, end, out);
+    this.#blockRows++;
+    if (out.at - this.#blockStart >= BLOCK_BYTES) this.#closeBlock();
+  }
+
+  async parts(): Promise<readonly Buffer[]> {
     this.#closeBlock();
     const blocks = await Promise.all(
       this.#blocks.map(async ({ rows, start, end }) => {
@@ -197,7 +283,11 @@ class AvroChunk implements Chunk {
         return [head.subarray(0, headBytes), body, this.#layout.marker];
       }),
     );
-    return Buffer.concat(blocks.flat());
+    return blocks.flat();
+  }
+
+  release(): void {
+    this.#out.release();
   }
 
   #closeBlock(): void {

@@ -10,8 +10,8 @@ import {
   putString,
   stringBytesMax,
 } from '../../base/avro-bytes.ts';
+import { ByteOut } from './byte-out.ts';
 
-const FIRST_BYTES = 1 << 16;
 /** What a value takes beside its text, bytes or numbers: the branch of its union, a length. */
 const VALUE_BYTES = LONG_BYTES_MAX + 2;
 
@@ -19,16 +19,13 @@ const VALUE_BYTES = LONG_BYTES_MAX + 2;
  * Where rows are written as Avro, one behind the other. `begin` makes room for all values of a row but for what their texts and bytes take, which the functions for those
  * make themselves.
  */
-export class AvroOut {
-  bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  at = 0;
-  #view: DataView = viewOf(this.bytes);
+export class AvroOut extends ByteOut {
   #reserved = 0;
 
   /** @param more bytes that are needed beside the values */
   begin(values: number, more: number): void {
     this.#reserved = values * VALUE_BYTES + more;
-    if (this.bytes.length - this.at < this.#reserved) this.#grow(this.#reserved);
+    this.room(this.#reserved);
   }
 
   /** The branch of a union: 0 is null, 1 the value that comes next. */
@@ -47,11 +44,11 @@ export class AvroOut {
   }
 
   float(value: number): void {
-    this.at = putFloat(this.#view, this.at, value);
+    this.at = putFloat(this.view, this.at, value);
   }
 
   double(value: number): void {
-    this.at = putDouble(this.#view, this.at, value);
+    this.at = putDouble(this.view, this.at, value);
   }
 
   /** @param text well-formed */
@@ -67,7 +64,7 @@ export class AvroOut {
 
   floats(value: Float32Array): void {
     this.#more(value.length * 4);
-    this.at = putFloats(this.bytes, this.#view, this.at, value);
+    this.at = putFloats(this.bytes, this.view, this.at, value);
   }
 
   /** The bytes of Avro's decimal: a length, then two's complement, the highest byte first and no more than are needed. */
@@ -89,20 +86,8 @@ export class AvroOut {
 
   /** Makes room for a value beside the row's. */
   #more(size: number): void {
-    const needed = size + this.#reserved;
-    if (this.bytes.length - this.at < needed) this.#grow(needed);
+    this.room(size + this.#reserved);
   }
-
-  #grow(size: number): void {
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.at + size));
-    this.bytes.copy(grown, 0, 0, this.at);
-    this.bytes = grown;
-    this.#view = viewOf(grown);
-  }
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
 }
 
 function byteCount(value: number): number {

@@ -53,6 +53,17 @@ export async function writeAt(handle: FileHandle, bytes: Uint8Array, offset: num
   }
 }
 
+/** Writes all of them, one behind the other, from `offset` on. */
+export async function writeAllAt(handle: FileHandle, parts: readonly Buffer[], offset: number): Promise<void> {
+  const { bytesWritten } = await handle.writev(parts, offset);
+  if (bytesWritten === bytesOf(parts)) return;
+  await writeAt(handle, Buffer.concat(parts).subarray(bytesWritten), offset + bytesWritten);
+}
+
+export function bytesOf(parts: readonly Buffer[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
+}
+
 /** Reads `length` bytes from `offset` on. @throws Error when there are fewer */
 export async function readAt(handle: FileHandle, length: number, offset: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);

@@ -23,6 +23,7 @@ describe.each(['ndjson', 'avro', 'parquet'] as const)(
       freshName: () => `shop.t${++tables}`,
       // Files hold what happened, in order: what the rows are then, a reader finds as the page of the sink says.
       rows: async (target) => foldedRows(target, await rowsOfFiles(path, target)),
+      packs: format !== 'parquet',
       // A line of JSON has room for every text.
       ...(format === 'ndjson' ? {} : { unfitNote: `${'much too long a note '.repeat(5)}\uD800` }),
       // No answer can go astray between a process and its disk: kills are what test/fault/sink-file-kill.test.ts is about. What files have for the values of

@@ -1,7 +1,10 @@
 import { isTidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
+import type { StoredRows } from '../../core/rows/stored-rows.ts';
 import {
   type RefusedRow,
+  type RowPack,
+  type RowPacking,
   RowsRefused,
   type Sink,
   type SinkBatch,
@@ -56,6 +59,11 @@ export class FileSink implements Sink {
     this.#template = new PathTemplate(this.#settings.partition);
   }
 
+  readonly packing: RowPacking = {
+    takes: (target, shape) => this.#opened.format.takesStored?.(target, shape) === true,
+    begin: () => new FilePack(new ChunkSet(this.#opened.format, this.#template)),
+  };
+
   async open(context: SinkContext): Promise<void> {
     const { path, rotate, openFilesMax, files } = this.#settings;
     if (files.format === 'parquet') await loadParquetLibrary();
@@ -81,8 +89,10 @@ export class FileSink implements Sink {
   }
 
   async write(batch: SinkBatch): Promise<void> {
-    const chunks = await this.#encode(batch.rows);
+    const packs = batch.packs === undefined ? [this.#packed(batch.rows)] : (batch.packs as readonly FilePack[]);
+    const chunks = (await Promise.all(packs.map((pack) => pack.encoded()))).flat();
     await this.#commit({ chunks, checkpoints: batch.checkpoints, ends: batch.endsTransaction });
+    for (const pack of packs) pack.release();
   }
 
   async truncate(target: SinkTarget, checkpoints: readonly SinkCheckpoint[]): Promise<void> {
@@ -111,7 +121,7 @@ export class FileSink implements Sink {
     return { format: this.#format, store: this.#store, context: this.#context };
   }
 
-  #encode(rows: readonly SinkRow[]): Promise<EncodedChunk[]> {
+  #packed(rows: readonly SinkRow[]): FilePack {
     const chunks = new ChunkSet(this.#opened.format, this.#template);
     const refused: RefusedRow[] = [];
     for (let index = 0; index < rows.length; index++) {
@@ -124,7 +134,7 @@ export class FileSink implements Sink {
       }
     }
     if (refused.length > 0) throw new RowsRefused(refused, { areOthersDurable: false });
-    return chunks.encoded();
+    return new FilePack(chunks);
   }
 
   async #commit(commit: Commit): Promise<void> {
@@ -197,6 +207,33 @@ function formatOf(
   }
 }
 
+/** Rows in a format's own form, for the files that they go into. */
+class FilePack implements RowPack {
+  readonly #chunks: ChunkSet;
+  #chunk: CountedChunk | null = null;
+
+  constructor(chunks: ChunkSet) {
+    this.#chunks = chunks;
+  }
+
+  run(rows: StoredRows, about: { readonly target: SinkTarget; readonly committedAtUs: number }): void {
+    this.#chunk = this.#chunks.of(about.target, about.committedAtUs);
+    this.#chunk.beginRun(rows, about);
+  }
+
+  row(scn: number, start: number, end: number): void {
+    this.#chunk?.addStored(scn, start, end);
+  }
+
+  encoded(): Promise<EncodedChunk[]> {
+    return this.#chunks.encoded();
+  }
+
+  release(): void {
+    this.#chunks.release();
+  }
+}
+
 /** The chunks of one batch, by the file that they go into. */
 class ChunkSet {
   readonly #format: FileFormat;
@@ -232,6 +269,10 @@ class ChunkSet {
     const all = await Promise.all([...this.#chunks.values()].map((chunk) => chunk.encoded()));
     return all.filter(({ rows }) => rows > 0);
   }
+
+  release(): void {
+    for (const chunk of this.#chunks.values()) chunk.release();
+  }
 }
 
 interface ChunkPlace {
@@ -258,6 +299,15 @@ class CountedChunk {
     this.#count(row.scn);
   }
 
+  beginRun(rows: StoredRows, about: { readonly target: SinkTarget; readonly committedAtUs: number }): void {
+    this.#chunk.beginRun?.(rows, about);
+  }
+
+  addStored(scn: number, start: number, end: number): void {
+    this.#chunk.addStored?.(scn, start, end);
+    this.#count(scn);
+  }
+
   addTruncation(truncation: Parameters<Chunk['addTruncation']>[0], scn: number): void {
     this.#chunk.addTruncation(truncation);
     this.#count(scn);
@@ -270,11 +320,15 @@ class CountedChunk {
       folder,
       table,
       header: layout.header,
-      bytes: await this.#chunk.bytes(),
+      parts: await this.#chunk.parts(),
       rows: this.#rows,
       firstScn: this.#firstScn,
       lastScn: this.#lastScn,
     };
+  }
+
+  release(): void {
+    this.#chunk.release?.();
   }
 
   #count(scn: number): void {

@@ -100,9 +100,8 @@ export class FileStore {
 
   /** Makes some batches durable, all or none of those that are not refused by themselves. @returns what became of each */
   async commit(commits: readonly Commit[]): Promise<Outcome[]> {
-    const fences = await this.#log.run(({ manifest }) =>
-      Promise.resolve(commits.map((one) => this.#check(one, manifest))),
-    );
+    // What others have done since is found when the record is written.
+    const fences = commits.map((one) => this.#check(one, this.#log.known));
     const open = commits.filter((_, index) => fences[index] === 'open');
     const before = this.#extents();
     try {
@@ -192,8 +191,8 @@ export class FileStore {
   async #write(commits: readonly Commit[]): Promise<readonly Commit[]> {
     if (commits.length === 0) return [];
     const touched = new Set<OpenFile>();
-    for (const chunk of commits.flatMap(({ chunks }) => chunks)) {
-      // oxlint-disable no-await-in-loop -- the order within a file is that of the batches
+    for (const chunk of joined(commits)) {
+      // oxlint-disable no-await-in-loop -- one file after the other
       const file = this.#files.get(chunk.key) ?? (await this.#openFile(chunk));
       touched.add(file);
       file.usedMs = this.#options.context.clock.nowMs();
@@ -291,6 +290,27 @@ export class FileStore {
     await this.#log.close();
     this.#alive?.close();
   }
+}
+
+/** What goes into one file is written at once, in the order of the batches. */
+function joined(commits: readonly Commit[]): readonly EncodedChunk[] {
+  const byKey = new Map<string, EncodedChunk>();
+  for (const chunk of commits.flatMap(({ chunks }) => chunks)) {
+    const former = byKey.get(chunk.key);
+    byKey.set(
+      chunk.key,
+      former === undefined
+        ? chunk
+        : {
+            ...former,
+            parts: [...former.parts, ...chunk.parts],
+            rows: former.rows + chunk.rows,
+            firstScn: Math.min(former.firstScn, chunk.firstScn),
+            lastScn: Math.max(former.lastScn, chunk.lastScn),
+          },
+    );
+  }
+  return [...byKey.values()];
 }
 
 function outcomeOf(fence: 'open' | 'done' | TidingsError | undefined, open: () => unknown): Outcome {

@@ -53,6 +53,11 @@ export class ManifestLog {
     this.#pause = pause;
   }
 
+  /** As it was when the log was last read. */
+  get known(): Manifest {
+    return this.#manifest;
+  }
+
   /** Runs with the lock, after everybody else's records were read. One at a time. */
   run<T>(work: (locked: LockedManifest) => Promise<T>): Promise<T> {
     const result = this.#tail.then(() => onDisk(this.#path, () => this.#run(work)));
@@ -115,7 +120,8 @@ export class ManifestLog {
   }
 
   async #append(record: ManifestRecord): Promise<void> {
-    const handle = await this.#current();
+    // Nobody replaces it while the lock is held.
+    const handle = this.#handle as FileHandle;
     const line = encodeRecord(record);
     try {
       if (failpointsArmed()) {

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { failpoint, failpointsArmed } from '../../core/failpoint.ts';
-import { writeAt } from './disk.ts';
+import { bytesOf, writeAllAt, writeAt } from './disk.ts';
 import type { ManifestFile } from './manifest.ts';
 
 /** What of a file counts. */
@@ -25,7 +25,8 @@ export interface OpenFileOptions {
 
 /** Rows as they are appended. */
 export interface Appended {
-  readonly bytes: Buffer;
+  /** One behind the other. */
+  readonly parts: readonly Buffer[];
   readonly rows: number;
   readonly firstScn: number;
   readonly lastScn: number;
@@ -67,18 +68,19 @@ export class OpenFile {
   }
 
   /** Written behind what is in it; what was written there before, and taken back, is written over. */
-  async append({ bytes, rows, firstScn, lastScn }: Appended): Promise<void> {
+  async append({ parts, rows, firstScn, lastScn }: Appended): Promise<void> {
     const { header } = this.#options;
     const { written } = this;
     const isFirst = written.bytes === 0;
-    const all = isFirst && header.length > 0 ? Buffer.concat([header, bytes]) : bytes;
+    const all = isFirst && header.length > 0 ? [header, ...parts] : parts;
+    const bytes = bytesOf(all);
     if (failpointsArmed()) {
-      await writeAt(this.#handle, all.subarray(0, all.length >> 1), written.bytes);
+      await writeAt(this.#handle, Buffer.concat(all).subarray(0, bytes >> 1), written.bytes);
       failpoint('sink-file-append');
     }
-    await writeAt(this.#handle, all, written.bytes);
+    await writeAllAt(this.#handle, all, written.bytes);
     this.written = {
-      bytes: written.bytes + all.length,
+      bytes: written.bytes + bytes,
       rows: written.rows + rows,
       firstScn: isFirst ? firstScn : Math.min(written.firstScn, firstScn),
       lastScn: Math.max(written.lastScn, lastScn),

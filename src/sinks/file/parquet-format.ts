@@ -182,8 +182,8 @@ class ParquetChunk implements Chunk {
     this.#push('truncate', {}, { target, scn, atUs });
   }
 
-  bytes(): Promise<Buffer> {
-    return Promise.resolve(frame(this.#columns));
+  parts(): Promise<readonly Buffer[]> {
+    return Promise.resolve([frame(this.#columns)]);
   }
 
   #push(op: RowOp, values: Row, { target, scn, atUs }: TargetTruncation): void {

@@ -88,6 +88,17 @@ export class SinkSession {
     assert.deepEqual(byKey(await this.harness.rows(this.target)), byKey(expected), message);
   }
 
+  /** The first of so many SCNs that belong to rows which are made elsewhere. */
+  readonly nextScn = (count: number): number => {
+    const first = this.#scn + 1;
+    this.#scn += count;
+    return first;
+  };
+
+  get lastScn(): number {
+    return this.#scn;
+  }
+
   #row(kind: SinkRow['kind'], before: Row | null, after: Row | null): SinkRow {
     const { table } = this.target;
     const scn = ++this.#scn;

@@ -7,6 +7,7 @@ import type {
   StreamTransaction,
 } from '../../../src/core/consumer.ts';
 import type { DeliveryStream } from '../../../src/delivery/delivery-types.ts';
+import { storedParts } from './stored-parts.ts';
 
 /** A stream of given transactions for one consumer, with the relay's part of the bargain: what was not committed comes again. */
 export class FakeRelay implements DeliveryStream {
@@ -14,6 +15,8 @@ export class FakeRelay implements DeliveryStream {
   readonly #partitions: number;
   /** How many entries a batch has. */
   readonly #batchEntries: number;
+  /** Whether batches have their rows as bytes, too. */
+  readonly #stored: boolean;
   /** Entries that were committed. */
   committed = 0;
   /** Told of each commit before it counts. */
@@ -24,8 +27,13 @@ export class FakeRelay implements DeliveryStream {
 
   constructor(
     transactions: readonly (readonly StreamEntry[])[],
-    { partitions = 8, batchEntries = 5 }: { readonly partitions?: number; readonly batchEntries?: number } = {},
+    {
+      partitions = 8,
+      batchEntries = 5,
+      stored = false,
+    }: { readonly partitions?: number; readonly batchEntries?: number; readonly stored?: boolean } = {},
   ) {
+    this.#stored = stored;
     this.#partitions = partitions;
     this.#batchEntries = batchEntries;
     this.#transactions = transactions.map((entries) => ({ id: null, committedAtUs: 1, ends: true, entries }));
@@ -81,12 +89,25 @@ export class FakeRelay implements DeliveryStream {
         pieces.push({ ...transaction, entries: piece, ends });
         if (ends) safe = index;
         if (count < this.#batchEntries) continue;
-        yield { ...batchOf(pieces), through: index - entries.length + at, safe };
+        yield { ...this.#batchOf(pieces), through: index - entries.length + at, safe };
         pieces = [];
         count = 0;
       }
     }
-    if (count > 0) yield { ...batchOf(pieces), through: index, safe };
+    if (count > 0) yield { ...this.#batchOf(pieces), through: index, safe };
+  }
+
+  #batchOf(transactions: readonly StreamTransaction[]): Omit<ConsumerBatch, 'commit'> {
+    const entries = transactions.flatMap((each) => each.entries);
+    return {
+      transactions,
+      entries,
+      changes: entries.filter((entry): entry is StreamChange => 'kind' in entry),
+      parts: this.#stored ? storedParts(entries) : [],
+      partitions: this.#stored ? this.#partitions : null,
+      scn: entries.at(-1)?.scn ?? 0,
+      count: entries.length,
+    };
   }
 
   /** Of the last of so many entries. */
@@ -100,18 +121,6 @@ export class FakeRelay implements DeliveryStream {
     this.committed = safe;
     if (safe === this.total) this.#all.resolve();
   }
-}
-
-function batchOf(transactions: readonly StreamTransaction[]): Omit<ConsumerBatch, 'commit'> {
-  const entries = transactions.flatMap((each) => each.entries);
-  return {
-    transactions,
-    entries,
-    changes: entries.filter((entry): entry is StreamChange => 'kind' in entry),
-    parts: [],
-    scn: entries.at(-1)?.scn ?? 0,
-    count: entries.length,
-  };
 }
 
 class FakeStream implements ChangeStream {

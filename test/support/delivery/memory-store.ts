@@ -1,6 +1,13 @@
+import { emptyWindow } from '../../../src/base/text-window.ts';
+import type { Row, Value } from '../../../src/core/change.ts';
 import { TidingsError } from '../../../src/core/errors.ts';
+import { keyNames } from '../../../src/core/plain-rows.ts';
+import { ROW_HEADER_BYTES } from '../../../src/core/rows/row-target.ts';
+import type { StoredRows } from '../../../src/core/rows/stored-rows.ts';
 import { keyText } from '../../../src/core/snapshot.ts';
 import {
+  type RowPack,
+  type RowPacking,
   RowsRefused,
   type Sink,
   type SinkBatch,
@@ -10,6 +17,7 @@ import {
   type SinkTarget,
   type TargetPlan,
 } from '../../../src/core/sink.ts';
+import { compileRows } from '../../../src/formats/log/row-decoder.ts';
 
 /** What a store does next instead of writing. `lost`: it writes, and its answer does not come. */
 export type StoreFault = 'fail' | 'lost';
@@ -20,6 +28,8 @@ export interface MemoryStoreOptions {
   readonly refuses?: (row: SinkRow) => boolean;
   /** Targets whose rows go through the serial lane. */
   readonly serial?: (target: SinkTarget) => boolean;
+  /** Whether it takes rows as bytes. */
+  readonly packs?: boolean;
   /** Asked before each write. */
   readonly fault?: () => StoreFault | null;
 }
@@ -32,6 +42,8 @@ export class MemoryStore {
   readonly checkpoints: Map<string, SinkCheckpoint & { owner: number }> = new Map();
   readonly options: MemoryStoreOptions;
   readonly prepared: string[] = [];
+  /** Rows that came as bytes. */
+  packed = 0;
   refuses: (row: SinkRow) => boolean;
   #owners = 0;
 
@@ -67,8 +79,41 @@ export function targetName({ table: { database, name } }: SinkTarget): string {
   return `${database}.${name}`;
 }
 
+/** Makes rows of the bytes at once: what was a pack is told from other rows by its count alone. */
+class MemoryPack implements RowPack {
+  readonly rows: SinkRow[] = [];
+  readonly #store: MemoryStore;
+  #run: { readonly rows: StoredRows; readonly target: SinkTarget; readonly committedAtUs: number } | null = null;
+
+  constructor(store: MemoryStore) {
+    this.#store = store;
+  }
+
+  run(rows: StoredRows, about: { readonly target: SinkTarget; readonly committedAtUs: number }): void {
+    this.#run = { rows, ...about };
+  }
+
+  row(scn: number, start: number, end: number): void {
+    if (this.#run === null) throw new Error('a row without a run');
+    const { rows, target, committedAtUs } = this.#run;
+    const { kind, table, shape, extent } = rows;
+    const images: { before: Row[]; after: Row[] } = { before: [], after: [] };
+    const range = { start: start - ROW_HEADER_BYTES, end, window: emptyWindow(), limit: end };
+    compileRows(shape, { wanted: null, json: 'text' })(extent.bytes, extent.view, range, images);
+    const [before = null] = images.before;
+    const [after = null] = images.after;
+    const image = (after ?? before) as Row;
+    const key = Object.fromEntries(keyNames(table).map((name) => [name, image[name] as Value]));
+    const change = { kind, table, scn, key, before, after, statement: null, committedAtUs };
+    const row: SinkRow = { target, kind, key, before, after, scn, change };
+    if (this.#store.refuses(row)) throw new Error('it cannot be packed');
+    this.rows.push(row);
+  }
+}
+
 class MemorySink implements Sink {
   readonly promise: SinkPromise;
+  readonly packing?: RowPacking;
   readonly claim?: (partitions: readonly number[]) => Promise<readonly SinkCheckpoint[]>;
   readonly #store: MemoryStore;
   readonly #owner: number;
@@ -79,6 +124,7 @@ class MemorySink implements Sink {
     this.#store = store;
     this.#owner = owner;
     this.promise = store.options.promise ?? 'transactional';
+    if (store.options.packs === true) this.packing = { takes: () => true, begin: () => new MemoryPack(store) };
     if (this.promise === 'transactional') this.claim = (partitions) => this.#claim(partitions);
   }
 
@@ -117,8 +163,10 @@ class MemorySink implements Sink {
     return Promise.resolve();
   }
 
-  #write({ rows, checkpoints, endsTransaction }: SinkBatch): void {
+  #write({ rows: loose, packs, checkpoints, endsTransaction }: SinkBatch): void {
     const store = this.#store;
+    const packed = (packs ?? []).flatMap((pack) => (pack as MemoryPack).rows);
+    const rows = packs === undefined ? loose : packed;
     const refused = rows.flatMap((row, index) =>
       store.refuses(row)
         ? [{ index, error: new TidingsError('SINK_ROW_REFUSED', `a row of ${targetName(row.target)} is refused`) }]
@@ -137,6 +185,7 @@ class MemorySink implements Sink {
     // The answer to an earlier attempt was lost.
     if (this.#isDone(checkpoints)) return;
     this.#move(checkpoints);
+    store.packed += packed.length;
     store.apply([...this.#pieces.splice(0), ...rows]);
     if (fault === 'lost') throw lost();
   }

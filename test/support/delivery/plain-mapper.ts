@@ -14,6 +14,10 @@ export class PlainMapper implements Mapper {
     return [{ target: this.#target(table), kind, key, before, after, scn, change, keepsKey: true }];
   }
 
+  passing(table: TableSchema): SinkTarget {
+    return this.#target(table);
+  }
+
   targetsOf(database: string, table: string): readonly SinkTarget[] {
     return [...this.#targets.values()].filter(
       ({ table: target }) => target.database === database && target.name === table,
