@@ -131,7 +131,7 @@ const mysqlSink: SinkType = {
 const fileSink: SinkType = {
   type: 'file',
   // Bytes at the end of a file cost next to nothing, making them durable costs the same however many they are.
-  batchRows: 20_000,
+  batchRows: 10_000,
   takesPatches: () => false,
   async configSchema() {
     const { fileSinkConfigSchema } = await import('./sinks/file/config.ts');

@@ -204,7 +204,7 @@ export interface MysqlSinkConfig {
 }
 
 export interface SinkBatchConfig {
-  /** At most so many rows are written at a time, in each lane. Left out: 2000, and 20000 for files. */
+  /** At most so many rows are written at a time, in each lane. Left out: 2000, and 10000 for files. */
   readonly rows?: number | undefined;
   /** A batch ends when its values take up so much, roughly. @default 4MiB */
   readonly bytes?: Size | number | undefined;

@@ -73,7 +73,7 @@ const batch = z
       .min(1)
       .max(100_000)
       .optional()
-      .describe('At most so many rows are written at a time, in each lane. Left out: 2000, and 20000 for files.'),
+      .describe('At most so many rows are written at a time, in each lane. Left out: 2000, and 10000 for files.'),
     bytes: z
       .int()
       .min(KIB)

@@ -178,7 +178,8 @@ describeServer('mariadb', "a relay's directory", (server) => {
     expect(all.map(({ scn }) => scn)).toEqual(all.map((_, i) => (all[0]?.scn ?? 0) + i));
     expect(all[10]?.us).toBeLessThan(all[0]?.us ?? 0);
     expect(member.toSorted((a, b) => a - b)).toEqual(numbers);
-    expect(segmentsOf(directory.path, 'walk').length).toBeGreaterThan(4);
+    // Each time what came was waited for.
+    expect(segmentsOf(directory.path, 'walk').length).toBeGreaterThanOrEqual(3);
     for (const us of new Set(all.flatMap(({ us: at }) => [at, at + 500_000]))) {
       const found = new Set((await seen({ from: new Date(us / 1000) })).map(({ n: number }) => number));
       const missing = all.filter(({ us: at, n: number }) => at >= us && !found.has(number));

@@ -34,9 +34,9 @@ test.skipIf(!hasPrlimit)(
   60_000,
 );
 
-/** A file system of 2 MiB, where the user may make one. */
+/** A file system of 1 MiB, where the user may make one. */
 function mountSmall(where: string): boolean {
-  return spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', where]).status === 0;
+  return spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', where]).status === 0;
 }
 
 const mayMount = ((): boolean => {
@@ -60,7 +60,7 @@ describe.skipIf(!mayMount)('a full disk', () => {
     async (format) => {
       const sink = { format, rotate: { bytes: 20_000, afterMs: 1000 } };
       const ballast = join(path, 'ballast');
-      writeFileSync(ballast, Buffer.alloc(1.8 * MIB));
+      writeFileSync(ballast, Buffer.alloc(0.85 * MIB));
       await using writer = new FileWriter(join(path, 'files'), { upTo: 30_000, sink });
       await writer.until(({ lines }) => lines.includes('stalled DISK_FULL'));
       unlinkSync(ballast);

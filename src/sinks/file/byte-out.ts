@@ -4,7 +4,7 @@ import { copyBytes } from '../../formats/log/copy-bytes.ts';
 const FIRST_BYTES = 1 << 16;
 /** Larger ones are rare, and not worth keeping. */
 const KEPT_BYTES_MAX = 1 << 22;
-const KEPT_MAX = 32;
+const KEPT_MAX = 16;
 
 /** Buffers that are used again: making them anew, and the collector's care for them, costs more than filling them. */
 export class BytePool {

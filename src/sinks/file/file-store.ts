@@ -101,7 +101,8 @@ export class FileStore {
   /** Makes some batches durable, all or none of those that are not refused by themselves. @returns what became of each */
   async commit(commits: readonly Commit[]): Promise<Outcome[]> {
     // What others have done since is found when the record is written.
-    const fences = commits.map((one) => this.#check(one, this.#log.known));
+    const known = this.#log.known ?? (await this.#log.run(({ manifest }) => Promise.resolve(manifest)));
+    const fences = commits.map((one) => this.#check(one, known));
     const open = commits.filter((_, index) => fences[index] === 'open');
     const before = this.#extents();
     try {

@@ -39,6 +39,7 @@ export class ManifestLog {
   #handle: FileHandle | null = null;
   #inode = 0;
   #manifest: Manifest = new Manifest();
+  #isRead = false;
   /** Bytes that are read, or written by us. */
   #bytes = 0;
   #compactAt = COMPACT_BYTES_MIN;
@@ -53,9 +54,9 @@ export class ManifestLog {
     this.#pause = pause;
   }
 
-  /** As it was when the log was last read. */
-  get known(): Manifest {
-    return this.#manifest;
+  /** As it was when the log was last read; null when it could not be read to its end. */
+  get known(): Manifest | null {
+    return this.#isRead ? this.#manifest : null;
   }
 
   /** Runs with the lock, after everybody else's records were read. One at a time. */
@@ -90,6 +91,12 @@ export class ManifestLog {
   }
 
   async #catchUp(): Promise<void> {
+    this.#isRead = false;
+    await this.#readOn();
+    this.#isRead = true;
+  }
+
+  async #readOn(): Promise<void> {
     await this.#unsettled?.();
     this.#unsettled = null;
     const handle = await this.#current();

@@ -70,7 +70,7 @@ describeServers(['mariadb', 'mysql'], 'a snapshot that must not leave replicas b
     async () => {
       using directory = new TemporaryDirectory();
       await using replica = await replicaOf(server(), flavour);
-      await makeShop(server(), 4000);
+      await makeShop(server(), 2400);
       await using relay = await RunningRelay.start(shop(server(), directory.path, [replica.url]));
       await relay.positioned();
       const limits = { replicaLagSeconds: 1, rowsPerSecond: 400 };
@@ -79,7 +79,7 @@ describeServers(['mariadb', 'mysql'], 'a snapshot that must not leave replicas b
       await replica.query(`STOP ${WORDS[flavour].thread}`);
       await waits(relay, /^127\.0\.0\.1:\d+: its replication does not run$/);
       await standsStill(relay, replica, flavour);
-      expect(snapshot(relay).rows).toBeLessThan(4000);
+      expect(snapshot(relay).rows).toBeLessThan(2400);
 
       const answer = await fetch(`${relay.url}/v1/streams/shop/snapshots/1`);
       expect(await answer.json()).toMatchObject({
@@ -98,11 +98,11 @@ describeServers(['mariadb', 'mysql'], 'a snapshot that must not leave replicas b
       await replica.query(`START ${WORDS[flavour].thread}`);
       await waits(relay, /^127\.0\.0\.1:\d+ is \d+ s behind$/);
       await standsStill(relay, replica, flavour);
-      expect(snapshot(relay).rows).toBeLessThan(4000);
+      expect(snapshot(relay).rows).toBeLessThan(2400);
       await connection.query('UNLOCK TABLES');
       await connection.end();
       await done(relay);
-      expect(snapshot(relay).rows).toBe(4000);
+      expect(snapshot(relay).rows).toBe(2400);
     },
   );
 

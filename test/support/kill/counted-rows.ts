@@ -16,6 +16,8 @@ export class CountedRows {
   readonly #present = new Set<number>();
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
+  /** Rejects when a transaction fails. */
+  #failed: PromiseWithResolvers<never> = Promise.withResolvers();
 
   private constructor(connection: Connection, random: SeededRandom) {
     this.#connection = connection;
@@ -41,8 +43,14 @@ export class CountedRows {
 
   start(): void {
     this.#stopped = false;
+    this.#failed.promise.catch(() => undefined);
     this.#running = this.#run();
-    this.#running.catch(() => undefined);
+    this.#running.catch((error: unknown) => this.#failed.reject(error));
+  }
+
+  /** As long as the load goes on. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#failed.promise]);
   }
 
   async stop(): Promise<void> {

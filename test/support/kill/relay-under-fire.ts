@@ -51,6 +51,11 @@ export class RelayUnderFire {
     );
   }
 
+  /** What the process has logged that was started last. */
+  get stderr(): string {
+    return this.#process?.stderr ?? '';
+  }
+
   static async create(options: RelayUnderFireOptions): Promise<RelayUnderFire> {
     return new RelayUnderFire(options, await freePort());
   }
@@ -87,6 +92,15 @@ export class RelayUnderFire {
     const exit = await this.#process?.exit();
     if (exit?.signal !== 'SIGKILL') throw new Error(`the relay was not killed:\n${this.#process?.stderr ?? ''}`);
     this.kills++;
+  }
+
+  /** As `died`, for a place that it must come to by itself. @throws Error with what it says of itself when it does not within so long */
+  async diedWithin(limitMs: number): Promise<void> {
+    if (await this.isDead(limitMs)) return this.died();
+    const said = await Promise.all(
+      [`streams/${this.#options.stream}`, 'sinks'].map(async (what) => (await fetch(`${this.url}/v1/${what}`)).text()),
+    );
+    throw new Error(`the relay did not come to the place where it was to die:\n${said.join('\n')}\n${this.stderr}`);
   }
 
   /** True while the process lives. */
