@@ -129,6 +129,7 @@ const HYPHEN = 0x2d;
 const POINT = 0x2e;
 const COLON = 0x3a;
 const SPACE = 0x20;
+const UPPER_T = 0x54;
 const UPPER_Z = 0x5a;
 /** `2026-11-20 09:15:02` */
 const CLOCK_LENGTH = 19;
@@ -170,7 +171,7 @@ function micros(bytes: Buffer, start: number, end: number): number | bigint {
     last - start >= CLOCK_LENGTH &&
     bytes[start + 4] === HYPHEN &&
     bytes[start + 7] === HYPHEN &&
-    bytes[start + 10] === SPACE &&
+    (bytes[start + 10] === SPACE || bytes[start + 10] === UPPER_T) &&
     bytes[start + 13] === COLON &&
     bytes[start + 16] === COLON;
   const hours = two(bytes, start + 11);

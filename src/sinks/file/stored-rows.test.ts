@@ -206,6 +206,7 @@ const days = fc.oneof(
 const times = fc
   .tuple(days, two(0, 23), two(0, 59), two(0, 59), fc.constantFrom('', '.5', '.05', '.123456', '.000001', '.999'))
   .map(([day, hours, minutes, seconds, fraction]) => `${day} ${hours}:${minutes}:${seconds}${fraction}`);
+const instants = times.map((time) => `${time.replace(' ', 'T')}Z`);
 const strangeTimes = fc.constantFrom(
   '2026-01-01',
   '2026-01-01 24:00:00',
@@ -229,7 +230,7 @@ const exactRows: fc.Arbitrary<Row> = fc.record({
   all: digits(0, 4),
   day: fc.option(days),
   at: fc.option(fc.oneof(times, strangeTimes)),
-  instant: times,
+  instant: fc.oneof(instants, instants, times),
   bits: fc.option(fc.constantFrom<Value>(0, 1, 2n ** 63n, 2n ** 64n - 1n)),
   note: fc.option(fc.string({ unit: 'binary' })),
   document: fc.option(fc.json()),
