@@ -18,7 +18,7 @@ export type NewDeadLetter = Pick<DeadLetter, 'sink' | 'chain' | 'target' | 'chan
 
 /** `TDGD` */
 const APPLICATION_ID = 0x5444_4744;
-const VERSION = 2;
+const VERSION = 3;
 const WHAT = 'the dead letters';
 const SCHEMA = `
   CREATE TABLE letters (
@@ -40,11 +40,18 @@ const SCHEMA = `
     name TEXT NOT NULL PRIMARY KEY,
     paused INTEGER NOT NULL DEFAULT 0,
     reader TEXT, -- JSON: the name under which a reader without a group has begun
-    written INTEGER NOT NULL DEFAULT 0 -- an SCN that the store has
+    written INTEGER NOT NULL DEFAULT 0, -- an SCN that the store has
+    begins INTEGER NOT NULL DEFAULT 0 -- 1: its group was new, and its store does not know of it yet
   ) STRICT, WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${VERSION};
 `;
+
+/** From each version to the next, from version 1 on. */
+const MIGRATIONS = [
+  'ALTER TABLE sinks ADD COLUMN written INTEGER NOT NULL DEFAULT 0',
+  'ALTER TABLE sinks ADD COLUMN begins INTEGER NOT NULL DEFAULT 0',
+];
 
 /**
  * Dead letters, and what is to be remembered of sinks, in the file `sinks.db` of a data directory. Everything is durable when a call returns:
@@ -176,6 +183,18 @@ export class DeadLetterStore {
     );
   }
 
+  /** The sink has begun with a group that was new, and its store may not know of it yet. */
+  begins(sink: string): boolean {
+    return this.#all('SELECT begins FROM sinks WHERE name = ?', [sink])[0]?.['begins'] === 1;
+  }
+
+  setBegins(sink: string, begins: boolean): void {
+    this.#run(
+      'INSERT INTO sinks (name, begins) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET begins = excluded.begins',
+      [sink, begins ? 1 : 0],
+    );
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -191,10 +210,9 @@ export class DeadLetterStore {
     if (application !== APPLICATION_ID) {
       throw new TidingsError('STATE_DAMAGED', `${path} is a database of something else`, { details: { path } });
     }
-    if (version === 1) {
-      this.#transaction(() =>
-        this.#database.exec('ALTER TABLE sinks ADD COLUMN written INTEGER NOT NULL DEFAULT 0; PRAGMA user_version = 2'),
-      );
+    for (const [index, sql] of MIGRATIONS.entries()) {
+      const to = index + 2;
+      if (version < to) this.#transaction(() => this.#database.exec(`${sql}; PRAGMA user_version = ${to}`));
     }
     if (version > VERSION) {
       throw new TidingsError(

@@ -16,6 +16,7 @@ import type { StreamChange, StreamEntry } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import { silentLogger } from '../core/logger.ts';
 import type { MappedChange, MappedRow } from '../core/mapper.ts';
+import type { Sink } from '../core/sink.ts';
 import { keyHash } from '../core/rows/key-hash.ts';
 import { tableOf } from '../testing/tables.ts';
 import { DeadLetterStore } from './dead-letter-store.ts';
@@ -520,6 +521,40 @@ test('a store that was emptied is filled anew, or named when that is not wanted'
   expect(setup.relay.opened.at(-1)).toMatchObject({ bootstrap: 'always' });
   await runner.close();
   setup.letters.close();
+});
+
+test('a sink that was lost between joining its group and the first claim goes on; emptied later, the store is named', async () => {
+  const transactions = transactionsOf([[{ id: 1, kind: 'upsert' }]]);
+  const setup = setUp(transactions, {});
+  const { relay, store, letters } = setup;
+  let isLost = true;
+  const makeSink = (): Sink => {
+    const sink = store.sink();
+    const claim = sink.claim?.bind(sink);
+    return Object.assign(sink, {
+      claim: async (partitions: readonly number[]) => {
+        if (isLost && partitions.length > 0) throw new TidingsError('INTERNAL_ERROR', 'the process dies here');
+        return (await claim?.(partitions)) ?? [];
+      },
+    });
+  };
+  const lost = runnerOf(setup, { makeSink });
+  lost.start();
+  await expect.poll(() => lost.status().state).toBe('failed');
+  await lost.close();
+  expect(relay.group).toBe('sink-copy');
+  isLost = false;
+  const runner = runnerOf(setup, { makeSink });
+  runner.start();
+  await arrival({ relay, runner });
+  expectExact(setup, transactions.flat(), { once: true });
+  await runner.close();
+  store.checkpoints.clear();
+  const third = runnerOf(setup, { makeSink });
+  third.start();
+  await expect.poll(() => third.status().error?.code).toBe('SINK_EMPTY');
+  await third.close();
+  letters.close();
 });
 
 test('a store that has less than it had is named, and written anew once its group is set back', async () => {

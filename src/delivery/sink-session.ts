@@ -297,6 +297,7 @@ export class SinkSession {
     const claim = sink.claim?.bind(sink);
     if (claim === undefined) return;
     const checkpoints = await (this.#gate as WriteGate).run(() => claim(partitions));
+    if (partitions.length > 0) this.#progress.claimed();
     for (const checkpoint of checkpoints) this.#stored.set(checkpoint);
   }
 

@@ -40,6 +40,11 @@ export class StoreProgress {
     this.keep();
   }
 
+  /** The store knows of the sink from now on. */
+  claimed(): void {
+    if (this.#store.begins(this.#sink)) this.#store.setBegins(this.#sink, false);
+  }
+
   keep(): void {
     if (this.#written > this.#store.written(this.#sink)) this.#store.setWritten(this.#sink, this.#written);
   }
@@ -59,11 +64,17 @@ export class StoreProgress {
       committed,
     }: { readonly bootstrap: BootstrapMode; readonly group: string; readonly committed: number | null },
   ): Promise<BootstrapMode> {
-    if (sink.claim === undefined || bootstrap === 'always' || committed === null) return bootstrap;
+    if (sink.claim === undefined || bootstrap === 'always') return bootstrap;
     const name = this.#sink;
+    if (committed === null) {
+      // From here to the store's first claim a crash leaves a group of which the store knows nothing, and has nothing to know.
+      if (!this.#store.begins(name)) this.#store.setBegins(name, true);
+      return bootstrap;
+    }
     const stored = await sink.claim([]);
     if (stored.length === 0) {
       if (bootstrap !== 'never') return 'always';
+      if (this.#store.begins(name)) return bootstrap;
       const message = `the store of sink ${name} has none of its checkpoints, and its group has read on`;
       throw new TidingsError('SINK_EMPTY', message, { details: { sink: name, group } });
     }
