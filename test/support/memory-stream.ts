@@ -406,7 +406,7 @@ export class MemoryStream implements ServedStream, RelayStream, Transport, Strea
 
 const ASSIGNMENT: Assignment = {
   epoch: 3,
-  partitions: [{ partition: 2, checkpoint: 1000 }],
+  partitions: [{ partition: 2, checkpoint: 1000, epoch: 3 }],
   revoking: [5],
   heartbeatMs: 1000,
   sessionTimeoutMs: 10_000,

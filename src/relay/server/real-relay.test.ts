@@ -219,6 +219,37 @@ test('a member whose name another process has taken ends without taking anything
   expect((await shown()).members).toEqual([]);
 });
 
+test('a member is told that the checkpoint of a partition was moved: it has another epoch then, and the others their own', async () => {
+  insert(1, 2, 3, 4, 5, 6);
+  await visible(6);
+  const group = `${url}/v1/streams/shop/groups/g`;
+  interface Told {
+    readonly epoch: number;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly checkpoint: number;
+      readonly epoch: number;
+    }[];
+  }
+  const send = async (method: string, path: string, body: object): Promise<Told> => {
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(group + path, { method, headers, body: JSON.stringify(body) });
+    expect(response.status).toBe(200);
+    return (await response.json()) as Told;
+  };
+  const joined = await send('PUT', '/members/m', { from: 'earliest' });
+  expect(joined.partitions.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 8 }, () => joined.epoch));
+  const to = (joined.partitions[0]?.checkpoint ?? 0) + 3;
+  await send('PUT', '/checkpoint', { to, partitions: [2] });
+  const { partitions } = await send('POST', '/members/m/heartbeat', { epoch: joined.epoch, released: [] });
+  for (const { partition, checkpoint, epoch } of partitions) {
+    if (partition === 2) {
+      expect(checkpoint).toBe(to);
+      expect(epoch).toBeGreaterThan(joined.epoch);
+    } else expect({ checkpoint, epoch }).toEqual({ checkpoint: to - 3, epoch: joined.epoch });
+  }
+});
+
 test('events resume behind the last one that came', async () => {
   insert(1, 2);
   await visible(2);

@@ -182,7 +182,13 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     epoch: count('Grows with every change of who has what. A commit carries the one its changes were received under.'),
     partitions: {
       type: 'array',
-      items: object({ partition: count('Its number.'), checkpoint: scn('Everything up to this SCN is done.') }),
+      items: object({
+        partition: count('Its number.'),
+        checkpoint: scn('Everything up to this SCN is done.'),
+        epoch: count(
+          'Under which epoch the member got it, or its checkpoint was last moved by hand: with another one than before it begins anew at `checkpoint`.',
+        ),
+      }),
       description: 'What the member works on.',
     },
     revoking: partitions("What it must let go of: finish, commit, and name in the next heartbeat's `released`."),
