@@ -145,6 +145,25 @@ describe('groups', () => {
   });
 });
 
+test('what the schema of an answer does not name is never sent', async () => {
+  const { join } = shop.transport;
+  Object.assign(shop.transport, {
+    join: async (...given: Parameters<typeof join>) => ({
+      ...(await join.apply(shop.transport, given)),
+      secret: 'hunter2',
+    }),
+  });
+  try {
+    for (let time = 0; time < 2; time++) {
+      const answer = await (await server.send('PUT', MEMBER)).text();
+      expect(JSON.parse(answer)).toMatchObject({ epoch: 3 });
+      expect(answer).not.toContain('secret');
+    }
+  } finally {
+    Object.assign(shop.transport, { join });
+  }
+});
+
 describe('members', () => {
   test('join, heartbeat, commit and leave hand over what the member said and answer what the group decides', async () => {
     const joined = await server.send('PUT', MEMBER, { from: 'earliest', sessionTimeoutMs: 5000 });
