@@ -159,7 +159,7 @@ export type NestedKey = Readonly<Record<string, string>>;
  * How a sink takes rows that the mapping leaves as they are: straight from the form that the stream's log has them in (core/rows/row-target.ts) into
  * the sink's own, without a row object in between. It must come to the same as `SinkBatch.rows` would.
  *
- * It is an offer that is taken where everything allows it: with `order: key`, and while nothing is set aside. Packs are never refused in part: a row that has no
+ * It is an offer that is taken where everything allows it: with `order: key`, and for rows whose keys are not blocked. Packs are never refused in part: a row that has no
  * exact form makes `RowPack.row` throw, and all rows of that batch come one by one.
  */
 export interface RowPacking {

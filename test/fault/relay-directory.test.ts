@@ -130,6 +130,8 @@ describeServer('mariadb', "a relay's directory", (server) => {
     /** Ten transactions, the first committed so many seconds after the base, each a second later than the one before. */
     const write = async (afterS: number): Promise<void> => {
       for (let i = 0; i < 10; i++) {
+        // Whatever the machine does: in one batch all of them would make one segment.
+        if (i === 5) await visible(n);
         await connection.query(
           `SET timestamp = ${baseS + afterS + i}; INSERT INTO walk.tx VALUES (${++n}, REPEAT('x', 20000))`,
         );
@@ -178,8 +180,7 @@ describeServer('mariadb', "a relay's directory", (server) => {
     expect(all.map(({ scn }) => scn)).toEqual(all.map((_, i) => (all[0]?.scn ?? 0) + i));
     expect(all[10]?.us).toBeLessThan(all[0]?.us ?? 0);
     expect(member.toSorted((a, b) => a - b)).toEqual(numbers);
-    // Each time what came was waited for.
-    expect(segmentsOf(directory.path, 'walk').length).toBeGreaterThanOrEqual(3);
+    expect(segmentsOf(directory.path, 'walk').length).toBeGreaterThan(4);
     for (const us of new Set(all.flatMap(({ us: at }) => [at, at + 500_000]))) {
       const found = new Set((await seen({ from: new Date(us / 1000) })).map(({ n: number }) => number));
       const missing = all.filter(({ us: at, n: number }) => at >= us && !found.has(number));

@@ -1,6 +1,6 @@
 import type { RowShape } from '../../core/rows/row-shape.ts';
-import { jsonRuntime, SHORT_VALUE_MAX, TEXT_FACTOR } from '../json-bytes.ts';
-import { JsonRowCode, type WriteJsonRow } from './json-rows.ts';
+import { jsonRuntime } from '../json-bytes.ts';
+import { JsonRowCode, jsonRowSource, type WriteJsonRow } from './json-rows.ts';
 import { rowRuntime } from './row-runtime.ts';
 import { toldRowCode, toldRuntime } from './told-row.ts';
 
@@ -17,16 +17,8 @@ export function jsonMembersWriter(shape: RowShape, key: readonly number[]): Writ
   const code = new JsonRowCode(shape, 'embedded');
   const told = toldRowCode(shape, key, { told: (index) => code.member(index, ','), left: () => '' });
   if (told === null) return null;
-  const source = `
-    'use strict';
-    return function (b, v, p, e, o) {
-      const x = ${code.fixedBytes + 64} + ${TEXT_FACTOR} * Math.min(e - p, ${shape.table.columns.length * SHORT_VALUE_MAX});
-      if (o.bytes.length - o.at < x) o.room(x);
-      let w = o.bytes, wv = o.view, a = o.at, l = 0, q = 0, n = 0;
-      ${told}
-      if (p !== e) r.damaged(p);
-      o.at = a;
-    };`;
+  const { columns } = shape.table;
+  const source = jsonRowSource(told, { fixedBytes: code.fixedBytes, columns: columns.length, times: 1 });
   // oxlint-disable-next-line typescript/no-implied-eval, no-new-func -- made of numbers and types only, see json-rows.ts
   const factory = new Function('r', 'j', 't', source) as Factory;
   return factory(rowRuntime, jsonRuntime, toldRuntime);

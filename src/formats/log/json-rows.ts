@@ -65,20 +65,33 @@ function compileJsonRow(shape: RowShape, { json }: JsonRowsOptions): WriteJsonRo
     writer.image('after'),
   ].join('\n');
   const columns = (shape.before?.length ?? 0) + (shape.after?.length ?? 0) + places.length;
-  const source = `
+  // The key stands there twice.
+  const source = jsonRowSource(body, { fixedBytes: writer.fixedBytes, columns, times: 2 });
+  // oxlint-disable-next-line typescript/no-implied-eval, no-new-func -- made of numbers and types only, see above
+  const factory = new Function('r', 'j', 'locate', 'places', source) as Factory;
+  return factory(rowRuntime, jsonRuntime, compileLocator(shape, places), new Uint32Array(places.length));
+}
+
+/**
+ * The text of a function that writes a row, around the statements that do.
+ *
+ * @param columns how many values there are; `times` how often each may be written
+ */
+export function jsonRowSource(
+  body: string,
+  { fixedBytes, columns, times }: { readonly fixedBytes: number; readonly columns: number; readonly times: number },
+): string {
+  return `
     'use strict';
     return function (b, v, p, e, o) {
       const start = p;
-      const x = ${writer.fixedBytes + 64} + ${2 * TEXT_FACTOR} * Math.min(e - p, ${columns * SHORT_VALUE_MAX});
+      const x = ${fixedBytes + 64} + ${times * TEXT_FACTOR} * Math.min(e - p, ${columns * SHORT_VALUE_MAX});
       if (o.bytes.length - o.at < x) o.room(x);
       let w = o.bytes, wv = o.view, a = o.at, l = 0, q = 0, n = 0;
       ${body}
       if (p !== e) r.damaged(p);
       o.at = a;
     };`;
-  // oxlint-disable-next-line typescript/no-implied-eval, no-new-func -- made of numbers and types only, see above
-  const factory = new Function('r', 'j', 'locate', 'places', source) as Factory;
-  return factory(rowRuntime, jsonRuntime, compileLocator(shape, places), new Uint32Array(places.length));
 }
 
 /** The key's columns in key order, each from the image after the change, or before it where that one does not have it. */

@@ -13,8 +13,8 @@ export interface FileFormat {
    * @throws TidingsError SINK_SCHEMA_CONFLICT
    */
   layoutOf(target: SinkTarget): FileLayout;
-  /** Whether chunks of this target take rows of this shape as the log has them. Left out: no chunk does. */
-  takesStored?(target: SinkTarget, shape: RowShape): boolean;
+  /** Whether chunks of this target take rows of this shape as the log has them. */
+  takesStored(target: SinkTarget, shape: RowShape): boolean;
   chunk(layout: FileLayout): Chunk;
 }
 
@@ -31,11 +31,11 @@ export interface Chunk {
   add(row: SinkRow): void;
   addTruncation(truncation: TargetTruncation): void;
   /** The rows that come next are of this run: see `RowPack`. Only where `takesStored` has said yes. */
-  beginRun?(rows: StoredRows, about: { readonly target: SinkTarget; readonly committedAtUs: number }): void;
+  beginRun(rows: StoredRows, about: { readonly target: SinkTarget; readonly committedAtUs: number }): void;
   /** As `RowPack.row`. */
-  addStored?(scn: number, start: number, end: number): void;
+  addStored(scn: number, start: number, end: number): void;
   /** What is to be appended to the file, one behind the other. The same whenever it is asked for. */
   parts(): Promise<readonly Buffer[]>;
   /** Neither it nor its parts are used any more. */
-  release?(): void;
+  release(): void;
 }

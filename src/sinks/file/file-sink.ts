@@ -60,7 +60,7 @@ export class FileSink implements Sink {
   }
 
   readonly packing: RowPacking = {
-    takes: (target, shape) => this.#opened.format.takesStored?.(target, shape) === true,
+    takes: (target, shape) => this.#opened.format.takesStored(target, shape),
     begin: () => new FilePack(new ChunkSet(this.#opened.format, this.#template)),
   };
 
@@ -300,11 +300,11 @@ class CountedChunk {
   }
 
   beginRun(rows: StoredRows, about: { readonly target: SinkTarget; readonly committedAtUs: number }): void {
-    this.#chunk.beginRun?.(rows, about);
+    this.#chunk.beginRun(rows, about);
   }
 
   addStored(scn: number, start: number, end: number): void {
-    this.#chunk.addStored?.(scn, start, end);
+    this.#chunk.addStored(scn, start, end);
     this.#count(scn);
   }
 
@@ -328,7 +328,7 @@ class CountedChunk {
   }
 
   release(): void {
-    this.#chunk.release?.();
+    this.#chunk.release();
   }
 
   #count(scn: number): void {

@@ -60,6 +60,11 @@ export class ParquetFormat implements FileFormat {
     return layout;
   }
 
+  /** Columns are written, not rows: there is nothing to be copied. */
+  takesStored(): boolean {
+    return false;
+  }
+
   chunk(layout: FileLayout): Chunk {
     return new ParquetChunk(layout as ParquetLayout);
   }
@@ -181,6 +186,16 @@ class ParquetChunk implements Chunk {
   addTruncation({ target, scn, atUs }: TargetTruncation): void {
     this.#push('truncate', {}, { target, scn, atUs });
   }
+
+  beginRun(): never {
+    throw new RangeError('rows do not come as they are stored');
+  }
+
+  addStored(): never {
+    return this.beginRun();
+  }
+
+  release(): void {}
 
   parts(): Promise<readonly Buffer[]> {
     return Promise.resolve([frame(this.#columns)]);

@@ -1,17 +1,17 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { randomRows } from '../../../test/support/random-rows.ts';
-import { GrowingRowTarget, viewOf } from '../../../test/support/row-target.ts';
+import { viewOf } from '../../../test/support/row-target.ts';
 import type { Row, Value } from '../../core/change.ts';
 import { silentLogger } from '../../core/logger.ts';
 import { keyNames, type PlainRows, plainRowBatch } from '../../core/plain-rows.ts';
-import { ROW_HEADER_BYTES } from '../../core/rows/row-target.ts';
 import type { StoredRows } from '../../core/rows/stored-rows.ts';
 import type { SinkRow, SinkTarget } from '../../core/sink.ts';
 import type { RowBatch } from '../../core/source.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
 import { metaNames } from '../../formats/row-lines.ts';
 import { sinkLines } from '../../formats/sink-lines.ts';
+import { placesOf, type StoredPlace, storedRun } from '../../testing/conformance/stored-run.ts';
 import { tableOf } from '../../testing/tables.ts';
 import { AvroFormat } from './avro-format.ts';
 import type { FileFormat } from './file-format.ts';
@@ -27,46 +27,11 @@ const formats: readonly FileFormat[] = [
 ];
 
 /** As a batch of the log has them, between other bytes. */
-function stored(batch: RowBatch): StoredRows {
-  const rowTarget = new GrowingRowTarget();
-  batch.writeTo(rowTarget);
-  const rows = rowTarget.written();
-  const bytes = Buffer.concat([Buffer.alloc(5, 0xff), rows, Buffer.alloc(20, 0xff)]);
-  const { kind, table, shape, statement } = batch;
-  const extent = { bytes, view: viewOf(bytes), start: 5, end: 5 + rows.length };
-  const views = { rows: () => batch.rows(), keys: () => batch.keys(), changes: () => batch.changes() };
-  const writeTo: RowBatch['writeTo'] = (target) => batch.writeTo(target);
-  return {
-    type: 'rows',
-    kind,
-    table,
-    shape,
-    statement,
-    scn: SCN,
-    count: rowTarget.rows,
-    moved: null,
-    extent,
-    ...views,
-    writeTo,
-  };
-}
-
-interface Place {
-  readonly start: number;
-  readonly end: number;
-  readonly isMoved: boolean;
-}
-
-function placesOf({ extent: { view, start, end } }: StoredRows): Place[] {
-  const places: Place[] = [];
-  for (let p = start; p < end;) {
-    const length = view.getInt32(p, true);
-    const header = length < 0 ? ROW_HEADER_BYTES * 2 : ROW_HEADER_BYTES;
-    const from = p + header;
-    p = from + (length & 0x7fff_ffff);
-    places.push({ start: from, end: p, isMoved: length < 0 });
-  }
-  return places;
+function stored(plain: PlainRows): StoredRows {
+  const run = storedRun(plain, SCN);
+  const { start, end } = run.extent;
+  const bytes = Buffer.concat([Buffer.alloc(5, 0xff), run.extent.bytes.subarray(start, end), Buffer.alloc(20, 0xff)]);
+  return { ...run, extent: { bytes, view: viewOf(bytes), start: 5, end: bytes.length - 20 } };
 }
 
 type Written = { readonly bytes: Buffer } | { readonly failed: unknown };
@@ -87,11 +52,11 @@ function asObject(format: FileFormat, row: SinkRow): Promise<Written> {
   });
 }
 
-function asBytes(format: FileFormat, rows: StoredRows, { target, place }: { target: SinkTarget; place: Place }) {
+function asBytes(format: FileFormat, rows: StoredRows, { target, place }: { target: SinkTarget; place: StoredPlace }) {
   return attempt(() => {
     const chunk = format.chunk(format.layoutOf(target));
-    chunk.beginRun?.(rows, { target, committedAtUs: COMMITTED_US });
-    chunk.addStored?.(SCN, place.start, place.end);
+    chunk.beginRun(rows, { target, committedAtUs: COMMITTED_US });
+    chunk.addStored(SCN, place.start, place.end);
     return chunk.parts();
   });
 }
@@ -124,11 +89,11 @@ async function compare({
   // A mapping passes no rows without a key.
   if (plain.table.key.length === 0) return { same, left };
   const target: SinkTarget = { table: plain.table, options: {} };
-  const rows = stored(batch);
+  const rows = stored(plain);
   const { before, after } = batch.rows();
   for (const format of formats) {
-    if (format.takesStored?.(target, batch.shape) !== true) continue;
-    for (const [i, place] of placesOf(rows).entries()) {
+    if (!format.takesStored(target, batch.shape)) continue;
+    for (const [i, place] of [...placesOf(rows)].entries()) {
       const row = rowOf(target, plain.kind, { before: before?.[i] ?? null, after: after?.[i] ?? null });
       expect(row).not.toBeNull();
       if (row === null) continue;
@@ -265,7 +230,7 @@ test('rows whose columns were not all logged are left to objects', () => {
   const partial = plainRowBatch({ table, kind: 'insert', rows: [{ id: 1 }] });
   const whole = plainRowBatch({ table, kind: 'insert', rows: [{ id: 1, a: 2 }] });
   for (const format of formats) {
-    expect(format.takesStored?.(target, partial.shape)).toBe(false);
-    expect(format.takesStored?.(target, whole.shape)).toBe(true);
+    expect(format.takesStored(target, partial.shape)).toBe(false);
+    expect(format.takesStored(target, whole.shape)).toBe(true);
   }
 });

@@ -1,7 +1,6 @@
 import { type PlainRows, plainRowBatch } from '../../core/plain-rows.ts';
-import type { RowTarget } from '../../core/rows/row-target.ts';
 import type { StoredRows } from '../../core/rows/stored-rows.ts';
-import { ROW_HEADER_BYTES } from '../../core/rows/row-target.ts';
+import { KEY_MOVED, MOVED_ROW_HEADER_BYTES, ROW_HEADER_BYTES, type RowTarget } from '../../core/rows/row-target.ts';
 
 /** Rows in the log's form, as a sink with `packing` gets them. */
 export function storedRun(plain: PlainRows, scn: number): StoredRows {
@@ -26,12 +25,21 @@ export function storedRun(plain: PlainRows, scn: number): StoredRows {
   };
 }
 
-/** Where the images of each row lie, behind its header. */
-export function* placesOf({ extent: { view, start, end } }: StoredRows): Generator<{ start: number; end: number }> {
+export interface StoredPlace {
+  /** Of a row's images, behind its header. */
+  readonly start: number;
+  readonly end: number;
+  /** Its key moved: it has the longer header. */
+  readonly isMoved: boolean;
+}
+
+export function* placesOf({ extent: { view, start, end } }: StoredRows): Generator<StoredPlace> {
   for (let p = start; p < end;) {
-    const from = p + ROW_HEADER_BYTES;
-    p = from + view.getInt32(p, true);
-    yield { start: from, end: p };
+    const length = view.getInt32(p, true);
+    const isMoved = length < 0;
+    const from = p + (isMoved ? MOVED_ROW_HEADER_BYTES : ROW_HEADER_BYTES);
+    p = from + (length & ~KEY_MOVED);
+    yield { start: from, end: p, isMoved };
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Row } from '../../../src/core/change.ts';
 import type { StreamChange, StreamEntry } from '../../../src/core/consumer.ts';
-import { type PlainRows, plainRowBatch } from '../../../src/core/plain-rows.ts';
+import type { PlainRows } from '../../../src/core/plain-rows.ts';
 import type { StoredRows } from '../../../src/core/rows/stored-rows.ts';
 import type { Entry, TransactionPart } from '../../../src/core/source.ts';
-import { GrowingRowTarget, viewOf } from '../row-target.ts';
+import { storedRun } from '../../../src/testing/conformance/stored-run.ts';
 
 /** The same changes as the log has them: `changes` by runs of one table and kind. */
 export function storedParts(entries: readonly StreamEntry[]): readonly TransactionPart[] {
@@ -44,24 +44,5 @@ function storedRows(changes: readonly StreamChange[]): StoredRows {
     kind === 'update'
       ? { kind, table, rows: changes.map(({ before, after }) => ({ before: before as Row, after: after as Row })) }
       : { kind, table, rows: changes.map(({ before, after }) => (after ?? before) as Row) };
-  const batch = plainRowBatch(plain);
-  const target = new GrowingRowTarget();
-  batch.writeTo(target);
-  const bytes = target.written();
-  const view = viewOf(bytes);
-  return {
-    type: 'rows',
-    kind,
-    table,
-    statement: null,
-    shape: batch.shape,
-    scn,
-    count: changes.length,
-    moved: null,
-    extent: { bytes, view, start: 0, end: bytes.length },
-    rows: () => batch.rows(),
-    keys: () => batch.keys(),
-    changes: () => batch.changes(),
-    writeTo: (to) => batch.writeTo(to),
-  };
+  return storedRun(plain, scn);
 }
