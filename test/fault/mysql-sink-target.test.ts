@@ -12,8 +12,11 @@ import { batchOf, RowsOf } from '../support/sinks/sink-rows.ts';
 
 /** Files that cannot grow. */
 const SMALL = 'ibdata1:12M;ibdata2:16M';
-/** Several hundred such rows are more than these files hold. */
-const ROW_BYTES = 100_000;
+/**
+ * Several hundred such transactions are more than these files hold. Each row fits into half a page: values that InnoDB stores
+ * outside of the row may take the last extents too, which it keeps for rollbacks, and a rollback that finds none ends the server.
+ */
+const TRANSACTION = { rows: 14, rowBytes: 7_000 };
 const WAIT = { timeout: 60_000, interval: 50 };
 const CERTIFICATE = resolve(import.meta.dirname, '../fixtures/tls/localhost.crt');
 const KEY = resolve(import.meta.dirname, '../fixtures/tls/localhost.key');
@@ -108,16 +111,17 @@ describeServers(
         await relay.start();
         await relay.positioned('s');
         let written = 0;
-        const write = async (rows: number): Promise<void> => {
-          for (const end = written + rows; written < end;) {
-            written++;
+        const write = async (transactions: number): Promise<void> => {
+          for (let n = 0; n < transactions; n++) {
+            const ids = Array.from({ length: TRANSACTION.rows }, () => ++written);
+            const rows = ids.map((id) => `(${id}, REPEAT('x', ${TRANSACTION.rowBytes}))`);
             await source.query(
-              `START TRANSACTION; INSERT INTO src.t VALUES (${written}, REPEAT('x', ${ROW_BYTES})); INSERT INTO src.journal VALUES (${written}); COMMIT`,
+              `START TRANSACTION; INSERT INTO src.t VALUES ${rows.join()}; INSERT INTO src.journal VALUES (${ids.join('), (')}); COMMIT`,
             );
           }
         };
         await write(20);
-        await expect.poll(() => rowsOf(target(), 't'), WAIT).toBe(20);
+        await expect.poll(() => rowsOf(target(), 't'), WAIT).toBe(written);
         await write(400);
         await expect
           .poll(() => relay.sink('copy'), WAIT)
