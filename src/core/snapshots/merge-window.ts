@@ -2,6 +2,7 @@ import type { Row } from '../change.ts';
 import type { Key } from '../plain-rows.ts';
 import type { Position } from '../position.ts';
 import { keyText } from '../snapshot.ts';
+import { dropsTable } from './dropped-tables.ts';
 import type { Entry, RowBatch } from '../source.ts';
 import type { TableSchema } from '../table-schema.ts';
 
@@ -43,6 +44,7 @@ export class MergeWindow {
   /** Only rows that came to another key are noted, for as long as the whole table is read. */
   readonly #onlyMoves: boolean;
   #stale = false;
+  #dropped = false;
 
   constructor({
     database,
@@ -72,6 +74,11 @@ export class MergeWindow {
     return this.#stale;
   }
 
+  /** The table came to its end since. There may be another one of its name. */
+  get isDropped(): boolean {
+    return this.#dropped;
+  }
+
   /** Keys that the chunk's rows must not have. */
   get touched(): ReadonlySet<string> {
     return this.#touched;
@@ -95,6 +102,7 @@ export class MergeWindow {
   note(entry: Entry): void {
     if (entry.type !== 'rows') {
       if (entry.database === this.database && (entry.table ?? this.table) === this.table) this.#redefine();
+      if (dropsTable(entry, this)) this.#dropped = true;
       return;
     }
     if (this.#stale && !this.#onlyMoves) return;

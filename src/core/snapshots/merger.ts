@@ -1,3 +1,4 @@
+import { orAborted } from '../../base/or-aborted.ts';
 import { TidingsError } from '../errors.ts';
 import type { Position } from '../position.ts';
 import type { SnapshotChunk, SnapshotReader } from '../snapshot.ts';
@@ -40,6 +41,8 @@ export class SnapshotMerger {
   #between: PromiseWithResolvers<void> = Promise.withResolvers();
   #wake: PromiseWithResolvers<'wake'> | null = null;
   #ended: { readonly error: unknown } | null = null;
+  /** By table: the last of those that read all of it in one piece. */
+  readonly #wholeReads = new Map<string, Promise<unknown>>();
 
   constructor(source: Source) {
     this.#source = source;
@@ -106,7 +109,18 @@ export class SnapshotMerger {
   async merge(
     window: MergeWindow,
     chunk: SnapshotChunk,
-    { reader, audience = null, goesOn = false }: { reader: SnapshotReader; audience?: string | null; goesOn?: boolean },
+    {
+      reader,
+      audience = null,
+      goesOn = false,
+      before = [],
+    }: {
+      reader: SnapshotReader;
+      audience?: string | null;
+      goesOn?: boolean;
+      /** What goes into the stream in front of the rows, and only with them. */
+      before?: readonly Entry[];
+    },
   ): Promise<MergeOutcome> {
     let outcome: MergeOutcome = { merged: false, rows: 0, incomplete: [] };
     try {
@@ -118,7 +132,7 @@ export class SnapshotMerger {
           if (this.#isStale(window)) return null;
           const rows = chunk.rows(window.touched);
           outcome = { merged: true, rows: chunk.count, incomplete: window.incomplete(chunk.columns) };
-          return { entries: rows, atUs: chunk.readAtUs, bytes: chunk.bytes };
+          return { entries: [...before, ...rows], atUs: chunk.readAtUs, bytes: chunk.bytes };
         },
       });
     } finally {
@@ -134,6 +148,19 @@ export class SnapshotMerger {
     { atUs, audience = null }: { atUs: number; audience?: string | null },
   ): Promise<void> {
     return this.#insert({ audience, isDue: () => true, make: () => ({ entries, atUs, bytes: 0 }) });
+  }
+
+  /** One after the other for each table: rows that cannot be told apart must not come between those of another read of them. */
+  async alone<T>(
+    { database, table, signal }: { readonly database: string; readonly table: string; readonly signal: AbortSignal },
+    read: () => Promise<T>,
+  ): Promise<T> {
+    const name = `${database}\0${table}`;
+    const turn = this.#wholeReads.get(name) ?? Promise.resolve();
+    const mine = orAborted(turn, signal).then(read);
+    // Whoever is next waits for both: this one may leave before its turn.
+    this.#wholeReads.set(name, Promise.allSettled([turn, mine]));
+    return await mine;
   }
 
   /** Nothing comes of it. */

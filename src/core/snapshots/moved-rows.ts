@@ -27,6 +27,11 @@ export class MovedRows {
     this.#open = { key, window };
   }
 
+  /** The table came to its end since they are noted: where to go on in it says nothing of one that has its name now. */
+  get isTableDropped(): boolean {
+    return this.#open?.window.isDropped === true;
+  }
+
   /** Has those read that came with fewer columns than so many. They stay noted when that fails, and when they move again meanwhile. */
   async settle(columns: number, read: (rows: readonly IncompleteRow[]) => Promise<void>): Promise<void> {
     if (this.#open === null) return;

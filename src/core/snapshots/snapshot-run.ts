@@ -93,12 +93,12 @@ export class SnapshotRun {
     this.#keys = new Map(tables.map((table) => [nameOf(table.database, table.name), table.key]));
     if (this.#snapshot.parts !== null) return;
     const { spec } = this.#snapshot;
-    const patterns = spec.tables?.map((text) => parseTablePattern(text, { database: null })) ?? null;
+    const patterns =
+      spec.tables?.map((text) => ({ text, pattern: parseTablePattern(text, { database: null }) })) ?? null;
     const isWanted = (database: string, name: string): boolean =>
-      patterns === null || patterns.some((pattern) => pattern.matches(database, name));
+      patterns === null || patterns.some(({ pattern }) => pattern.matches(database, name));
     const wanted = tables.filter(({ database, name }) => isWanted(database, name));
     const { keys } = spec;
-    if (keys !== undefined && wanted.length === 0) throw notWatched(spec.tables ?? []);
     const parts = wanted.map((table) => newPart(keys === undefined ? table : { ...table, rows: keys.count }));
     if (spec.truncate) {
       for (const { database, name } of formerTables?.() ?? []) {
@@ -108,6 +108,11 @@ export class SnapshotRun {
         parts.push(newPart({ database, name, rows: 0 }));
       }
     }
+    // Whoever asks by name means what is there; what the relay asks for by itself may have gone by now.
+    const unknown = (patterns ?? []).filter(
+      ({ pattern }) => !parts.some((part) => pattern.matches(part.database, part.table)),
+    );
+    if (spec.reason === 'request' && unknown.length > 0) throw notWatched(unknown.map(({ text }) => text));
     this.#snapshot = { ...this.#snapshot, parts };
     await this.#options.store.save(this.#snapshot, { parts: true });
   }
@@ -141,10 +146,15 @@ export class SnapshotRun {
     const moved = new MovedRows(this.#options.merger, { database, table });
     try {
       await this.#patiently(async () => {
-        const now = this.#partOf(database, table) ?? present;
-        await this.#read(now, { moved });
+        // A table that ended while it was read may have been followed by another one of its name, of which nothing is known.
+        await this.#read(this.#partOf(database, table) ?? present, { moved });
+        while (moved.isTableDropped) {
+          // oxlint-disable-next-line no-await-in-loop -- once for each time that the table is dropped meanwhile
+          await this.#read(await this.#beginAnew(present, moved), { moved });
+        }
+        // At once, before it can be dropped: what is done is looked after by whoever has asked for it.
+        await this.#savePart({ ...(this.#partOf(database, table) ?? present), state: 'done', after: null });
       });
-      await this.#savePart({ ...(this.#partOf(database, table) ?? present), state: 'done', after: null });
     } catch (error) {
       const { signal, log } = this.#options;
       signal.throwIfAborted();
@@ -200,14 +210,22 @@ export class SnapshotRun {
     try {
       await run.run(part.after);
     } catch (error) {
-      if (!isTidingsError(error) || error.code !== 'SNAPSHOT_CURSOR_INVALID' || attempt === ATTEMPTS_MAX) throw error;
+      const isOtherKey =
+        isTidingsError(error) && (error.code === 'SNAPSHOT_CURSOR_INVALID' || error.code === 'SNAPSHOT_KEY_MISSING');
+      if (!isOtherKey || attempt === ATTEMPTS_MAX) throw error;
       // What was read by the former key says nothing about where to go on.
       this.#options.log.warn({ database, table }, 'the key of a table was changed: its snapshot begins anew');
-      const anew = await this.#savePart({ ...part, after: null, rows: 0 });
-      const tables = await reader.tables();
-      this.#keys = new Map(tables.map((each) => [nameOf(each.database, each.name), each.key]));
-      await this.#read(anew, { moved, attempt: attempt + 1 });
+      await this.#read(await this.#beginAnew(part, moved), { moved, attempt: attempt + 1 });
     }
+  }
+
+  /** Nothing of the table counts as read, and its key may be another one. */
+  async #beginAnew(part: SnapshotPart, moved: MovedRows): Promise<SnapshotPart> {
+    const anew = await this.#savePart({ ...part, state: 'reading', after: null, rows: 0 });
+    if (moved.isTableDropped) moved.close();
+    const tables = await this.#options.reader.tables();
+    this.#keys = new Map(tables.map((each) => [nameOf(each.database, each.name), each.key]));
+    return anew;
   }
 
   /** Its rows are all that the consumer shall have: what it knows of the table goes. */

@@ -41,6 +41,8 @@ export interface SnapshotSpec {
   /** Why it was made. */
   readonly reason: 'request' | 'initial' | 'gap' | 'bootstrap';
   readonly limits: SnapshotLimits;
+  /** The place where its group reads on is set, if a group needs one: never again then. */
+  readonly placed?: boolean;
 }
 
 /** A reader without a group that rows are read for. */

@@ -70,6 +70,8 @@ export class TableRun {
         }
         // oxlint-disable-next-line no-await-in-loop -- before the chunk counts: whoever goes on behind it knows nothing of these rows
         await moved.settle(columns, (again) => readAgain(this.#options, again));
+        // What is there by its name now is begun with at its beginning.
+        if (moved.isTableDropped) return;
         failpoint('snapshot-merged');
         // oxlint-disable-next-line no-await-in-loop -- never noted before it is durable
         await merged(next, rows);

@@ -11,24 +11,27 @@ const ATTEMPTS_MAX = 10;
 const CHUNK_ROWS = 10_000;
 
 /**
- * Reads a table that has no key into the stream: in one consistent read, behind a truncate entry. Its rows cannot be told apart, so whatever the
- * stream changes of it before the last of them is in the stream means that all is read once more, behind another truncate entry.
+ * Reads a table that has no key into the stream: in one consistent read, behind a truncate entry that comes with its first rows. Its rows cannot be
+ * told apart, so whatever the stream changes of it before the last of them is in the stream means that all is read once more, behind another
+ * truncate entry; and other reads of it wait.
  *
  * @returns the rows
  * @throws TidingsError SNAPSHOT_KEY_MISSING when it does not come to an end, or the source cannot read so; what reading throws
  */
 export async function readWithoutKey(options: WholeReadOptions): Promise<number> {
-  const { database, table, where, merger, clock, audience, signal } = options;
+  const { where, merger } = options;
   // The entry in front would take the rows that were not asked for.
   if (where !== null) throw keyMissing(options, 'to read some of its rows by');
+  return await merger.alone(options, () => readInAttempts(options));
+}
+
+async function readInAttempts(options: WholeReadOptions): Promise<number> {
+  const { database, table, merger, signal } = options;
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     signal.throwIfAborted();
     // oxlint-disable-next-line no-await-in-loop -- each attempt follows the one before
     const window = await merger.window(database, table, { key: null });
     try {
-      const atUs = clock.nowMs() * 1000;
-      // oxlint-disable-next-line no-await-in-loop -- as above
-      await merger.insert([{ type: 'truncate', database, table, sql: '' }], { atUs, audience });
       // oxlint-disable-next-line no-await-in-loop -- as above
       const rows = await readOnce(window, options);
       if (rows !== null) return rows;
@@ -36,7 +39,10 @@ export async function readWithoutKey(options: WholeReadOptions): Promise<number>
       merger.close(window);
     }
   }
-  throw keyMissing(options, `and is changed all the time: ${ATTEMPTS_MAX} attempts to read all of it were in vain`);
+  throw keyMissing(
+    options,
+    `and is changed all the time: ${ATTEMPTS_MAX} attempts to read all of it were in vain, and consumers may have a part of its rows now`,
+  );
 }
 
 /** Null: it was changed meanwhile. */
@@ -46,6 +52,8 @@ async function readOnce(window: MergeWindow, options: WholeReadOptions): Promise
   await load.admitted(reader, signal);
   const rowsMax = Math.min(CHUNK_ROWS, load.rowsMax);
   const { since } = window;
+  const truncate = { type: 'truncate', database, table, sql: '' } as const;
+  let isFirst = true;
   let rows = 0;
   failpoint('snapshot-read');
   for await (const chunk of reader.readWhole({
@@ -59,8 +67,14 @@ async function readOnce(window: MergeWindow, options: WholeReadOptions): Promise
   })) {
     load.took(chunk.count);
     failpoint('snapshot-merge');
-    const outcome = await merger.merge(window, chunk, { reader, audience, goesOn: true });
+    const outcome = await merger.merge(window, chunk, {
+      reader,
+      audience,
+      goesOn: true,
+      before: isFirst ? [truncate] : [],
+    });
     if (!outcome.merged) return null;
+    isFirst = false;
     rows += outcome.rows;
     await load.admitted(reader, signal);
   }

@@ -1,4 +1,5 @@
 import type { SchemaChange } from '../../core/change.ts';
+import { dropsTable } from '../../core/snapshots/dropped-tables.ts';
 import type { SnapshotReader } from '../../core/snapshot.ts';
 import type { Snapshot, SnapshotLimits, SnapshotPart } from '../../core/snapshots/snapshot-state.ts';
 import { type KeptSnapshots, nameOf } from './kept-snapshots.ts';
@@ -9,7 +10,6 @@ type TableName = Pick<SnapshotPart, 'database' | 'table'>;
 const CREATES_TABLE = /^\s*create\s+(or\s+replace\s+)?table\b/i;
 /** This one proves nothing of a table that may have been there. */
 const CREATES_IF_MISSING = /^\s*create\s+table\s+if\s+not\s+exists\b/i;
-const DROPS_TABLE = /^\s*drop\s+table\b/i;
 /** A table, or something in it. */
 const RENAMES = /\brename\b/i;
 
@@ -63,13 +63,12 @@ export class InitialTables {
   }
 
   /** The stream has brought it. Resolves when what is to be noted of it is durable. */
-  async note({ database, table: name, sql }: SchemaChange): Promise<void> {
-    if (name === null) return;
-    const table = { database, table: name };
-    if (CREATES_TABLE.test(sql)) await this.#created(table, sql);
-    // What is being read finds out by itself.
-    else if (DROPS_TABLE.test(sql)) await this.#gone((part) => nameOf(part) === nameOf(table) && part.state === 'done');
+  async note(change: SchemaChange): Promise<void> {
+    const { database, table, sql } = change;
+    if (table !== null && CREATES_TABLE.test(sql)) await this.#created({ database, table }, sql);
     else if (RENAMES.test(sql)) this.#renames++;
+    // What is being read finds out by itself.
+    else await this.#gone((part) => part.state === 'done' && dropsTable(change, part));
   }
 
   async #created(table: TableName, sql: string): Promise<void> {

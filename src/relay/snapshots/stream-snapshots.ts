@@ -3,6 +3,7 @@ import type { SchemaChange } from '../../core/change.ts';
 import { TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { requestedKeys } from '../../core/snapshots/key-list.ts';
+import { dropsTable } from '../../core/snapshots/dropped-tables.ts';
 import type { SnapshotMerger } from '../../core/snapshots/merger.ts';
 import {
   isOver,
@@ -138,6 +139,8 @@ export class SnapshotService implements StreamSnapshots {
     const spec = { ...this.#specOf('bootstrap'), group, truncate };
     const { id } = this.#planned(group) ?? (await this.#add(spec, 'paused'));
     await place();
+    const snapshot = this.#snapshots.get(id);
+    await this.#snapshots.save({ ...snapshot, spec: { ...snapshot.spec, placed: true } });
     await this.resume(id);
   }
 
@@ -177,12 +180,15 @@ export class SnapshotService implements StreamSnapshots {
   }
 
   #planned(group: string): Snapshot | undefined {
-    return this.#snapshots
-      .values()
-      .find(
-        ({ state, spec, parts }) =>
-          state === 'paused' && parts === null && spec.reason === 'bootstrap' && spec.group === group,
-      );
+    return this.#snapshots.values().find(
+      ({ state, spec, parts }) =>
+        state === 'paused' &&
+        parts === null &&
+        spec.reason === 'bootstrap' &&
+        spec.group === group &&
+        // One that was paused by hand waits for whoever paused it: its group reads on meanwhile.
+        spec.placed !== true,
+    );
   }
 
   /** The source is about to be read: snapshots may be, until `detach`. What has failed of those that the relay makes by itself is tried again. */
@@ -211,12 +217,27 @@ export class SnapshotService implements StreamSnapshots {
 
   /** The stream has brought it. */
   noteSchema(change: SchemaChange): void {
-    if (this.#initial === null) return;
-    this.#initial.note(change).catch((error: unknown) => {
+    const noted = Promise.all([this.#initial?.note(change), this.#noteDrop(change)]);
+    noted.catch((error: unknown) => {
       const { database, table } = change;
       this.#options.logger.warn({ error, database, table }, 'what became of a table could not be noted');
     });
-    if (this.#initial.mayMiss) this.#work.wakeUp();
+    if (this.#initial?.mayMiss === true) this.#work.wakeUp();
+  }
+
+  /** Of a table that ended while its snapshot stands still nothing was read. One that is being read finds out by itself. */
+  async #noteDrop(change: SchemaChange): Promise<void> {
+    const standing = this.#snapshots.values().filter(({ id, state }) => {
+      return state !== 'done' && state !== 'cancelled' && this.#work.progress(id) === null;
+    });
+    for (const { id, parts } of standing) {
+      const begun = (parts ?? []).filter((part) => part.after !== null && dropsTable(change, part));
+      // oxlint-disable-next-line no-await-in-loop -- seldom, and few of them
+      await this.#snapshots.saveParts(
+        id,
+        begun.map((part) => ({ ...part, after: null, rows: 0 })),
+      );
+    }
   }
 
   /** The tables that could not be read go on where they were. */

@@ -67,7 +67,7 @@ export class SnapshotRows {
     this.#statements.run(
       `INSERT INTO snapshots (stream, id, state, spec, created_ms, ended_ms, error, planned)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT DO UPDATE SET state = excluded.state, ended_ms = excluded.ended_ms, error = excluded.error, planned = excluded.planned`,
+        ON CONFLICT DO UPDATE SET state = excluded.state, spec = excluded.spec, ended_ms = excluded.ended_ms, error = excluded.error, planned = excluded.planned`,
       stream,
       id,
       state,

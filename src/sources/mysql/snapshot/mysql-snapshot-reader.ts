@@ -21,6 +21,7 @@ import {
   ATTEMPTS_MAX,
   conditionFault,
   isDefinitionChanged,
+  isGone,
   isWrongValue,
   mayHaveChanged,
   serverNumber,
@@ -303,6 +304,8 @@ export class MysqlSnapshotReader implements SnapshotReader {
       this.#tables.forget(request);
       const now = await this.#tables.get(connection, request);
       if (now.createText !== known.createText) return true;
+      // It was gone, and one like it is back. In a condition other tables may be named.
+      if (isGone(number) && request.where === null) return true;
     }
     if ('keys' in request && isWrongValue(number)) throw keysRefused(request, number);
     const fault = request.where === null ? null : conditionFault(error, number);
