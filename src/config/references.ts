@@ -48,7 +48,9 @@ export function resolveReferences(tree: unknown, world: ReferenceWorld): Resolve
     if (Array.isArray(value)) return value.map((item: unknown, index) => visit(item, [...path, index]));
     if (isMap(value)) {
       // A key without a value (`http:` with everything below it commented out) is as good as no key.
-      const entries = Object.entries(value).filter(([, item]) => item !== null && item !== undefined);
+      // Not in the rules of a mapping: there NULL is a value, and a column that was to be hashed must not be passed on as it is.
+      const isRule = path[0] === 'sinks' && path[2] === 'tables';
+      const entries = Object.entries(value).filter(([, item]) => (item !== null || isRule) && item !== undefined);
       return Object.fromEntries(entries.map(([key, item]) => [key, visit(item, [...path, key])]));
     }
     if (typeof value !== 'string' || !value.includes('${')) return value;

@@ -84,7 +84,8 @@ class CallContext implements HookContext {
     return AbortSignal.any([this.#over.signal, this.#sinkSignal]);
   }
 
-  lookup(name: string, key: LookupKey): unknown {
+  /** A property of its own: hooks take it out of their context. */
+  readonly lookup = (name: string, key: LookupKey): unknown => {
     const lookup = this.#lookups.get(name);
     if (lookup === undefined) {
       throw new TidingsError(
@@ -97,7 +98,7 @@ class CallContext implements HookContext {
       );
     }
     return lookup.get(key, this.#sinkSignal);
-  }
+  };
 
   end(): void {
     this.#over?.abort();

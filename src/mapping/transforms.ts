@@ -56,6 +56,8 @@ export function applyTransforms(source: Compiled, transforms: Transforms, scope:
 
 /** Whether the cast can be undone: `01` and `1` are the same number, but no two numbers are the same text. */
 function keepsDifferences(from: ValueType | null, to: ValueType): boolean {
+  // Zeros are put behind what is shorter.
+  if (to.type === 'binary') return from?.type === 'binary' && from.length === to.length;
   const [a, b] = [from === null ? null : familyOf(from.type), familyOf(to.type)];
   return a === b || a === 'integer' || ((a === 'decimal' || a === 'date') && b === 'text');
 }

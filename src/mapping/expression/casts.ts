@@ -86,18 +86,29 @@ interface Way {
 }
 
 const INTEGER_BITS = { tinyint: 8, smallint: 16, mediumint: 24, int: 32, bigint: 64 } as const;
+/** YEAR has 0, and what comes behind this one. */
+const YEARS_FROM = 1900;
 
 function toInteger(operand: Compiled, type: ValueType, way: Way): Compiled | null {
   const scaled = toScaled(operand, { ...way, scale: 0 });
   if (scaled === null) return null;
-  const bits = BigInt(INTEGER_BITS[type.type as keyof typeof INTEGER_BITS]);
-  const min = narrow(type.unsigned ? 0n : -(2n ** (bits - 1n)));
-  const max = narrow(type.unsigned ? 2n ** bits - 1n : 2n ** (bits - 1n) - 1n);
+  const { min, max } = integerRange(type);
   const evaluate = strict(scaled, (value): Scaled => {
-    if (value < min || value > max) fault(`the number is beyond ${way.name}`);
+    const isYear = type.type !== 'year' || value === 0 || value > YEARS_FROM;
+    if (value < min || value > max || !isYear) fault(`the number is beyond ${way.name}`);
     return typeof value === 'bigint' ? narrow(value) : value;
   });
   return valueOf(type, evaluate, operand.label);
+}
+
+function integerRange({ type, unsigned, length }: ValueType): { readonly min: Scaled; readonly max: Scaled } {
+  if (type === 'year') return { min: 0, max: 2155 };
+  if (type === 'bit') return { min: 0, max: narrow(2n ** BigInt(length ?? 1) - 1n) };
+  const bits = BigInt(INTEGER_BITS[type as keyof typeof INTEGER_BITS]);
+  return {
+    min: narrow(unsigned ? 0n : -(2n ** (bits - 1n))),
+    max: narrow(unsigned ? 2n ** bits - 1n : 2n ** (bits - 1n) - 1n),
+  };
 }
 
 function toBoolean(operand: Compiled, type: ValueType): Compiled | null {

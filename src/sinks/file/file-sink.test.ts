@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { completeFiles, exactJson, readLines, type ReadRow, readRows } from '../../../test/support/sinks/read-files.ts';
@@ -236,6 +236,44 @@ describe('folders and names', () => {
       'shop/orders/date=2026-11-20/hour=09/',
     ]);
     expect(completeFiles(path)[1]).toMatch(/\/0000000000000001-[0-9a-f]{12}-\d+\.ndjson$/);
+  });
+
+  test('are short enough for a file system, and still each its own', async () => {
+    const sink = await opened();
+    const long = (end: string): SinkTarget => ({
+      table: tableOf(`shop.${'€'.repeat(120)}${end}`, { id: 'int' }, ['id']),
+      options: {},
+    });
+    const rows = [long('a'), long('b')].map((target, i) =>
+      sinkRow(target, { kind: 'insert', scn: i + 1, after: { id: i } }),
+    );
+    await sink.write(sinkBatch(rows, [at(2)]));
+    await sink.close();
+    expect(new Set(completeFiles(path).map((file) => dirname(file))).size).toBe(2);
+  });
+
+  test('with database and table in one name do not say which is which: the lines do', async () => {
+    const sink = await opened({ partition: '{database}_{table}' });
+    const rows = ['a_b.c', 'a.b_c'].map((name, i) =>
+      sinkRow(
+        { table: tableOf(name, { id: 'int' }, ['id']), options: {} },
+        { kind: 'insert', scn: i + 1, after: { id: 1 } },
+      ),
+    );
+    await sink.write(sinkBatch(rows, [at(2)]));
+    await sink.close();
+    const lines = completeFiles(path).flatMap((file) => readLines(file));
+    expect(lines).toEqual([expect.stringContaining('"_table":"c"'), expect.stringContaining('"_table":"b_c"')]);
+  });
+
+  test('that were taken away are made again', async () => {
+    const sink = await opened({ rotate: { bytes: 1 << 20, afterMs: 100 } });
+    await sink.write(sinkBatch([insert(1)], [at(1)]));
+    await expect.poll(() => completeFiles(path).length, { timeout: 5000 }).toBe(1);
+    rmSync(join(path, 'shop'), { recursive: true });
+    await sink.write(sinkBatch([insert(2)], [at(2)]));
+    await expect.poll(() => completeFiles(path).length, { timeout: 5000 }).toBe(1);
+    await sink.close();
   });
 
   test('may be one for all tables, whose lines then tell the table', async () => {

@@ -197,7 +197,7 @@ function formatOf(
   const meta = metaNames(metaPrefix);
   switch (files.format) {
     case 'ndjson': {
-      const tellsTable = !template.hasDatabase || !template.hasTable;
+      const tellsTable = !template.separatesTables;
       return new NdjsonFormat(sinkLines(lines, { metaPrefix, tellsTable, log }), files.compression);
     }
     case 'avro':
@@ -254,9 +254,8 @@ class ChunkSet {
     const key = `${folder}\0${layout.id}`;
     let chunk = this.#chunks.get(key);
     if (chunk === undefined) {
-      const { hasDatabase, hasTable } = this.#template;
       const { database, name } = target.table;
-      const isOneTable = layout.id !== '' || (hasDatabase && hasTable);
+      const isOneTable = layout.id !== '' || this.#template.separatesTables;
       const place = { key, folder, layout, table: isOneTable ? `${database}.${name}` : null };
       chunk = new CountedChunk(this.#format.chunk(layout), place);
       this.#chunks.set(key, chunk);

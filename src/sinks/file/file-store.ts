@@ -271,11 +271,18 @@ export class FileStore {
   }
 
   async #publishAll(): Promise<void> {
-    while (this.#unpublished[0] !== undefined) {
-      // oxlint-disable-next-line no-await-in-loop -- as they were completed
-      await this.#options.directory.publish(this.#unpublished[0]);
-      this.#unpublished.shift();
+    const failures: unknown[] = [];
+    for (const file of this.#unpublished.splice(0)) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- as they were completed
+        await this.#options.directory.publish(file);
+      } catch (error) {
+        // One that cannot have its name must not hold back the others.
+        this.#unpublished.push(file);
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   async #attempt(work: () => Promise<void>): Promise<void> {

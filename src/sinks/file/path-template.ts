@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { TableSchema } from '../../core/table-schema.ts';
 
 type Part =
@@ -6,14 +7,18 @@ type Part =
 
 const PLACEHOLDER = /\{(\w*)\}/g;
 const HOUR_US = 3_600_000_000;
+/** File systems take 255. */
+const SEGMENT_BYTES_MAX = 240;
+const HASH_DIGITS = 16;
 
 /**
  * Where below the sink's directory the files of a row lie: `{database}/{table}/date={date}`. `{date}` and `{hour}` are those of the commit, in UTC.
  */
 export class PathTemplate {
   readonly #parts: readonly Part[];
-  readonly hasDatabase: boolean;
   readonly hasTable: boolean;
+  /** The rows of each table lie in folders of their own. */
+  readonly separatesTables: boolean;
   readonly #known: Map<string, string> = new Map();
   readonly #usesTime: boolean;
   /** Rows that follow one another mostly have the same. */
@@ -45,8 +50,11 @@ export class PathTemplate {
       );
     }
     this.#parts = parts;
-    this.hasDatabase = parts.some(({ kind }) => kind === 'database');
     this.hasTable = parts.some(({ kind }) => kind === 'table');
+    const segments = template.split('/');
+    const inOneSegment = segments.some((segment) => segment.includes('{database}') && segment.includes('{table}'));
+    // With both in one name, `a_b.c` and `a.b_c` would be the same.
+    this.separatesTables = this.hasTable && parts.some(({ kind }) => kind === 'database') && !inOneSegment;
     this.#usesTime = parts.some(({ kind }) => kind === 'date' || kind === 'hour');
   }
 
@@ -89,8 +97,20 @@ export class PathTemplate {
         }
       })
       .join('');
-    return path === '' ? '' : `${path}/`;
+    return path === '' ? '' : `${path.split('/').map(bounded).join('/')}/`;
   }
+}
+
+/** A name that would be too long ends with a hash of it. */
+function bounded(segment: string): string {
+  if (Buffer.byteLength(segment) <= SEGMENT_BYTES_MAX) return segment;
+  const hash = createHash('sha256').update(segment).digest('hex').slice(0, HASH_DIGITS);
+  let kept = '';
+  for (const character of segment) {
+    if (Buffer.byteLength(kept + character) + 1 + HASH_DIGITS > SEGMENT_BYTES_MAX) break;
+    kept += character;
+  }
+  return `${kept.replace(/%.?$/, '')}~${hash}`;
 }
 
 /** What file systems and readers of folders treat in a way of their own is written as `%2F`. */

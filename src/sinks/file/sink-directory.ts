@@ -80,16 +80,29 @@ export class SinkDirectory {
     const target = join(this.path, path);
     const isParquet = path.endsWith('.parquet');
     await onDisk(target, async () => {
+      const source = isParquet ? this.converted(id) : this.part(id);
       await this.#makeFolder(dirname(target));
       try {
-        await rename(isParquet ? this.converted(id) : this.part(id), target);
+        await rename(source, target);
       } catch (error) {
         if (errnoOf(error) !== 'ENOENT') throw error;
-        await stat(target);
+        await this.#renameAgain(source, target);
       }
       await syncDirectory(dirname(target));
       if (isParquet) await rm(this.part(id), { force: true });
     });
+  }
+
+  /** It has its name already, or somebody has taken away the folder: complete files may be moved, and folders with them. */
+  async #renameAgain(source: string, target: string): Promise<void> {
+    const isThere = await stat(target).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return;
+    this.#synced.clear();
+    await this.#makeFolder(dirname(target));
+    await rename(source, target);
   }
 
   /** Makes a folder and those above it, and their names durable. */

@@ -14,7 +14,7 @@ import {
   upsertRows,
   writeInPlace,
 } from './statements.ts';
-import { keySql, type TablePlan } from './table-plan.ts';
+import { isIn, keySql, type TablePlan } from './table-plan.ts';
 
 /** What becomes of one key of a table within a batch. */
 interface KeyState {
@@ -261,11 +261,11 @@ class BatchPlanner {
 /** Null where the change does not tell. */
 function oldKeyOf({ kind, before }: SinkRow, plan: TablePlan): readonly string[] | null {
   if (kind !== 'update' || before === null) return null;
-  return plan.key.every(({ name }) => before[name] !== undefined) ? keySql(plan, before) : null;
+  return plan.key.every((column) => isIn(before, column)) ? keySql(plan, before) : null;
 }
 
 function hasAll({ columns }: TablePlan, row: Row): boolean {
-  for (const { name, optional } of columns) if (row[name] === undefined && !optional) return false;
+  for (const column of columns) if (!column.optional && !isIn(row, column)) return false;
   return true;
 }
 
@@ -280,9 +280,10 @@ function lenientColumns({ columns }: TablePlan, after: Row): ReadonlySet<string>
 /** Whether an update changes a column that the target's foreign keys follow. */
 function actsOnUpdate({ foreignKeys, columns }: TablePlan, { before, after }: SinkRow): boolean {
   if (foreignKeys.actsOnUpdate.size === 0 || before === null || after === null) return false;
-  return columns.some(({ name, compared }) => {
-    const [old, now] = [before[name], after[name]];
-    if (!foreignKeys.actsOnUpdate.has(name) || old === undefined || now === undefined) return false;
+  return columns.some((column) => {
+    const { name, compared } = column;
+    if (!foreignKeys.actsOnUpdate.has(name) || !isIn(before, column) || !isIn(after, column)) return false;
+    const [old = null, now = null] = [before[name], after[name]];
     return old === null || now === null ? old !== now : compared(old) !== compared(now);
   });
 }
@@ -290,6 +291,8 @@ function actsOnUpdate({ foreignKeys, columns }: TablePlan, { before, after }: Si
 /** The columns that an update has changed: with the others the target's foreign keys would look at what is none of their business. */
 function changedOnly({ before, after }: SinkRow): Row {
   return Object.fromEntries(
-    Object.entries(after ?? {}).filter(([name, value]) => before?.[name] === undefined || before[name] !== value),
+    Object.entries(after ?? {}).filter(
+      ([name, value]) => before === null || !Object.hasOwn(before, name) || before[name] !== value,
+    ),
   );
 }

@@ -2,7 +2,7 @@ import type { Row } from '../../core/change.ts';
 import type { SinkRow } from '../../core/sink.ts';
 import { ValueUnfit } from './literals.ts';
 import { RowUnfit } from './row-unfit.ts';
-import { sqlOf, type TablePlan, type WriteColumn } from './table-plan.ts';
+import { isIn, sqlOf, type TablePlan, type WriteColumn } from './table-plan.ts';
 import { LENIENT_MODE, STRICT_MODE } from './target-connection.ts';
 
 export interface Statement {
@@ -81,7 +81,7 @@ function bySignature(
   if (haveAll(columns, rows)) return rows.length === 0 ? [] : [[columns, rows]];
   const groups = new Map<string, readonly [readonly WriteColumn[], KeyedRow[]]>();
   for (const row of rows) {
-    const own = columns.filter(({ name }) => row.after[name] !== undefined);
+    const own = columns.filter((column) => isIn(row.after, column));
     const signature = own.map(({ name }) => name).join('\0');
     const group = groups.get(signature);
     if (group === undefined) groups.set(signature, [own, [row]]);
@@ -91,7 +91,7 @@ function bySignature(
 }
 
 function haveAll(columns: readonly WriteColumn[], rows: readonly KeyedRow[]): boolean {
-  for (const { after } of rows) for (const { name } of columns) if (after[name] === undefined) return false;
+  for (const { after } of rows) for (const column of columns) if (!isIn(after, column)) return false;
   return true;
 }
 
@@ -156,7 +156,7 @@ function updateStatement(
   plan: TablePlan,
   { after, row, where }: { after: Row; row: SinkRow; where: string },
 ): Statement {
-  const columns = plan.columns.filter(({ name }) => after[name] !== undefined);
+  const columns = plan.columns.filter((column) => isIn(after, column));
   const set = columns.map((column) => `${column.quoted}=${valueOf(column, after, row)}`);
   // What would change by itself stays as it is unless the row says otherwise.
   const kept = [...plan.updatesItself].filter(
@@ -175,7 +175,7 @@ export function writeInPlace(
   { key, after, row }: KeyedRow,
   oldKey: readonly string[],
 ): readonly Statement[] {
-  const columns = plan.columns.filter(({ name }) => after[name] !== undefined);
+  const columns = plan.columns.filter((column) => isIn(after, column));
   const values = columns.map((column) => valueOf(column, after, row));
   const where = whereKey(plan, key);
   return [
@@ -228,14 +228,15 @@ function whereKey({ key }: TablePlan, values: readonly string[]): string {
 
 function whereWhole({ columns }: TablePlan, row: SinkRow, before: Row): string {
   return columns
-    .filter(({ name }) => before[name] !== undefined)
+    .filter((column) => isIn(before, column))
     .map((column) => {
       const value = before[column.name] ?? null;
       if (value === null) return `${column.quoted} IS NULL`;
       try {
         const sql = column.compared(value);
         if (column.isOpaque) return `HEX(${column.quoted})=HEX(${sql})`;
-        if (column.isText) return `CONVERT(${column.quoted} USING utf8mb4) COLLATE utf8mb4_bin=${sql}`;
+        // By their bytes: with every collation of both servers, spaces at the end may count for nothing.
+        if (column.isText) return `CAST(CONVERT(${column.quoted} USING utf8mb4) AS BINARY)=CAST(${sql} AS BINARY)`;
         return column.isJson ? `${column.quoted}=CAST(${sql} AS JSON)` : `${column.quoted}=${sql}`;
       } catch (error) {
         throw error instanceof ValueUnfit ? new RowUnfit(row, `column ${column.name}: ${error.message}`) : error;

@@ -3,6 +3,7 @@ import { TidingsError } from '../../core/errors.ts';
 import { keyNames } from '../../core/plain-rows.ts';
 import type { SinkTarget } from '../../core/sink.ts';
 import type { Column } from '../../core/table-schema.ts';
+import { checked, exactnessOf } from './exact-values.ts';
 import type { ForeignKeyRole } from './foreign-keys.ts';
 import { comparedLiteralFor, type Literal, literalFor, ValueUnfit } from './literals.ts';
 import { quoteName, tableName } from './sql-text.ts';
@@ -27,6 +28,8 @@ export interface WriteColumn {
   readonly literal: Literal;
   /** For comparisons. */
   readonly compared: Literal;
+  /** Every object has something of this name, which is no value of the row. */
+  readonly inherited: boolean;
   readonly nullable: boolean;
   /** Not in every row: the source computes it. */
   readonly optional: boolean;
@@ -129,6 +132,11 @@ export function conflict(label: string, message: string): TidingsError {
   return new TidingsError('SINK_SCHEMA_CONFLICT', `${label}: ${message}`, { details: { target: label } });
 }
 
+/** Whether the row says anything of the column. */
+export function isIn(row: Row, { name, inherited }: WriteColumn): boolean {
+  return row[name] !== undefined && (!inherited || Object.hasOwn(row, name));
+}
+
 /** A column's value as SQL. @throws ValueUnfit */
 export function sqlOf(column: WriteColumn, value: Value): string {
   if (value !== null) return column.literal(value);
@@ -140,7 +148,7 @@ export function sqlOf(column: WriteColumn, value: Value): string {
 /** The values of a row's key as SQL; what tells rows of a table apart. @throws ValueUnfit */
 export function keySql({ key }: TablePlan, row: Row): readonly string[] {
   return key.map(({ name, compared }) => {
-    const value = row[name];
+    const value = Object.hasOwn(row, name) ? row[name] : undefined;
     if (value === undefined || value === null) throw new ValueUnfit(`the row has no value for ${name} of its key`);
     return compared(value);
   });
@@ -150,12 +158,14 @@ function writeColumn(column: Column, own: TargetColumn, server: TargetServer): W
   const place = { column, targetType: own.definition?.type ?? null, flavour: server.flavour };
   const members = own.definition?.type === 'enum' ? own.definition.members : null;
   const hasError = column.type === 'enum' && members !== null && !members.includes('');
-  const literal = literalFor(place);
+  const isExact = own.definition === null ? null : exactnessOf(column, own.definition);
+  const literal = checked(isExact, literalFor(place));
   return {
     name: column.name,
     quoted: quoteName(own.name),
+    inherited: column.name in Object.prototype,
     literal: hasError ? (value) => (value === '' ? '0' : literal(value)) : literal,
-    compared: comparedLiteralFor(place),
+    compared: checked(isExact, comparedLiteralFor(place)),
     nullable: own.nullable,
     optional: column.generated !== null,
     lenientValue: hasError ? '' : undefined,
