@@ -245,6 +245,18 @@ sinks:
   });
 });
 
+test('in the rules of a mapping nothing is left out: NULL is a value where it may be one, and a mistake elsewhere', () => {
+  const rule = (text: string): string[] =>
+    mistakes(`${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, tables: { ${text} } } }`);
+  expect(rule('shop.orders: ')).toEqual([]);
+  expect(rule('a.b: { columns: { c: { value: null }, d: { from: d, default: null } } }')).toEqual([]);
+  for (const text of ['{ hash: }', '{ mask: }', '{ from: }', 'null']) {
+    expect(rule(`a.b: { columns: { c: ${text} } }`), text).not.toEqual([]);
+  }
+  const { config } = parse(`${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, tables: { a.b: } } }`);
+  expect(JSON.stringify(config?.sinks)).toContain('"a.b"');
+});
+
 test('a key whose value is commented out is as good as none', () => {
   expect(mistakes(`http:\n#  port: 1\n${STREAM}`)).toEqual([]);
 });

@@ -299,6 +299,15 @@ describe('many at a time', () => {
 });
 
 describe('a lookup', () => {
+  test('may be taken out of the context', async () => {
+    const hooks: MappingHooks = {
+      lookups: { name: { load: (key) => `n${String(key)}` } },
+      before: (change, { lookup }) => renamed(change, String(lookup('name', 1))),
+    };
+    const rows = await createMapper({ mapping: {}, sink: 's', hooks, clock: new ManualClock() }).map(insert(1));
+    expect(rows).toMatchObject([{ after: { name: 'n1' } }]);
+  });
+
   const lookingUp = (
     load: (key: LookupKey) => unknown,
     { max, ttlMs }: { max?: number; ttlMs?: number } = {},

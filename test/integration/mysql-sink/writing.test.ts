@@ -46,6 +46,60 @@ describeServers(['mariadb', 'mysql'], 'writing into MySQL', (server) => {
     ]);
   });
 
+  test('of rows without a key the one is meant that has the very bytes, spaces at the end included', async () => {
+    const db = await database();
+    await using sink = await openMysqlSink(url(db));
+    const rows = new RowsOf(tableOf(`${db}.t`, { a: { type: 'varchar', length: 9 }, n: 'int' }));
+    await sink.prepare(rows.target);
+    await sink.write(batchOf(['x', 'x ', ' ', ''].map((a, n) => rows.insert({ a, n: n % 2 }))));
+    await sink.write(batchOf([rows.delete({ a: 'x ', n: 1 }), rows.update({ a: '', n: 1 }, { a: '', n: 5 })]));
+    await sink.write(batchOf([rows.delete({ a: ' ', n: 0 })]));
+    expect(await server().query(`SELECT a, n FROM ${db}.t ORDER BY n`)).toEqual([
+      { a: 'x', n: 0 },
+      { a: '', n: 5 },
+    ]);
+  });
+
+  test('a column that has the name of what every object has is not known where a row does not have it', async () => {
+    const db = await database();
+    await using sink = await openMysqlSink(url(db));
+    const rows = new RowsOf(tableOf(`${db}.t`, { id: PLAIN.id, ['constructor']: PLAIN.u, u: PLAIN.u }, ['id']));
+    await sink.prepare(rows.target);
+    await sink.write(batchOf([rows.insert({ id: 1, ['constructor']: 7, u: 1 })]));
+    await sink.write(batchOf([rows.update({ id: 1 }, { id: 1, u: 2 })]));
+    expect(await server().query(`SELECT * FROM ${db}.t`)).toEqual([{ id: 1, ['constructor']: 7, u: 2 }]);
+  });
+
+  test('what a target of another type would bend without a word is refused', async () => {
+    const db = await database();
+    await server().query(`CREATE TABLE ${db}.t (id INT PRIMARY KEY, n INT)`);
+    await using sink = await openMysqlSink(url(db), { schema: 'ignore' });
+    const rows = new RowsOf(
+      tableOf(
+        `${db}.t`,
+        { id: { type: 'varchar', length: 9, nullable: false }, n: { type: 'decimal', length: 9, scale: 2 } },
+        ['id'],
+      ),
+    );
+    await sink.prepare(rows.target);
+    const write = sink.write(
+      batchOf([
+        rows.insert({ id: '1', n: '1.00' }),
+        rows.insert({ id: '01', n: '2.00' }),
+        rows.insert({ id: '2', n: '1.50' }),
+      ]),
+    );
+    const error = { code: 'SINK_ROW_REFUSED' };
+    await expect(write).rejects.toMatchObject({
+      rows: [
+        { index: 1, error },
+        { index: 2, error },
+      ],
+    });
+    await sink.write(batchOf([rows.insert({ id: '1', n: '1.00' })]));
+    expect(await server().query(`SELECT * FROM ${db}.t`)).toEqual([{ id: 1, n: 1 }]);
+  });
+
   test('−0 is −0 in FLOAT and DOUBLE of MySQL; MariaDB keeps none, however it is written', async () => {
     const db = await database();
     await using sink = await openMysqlSink(url(db));
