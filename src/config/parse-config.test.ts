@@ -251,7 +251,7 @@ test('in the rules of a mapping nothing is left out: NULL is a value where it ma
   expect(rule('shop.orders: ')).toEqual([]);
   expect(rule('a.b: { columns: { c: { value: null }, d: { from: d, default: null } } }')).toEqual([]);
   for (const text of ['{ hash: }', '{ mask: }', '{ from: }', 'null']) {
-    expect(rule(`a.b: { columns: { c: ${text} } }`), text).not.toEqual([]);
+    expect(rule(`a.b: { columns: { c: ${text} } }`)).not.toEqual([]);
   }
   const { config } = parse(`${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, tables: { a.b: } } }`);
   expect(JSON.stringify(config?.sinks)).toContain('"a.b"');

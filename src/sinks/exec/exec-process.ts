@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 // oxlint-disable-next-line no-restricted-imports -- a whole process group can be told by nothing else
-import { kill } from 'node:process';
+import process, { kill } from 'node:process';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -13,6 +13,19 @@ export interface ExecExit {
 const OUTPUT_GRACE_MS = 1000;
 /** Longer lines of a command are passed on in pieces (I7). */
 const LINE_CHARS_MAX = 1024 * 1024;
+
+/** Those that run. None outlives us, be it that we have to end before they have. */
+const running = new Set<ExecProcess>();
+let endsWithUs = false;
+
+function endWithUs(command: ExecProcess): void {
+  running.add(command);
+  if (endsWithUs) return;
+  endsWithUs = true;
+  process.once('exit', () => {
+    for (const each of running) each.kill('SIGKILL');
+  });
+}
 
 /**
  * One run of a shell command that is fed through its stdin. It is the head of a process group of its own: Ctrl-C at
@@ -42,7 +55,8 @@ export class ExecProcess {
     this.#child.stdin.on('error', () => {
       this.#writeFailed = true;
     });
-    this.exit = this.#watch(takeLine);
+    endWithUs(this);
+    this.exit = this.#watch(takeLine).finally(() => running.delete(this));
     // Whoever waits for it gets the failure; that nobody does yet is no failure of its own.
     this.exit.catch(() => {});
   }
