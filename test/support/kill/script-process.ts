@@ -29,6 +29,8 @@ export class ScriptProcess {
     const child = this.#child;
     if (child === null) return;
     if (child.exitCode !== null) throw new Error(`${this.name} ended by itself:\n${this.#stderr}`);
+    // It was ended by a signal before: its exit has been told, and would not be told again.
+    if (child.signalCode !== null) return;
     const exited = once(child, 'exit');
     child.kill('SIGKILL');
     await exited;
@@ -44,6 +46,8 @@ export class ScriptProcess {
       child.kill('SIGTERM');
       await exited;
     }
-    if (child.exitCode !== 0) throw new Error(`${this.name} failed:\n${this.#stderr}`);
+    // One that had just been started ends by the signal itself: it has nothing to bring in order yet.
+    if (child.exitCode !== 0 && child.signalCode !== 'SIGTERM')
+      throw new Error(`${this.name} failed:\n${this.#stderr}`);
   }
 }
