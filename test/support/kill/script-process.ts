@@ -47,7 +47,8 @@ export class ScriptProcess {
       await exited;
     }
     // One that had just been started ends by the signal itself: it has nothing to bring in order yet.
-    if (child.exitCode !== 0 && child.signalCode !== 'SIGTERM')
+    if (child.exitCode !== 0 && child.signalCode !== 'SIGTERM') {
       throw new Error(`${this.name} failed:\n${this.#stderr}`);
+    }
   }
 }
