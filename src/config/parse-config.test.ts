@@ -253,7 +253,11 @@ test('in the rules of a mapping nothing is left out: NULL is a value where it ma
   for (const text of ['{ hash: }', '{ mask: }', '{ from: }', 'null']) {
     expect(rule(`a.b: { columns: { c: ${text} } }`)).not.toEqual([]);
   }
-  const { config } = parse(`${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, tables: { a.b: } } }`);
+  const soft = 'delete: { soft: { gone: true, n: null } }';
+  const { config } = parse(
+    `${STREAM}\nsinks: { a: { type: exec, command: cat, stream: s, ${soft}, tables: { a.b: } } }`,
+  );
+  expect(JSON.stringify(config?.sinks)).toContain('"n":null');
   expect(JSON.stringify(config?.sinks)).toContain('"a.b"');
 });
 

@@ -49,7 +49,7 @@ export function resolveReferences(tree: unknown, world: ReferenceWorld): Resolve
     if (isMap(value)) {
       // A key without a value (`http:` with everything below it commented out) is as good as no key.
       // Not in the rules of a mapping: there NULL is a value, and a column that was to be hashed must not be passed on as it is.
-      const isRule = path[0] === 'sinks' && path[2] === 'tables';
+      const isRule = path[0] === 'sinks' && (path[2] === 'tables' || path.at(-1) === 'soft');
       const entries = Object.entries(value).filter(([, item]) => (item !== null || isRule) && item !== undefined);
       return Object.fromEntries(entries.map(([key, item]) => [key, visit(item, [...path, key])]));
     }

@@ -10,9 +10,9 @@ interface Waiting {
   readonly isDue: (position: Position) => boolean;
   /** Null: nothing comes of it. Asked once, when it is due. */
   readonly make: () => { readonly entries: readonly Entry[]; readonly atUs: number; readonly bytes: number } | null;
-  /** The consumer has left behind what was made of it. */
   /** Who gets it; null: everyone. */
   readonly audience: string | null;
+  /** The consumer has left behind what was made of it. */
   readonly done: () => void;
   readonly fail: (error: unknown) => void;
 }
@@ -42,7 +42,7 @@ export class SnapshotMerger {
   #wake: PromiseWithResolvers<'wake'> | null = null;
   #ended: { readonly error: unknown } | null = null;
   /** By table: the last of those that read all of it in one piece. */
-  readonly #wholeReads = new Map<string, Promise<unknown>>();
+  readonly #wholeReads = new Map<string, Promise<void>>();
 
   constructor(source: Source) {
     this.#source = source;
@@ -159,7 +159,10 @@ export class SnapshotMerger {
     const turn = this.#wholeReads.get(name) ?? Promise.resolve();
     const mine = orAborted(turn, signal).then(read);
     // Whoever is next waits for both: this one may leave before its turn.
-    this.#wholeReads.set(name, Promise.allSettled([turn, mine]));
+    this.#wholeReads.set(
+      name,
+      Promise.allSettled([turn, mine]).then(() => undefined),
+    );
     return await mine;
   }
 

@@ -1,23 +1,11 @@
 import { expect, test } from 'vitest';
 import type { Value } from '../../core/change.ts';
 import type { Column } from '../../core/table-schema.ts';
+import { tableOf } from '../../testing/tables.ts';
 import { exactnessOf } from './exact-values.ts';
 
 function column(type: Column['type'], more: Partial<Column> = {}): Column {
-  return {
-    name: 'c',
-    type,
-    nullable: true,
-    unsigned: false,
-    length: null,
-    scale: null,
-    charset: null,
-    collation: null,
-    members: null,
-    generated: null,
-    invisible: false,
-    ...more,
-  };
+  return tableOf('shop.t', { c: { type, ...more } }).columns[0] as Column;
 }
 
 const decimal = (scale: number): Column => column('decimal', { length: 20, scale });
@@ -31,8 +19,15 @@ test.for<readonly [string, Column, Column, readonly Value[], readonly Value[]]>(
   ['double into decimal', column('double'), decimal(2), [1.25, 3], [1.239, 1e-7]],
   ['bigint into float', column('bigint'), column('float'), [16_777_216], [16_777_217]],
   ['double into float', column('double'), column('float'), [0.5, 1.1], [1.123456789012]],
-  ['decimal into double', decimal(20), column('double'), ['1.50', '0.1'], ['1.23456789012345678901']],
+  [
+    'decimal into double',
+    decimal(20),
+    column('double'),
+    ['1.50', '0.1', '-0.0000001', '100.00', '0.00', '1000000000000000000000'],
+    ['1.23456789012345678901', '9007199254740993'],
+  ],
   ['text into int', column('varchar'), column('int'), ['0', '-12'], ['007', '01', '1.0', ' 1', '-0', 'x']],
+  ['bytes into int', column('varbinary'), column('int'), [], [new Uint8Array([49])]],
   ['text into decimal', column('varchar'), decimal(2), ['1.50'], ['1.5', '01.50', '-0.00']],
   ['text into enum', column('varchar'), members('enum'), ['a', '2', ''], ['A', '1', 'c', 'a ']],
   ['text into set', column('varchar'), members('set'), ['', 'a,b', 'a,2'], ['b,a', 'a,a', '1', 'c']],

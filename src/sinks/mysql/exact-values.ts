@@ -60,7 +60,10 @@ function asTold(text: string): string {
 }
 
 function numberKept(source: Column, target: Column): IsExact | null {
-  if (!NUMERIC.has(source.type)) return (value) => typeof value !== 'string' || isNumberText(value, target);
+  // Bytes would be read as the digits of a number.
+  if (!NUMERIC.has(source.type)) {
+    return (value) => (typeof value === 'string' ? isNumberText(value, target) : !ArrayBuffer.isView(value));
+  }
   if (target.type === 'year') {
     return source.type === 'year'
       ? null
@@ -105,9 +108,14 @@ function fractionOf(value: Value): string | null {
 function isSameNumber(value: Value, number: number): boolean {
   if (typeof value === 'number') return value === number;
   if (typeof value === 'bigint') return Number.isInteger(number) && BigInt(number) === value;
-  const text = textOf(value).replace(/^(-?)0+(?=\d)/, '$1');
-  const shown = text.includes('.') ? text.replace(/\.?0+$/, '') : text;
-  return String(number) === (shown === '-0' ? '0' : shown);
+  // Where they are the same, their sizes are too.
+  return digitsOf(textOf(value)) === digitsOf(number.toExponential().replace(/e.*/, ''));
+}
+
+/** Those that say something. */
+function digitsOf(text: string): string {
+  const digits = text.replace(/[-.]/g, '').replace(/^0+/, '');
+  return digits.replace(/0+$/, '');
 }
 
 /** Zeros are put behind what is shorter. */

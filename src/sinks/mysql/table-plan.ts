@@ -147,8 +147,9 @@ export function sqlOf(column: WriteColumn, value: Value): string {
 
 /** The values of a row's key as SQL; what tells rows of a table apart. @throws ValueUnfit */
 export function keySql({ key }: TablePlan, row: Row): readonly string[] {
-  return key.map(({ name, compared }) => {
-    const value = Object.hasOwn(row, name) ? row[name] : undefined;
+  return key.map((column) => {
+    const { name, compared } = column;
+    const value = isIn(row, column) ? row[name] : null;
     if (value === undefined || value === null) throw new ValueUnfit(`the row has no value for ${name} of its key`);
     return compared(value);
   });
