@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { sinkTypes, sourceTypes } from '../registry.ts';
+import { killCommands } from '../sinks/exec/exec-process.ts';
 import { FdOutput } from './output.ts';
 import { createRedact } from './redact.ts';
 import { runCli } from './run.ts';
@@ -14,6 +15,9 @@ const stop = new AbortController();
 const secrets = [...secretsOf(args, process.env)];
 let redact = createRedact(secrets);
 
+// However it ends, but for SIGKILL.
+process.once('exit', killCommands);
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     if (!stop.signal.aborted) {
@@ -22,6 +26,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     }
     // The second time: as if it had never been caught. That also ends a write that waits for its reader, where exit would wait.
     process.removeAllListeners(signal);
+    killCommands();
     process.kill(process.pid, signal);
   });
 }

@@ -1,6 +1,7 @@
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CliProcess, runCommand } from '../support/cli-process.ts';
 import { describeServers } from '../support/servers/describe-server.ts';
@@ -17,6 +18,12 @@ interface Line {
   readonly scn: number;
   readonly key: { readonly id: number };
   readonly ts: string;
+}
+
+/** One that has ended, and that nobody has asked about (Z), runs no more. */
+async function runs(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat !== '' && !stat.includes(') Z ');
 }
 
 function idsOf(text: string): number[] {
@@ -156,6 +163,36 @@ streams:
       // Stopped in order, the command had acknowledged everything: nothing of it came again.
       expect(ids.filter((id) => id > 20 && id <= 40)).toHaveLength(20);
       void consumer;
+    });
+
+    test('leaves nothing of a command behind that does not end: told a second time to end, or as a sink of a relay that has no more time', async () => {
+      await fresh(2);
+      await using relay = run();
+      const url = await ready(relay);
+      const pids = join(folder, 'pids');
+      const stubborn = `trap '' TERM; sleep 1000 & echo $$ $! > ${pids}.new; mv ${pids}.new ${pids}; wait`;
+      const started = async (): Promise<number[]> =>
+        (await readFile(pids, 'utf8').catch(() => '')).split(' ').filter(Boolean).map(Number);
+      const sinks = join(folder, 'stubborn.yaml');
+      const sink = { type: 'exec', stream: 'shop', relay: url, command: stubborn, graceMs: 60_000 };
+      await writeFile(
+        sinks,
+        JSON.stringify({ data: join(folder, 'stubborn'), http: { port: 0 }, sinks: { stubborn: sink } }),
+      );
+      for (const [args, signals] of [
+        [['consume', url, '--stream', 'shop', '--from', 'earliest', '--exec', stubborn], 2],
+        [['run', sinks], 1],
+      ] as const) {
+        await rm(pids, { force: true });
+        await using feeder = new CliProcess(args);
+        await expect.poll(started, { timeout: 20_000 }).toHaveLength(2);
+        for (let n = 0; n < signals; n++) {
+          feeder.signal('SIGTERM');
+          await sleep(300);
+        }
+        await feeder.exit();
+        for (const pid of await started()) await expect.poll(() => runs(pid), { timeout: 5000 }).toBe(false);
+      }
     });
 
     test('a command that fails gets its batch again; with --until-end its exit code counts', async () => {

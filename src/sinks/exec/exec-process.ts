@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 // oxlint-disable-next-line no-restricted-imports -- a whole process group can be told by nothing else
-import process, { kill } from 'node:process';
+import { kill } from 'node:process';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -14,17 +14,11 @@ const OUTPUT_GRACE_MS = 1000;
 /** Longer lines of a command are passed on in pieces (I7). */
 const LINE_CHARS_MAX = 1024 * 1024;
 
-/** Those that run. None outlives us, be it that we have to end before they have. */
 const running = new Set<ExecProcess>();
-let endsWithUs = false;
 
-function endWithUs(command: ExecProcess): void {
-  running.add(command);
-  if (endsWithUs) return;
-  endsWithUs = true;
-  process.once('exit', () => {
-    for (const each of running) each.kill('SIGKILL');
-  });
+/** All that run, with what they have started: for a process that ends without waiting for them, so that none outlives it. */
+export function killCommands(): void {
+  for (const command of running) command.kill('SIGKILL');
 }
 
 /**
@@ -55,7 +49,7 @@ export class ExecProcess {
     this.#child.stdin.on('error', () => {
       this.#writeFailed = true;
     });
-    endWithUs(this);
+    running.add(this);
     this.exit = this.#watch(takeLine).finally(() => running.delete(this));
     // Whoever waits for it gets the failure; that nobody does yet is no failure of its own.
     this.exit.catch(() => {});
