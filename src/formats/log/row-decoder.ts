@@ -6,8 +6,8 @@ import { type TextWindow, WINDOW_VALUE_BYTES_MAX } from '../../base/text-window.
 import { rowRuntime } from './row-runtime.ts';
 
 /**
- * Functions generated for one shape, that walk the rows of a run once and push what they read: see src/core/rows/row-target.ts for a
- * row's layout and src/core/rows/avro-schema.ts for its values.
+ * Functions generated for one shape, that walk the rows of a run once and put what they read into arrays that are empty at first:
+ * see src/core/rows/row-target.ts for a row's layout and src/core/rows/avro-schema.ts for its values.
  *
  * Why generated: which columns there are, of what type, which can be NULL and which are wanted is decided once per shape instead of
  * once per value, and every row is made by one object literal (one hidden class). The text of a generated function holds
@@ -53,9 +53,9 @@ type ImageName = 'before' | 'after';
 export function compileRows(shape: RowShape, { wanted, json }: RowsOptions): RowsFunction {
   const isWanted = (index: number): boolean => wanted?.[index] !== false;
   const generator = new Generator(shape, { before: isWanted, after: isWanted, json });
-  const push = (image: ImageName): string =>
-    shape[image] === null ? '' : `output.${image}.push(${generator.object(image)});`;
-  return compile(generator.body(), `${push('before')} ${push('after')}`) as RowsFunction;
+  const store = (image: ImageName): string =>
+    shape[image] === null ? '' : `output.${image}[n] = ${generator.object(image)};`;
+  return compile(generator.body(), `${store('before')} ${store('after')}`) as RowsFunction;
 }
 
 /**
@@ -73,7 +73,7 @@ export function compileKeys(shape: RowShape, json: 'text' | 'parsed'): KeysFunct
   const values = places.map(({ image, index }) => variable(image, index));
   return compile(
     generator.body(),
-    `output.push(${values.length === 1 ? values[0] : `[${values.join(', ')}]`});`,
+    `output[n] = ${values.length === 1 ? values[0] : `[${values.join(', ')}]`};`,
   ) as KeysFunction;
 }
 
@@ -116,7 +116,7 @@ function factoryOf(source: string): Factory {
   return factory;
 }
 
-function compile(body: string, push: string): unknown {
+function compile(body: string, store: string): unknown {
   const source = `
     'use strict';
     return function (b, v, range, output) {
@@ -125,6 +125,7 @@ function compile(body: string, push: string): unknown {
       let l = 0;
       let q = 0;
       let e = 0;
+      let n = 0;
       const window = range.window;
       const limit = range.limit;
       let t = window.text;
@@ -138,7 +139,8 @@ function compile(body: string, push: string): unknown {
         e = p + l;
         if (e > end) r.damaged(p);
         ${body}
-        ${push}
+        ${store}
+        n++;
         p = e;
       }
       window.text = t;

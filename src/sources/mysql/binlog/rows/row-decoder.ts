@@ -14,7 +14,8 @@ import {
 import { rowRuntime } from './row-runtime.ts';
 
 /**
- * Functions generated for one table and one pair of column bitmaps. They walk the rows of one event once and push what they read.
+ * Functions generated for one table and one pair of column bitmaps. They walk the rows of one event once and put what they read
+ * into arrays that are empty at first.
  *
  * Why generated: the loop over columns, the switch over types, the test whether a column is logged, nullable or wanted are all
  * decided once per table instead of once per value, and every row is made by one object literal (one hidden class). The text of
@@ -56,9 +57,9 @@ export function compileRows({ columns, layout, json }: DecoderOptions): RowsFunc
   const generator = new Generator(columns, layout, json);
   const wanted = columns.map((bound) => bound.selected);
   const body = [generator.image('before', wanted), generator.image('after', wanted)].join('\n');
-  const push = (image: ImageName): string =>
-    layout[image] === null ? '' : `output.${image}.push(${generator.object(image, wanted)});`;
-  return generator.compile(body, `${push('before')} ${push('after')}`) as RowsFunction;
+  const store = (image: ImageName): string =>
+    layout[image] === null ? '' : `output.${image}[n] = ${generator.object(image, wanted)};`;
+  return generator.compile(body, `${store('before')} ${store('after')}`) as RowsFunction;
 }
 
 /** Null when some column of the key is in neither image: then there is no key to tell. */
@@ -81,7 +82,7 @@ export function compileKeys({
   const values = key.map((index, at) => variable(places[at] as ImageName, index));
   return generator.compile(
     body,
-    `output.push(${values.length === 1 ? values[0] : `[${values.join(', ')}]`});`,
+    `output[n] = ${values.length === 1 ? values[0] : `[${values.join(', ')}]`};`,
   ) as KeysFunction;
 }
 
@@ -123,8 +124,8 @@ class Generator {
     return `{ ${fields.map(plainName).join(', ')} }`;
   }
 
-  compile(body: string, push: string): unknown {
-    if (isEmptyLayout(this.#layout)) return this.#function.make(emptyRow(push), rowRuntime);
+  compile(body: string, store: string): unknown {
+    if (isEmptyLayout(this.#layout)) return this.#function.make(emptyRow(store), rowRuntime);
     const source = `
       'use strict';
       return function (b, v, range, output) {
@@ -132,12 +133,14 @@ class Generator {
         const end = range.end;
         let l = 0;
         let q = 0;
+        let n = 0;
         while (p < end) {
           ${documentVariables(this.#columns, this.#layout)}
           ${body}
           // Not p > end: behind the buffer's last byte there is no number, and p is none either.
           if (!(p <= end)) r.short(end);
-          ${push}
+          ${store}
+          n++;
         }
       };`;
     return this.#function.make(source, rowRuntime);
@@ -158,12 +161,13 @@ class Generator {
 }
 
 /** The servers log at most one row without a byte in an event, and apply an event without a byte as one row. */
-function emptyRow(push: string): string {
+function emptyRow(store: string): string {
   return `
     'use strict';
     return function (b, v, range, output) {
       if (range.start < range.end) r.bytesWithoutColumns(range.start);
-      ${push}
+      const n = 0;
+      ${store}
     };`;
 }
 
