@@ -1,4 +1,5 @@
 import type { Column } from '../../core/table-schema.ts';
+import { attributesText, type ColumnAttributes } from './column-attributes.ts';
 import { quoteName, quoteText } from './sql-text.ts';
 import type { TargetServer } from './target-server.ts';
 
@@ -17,16 +18,34 @@ interface ColumnText {
   readonly instead: string | null;
 }
 
+interface DefinitionOptions {
+  readonly server: TargetServer;
+  readonly inKey: boolean;
+  readonly nullable: boolean;
+}
+
 /** A column's definition with its name, NULL or NOT NULL. */
 export function columnDefinition(
   column: Column,
-  { server, inKey, nullable }: { readonly server: TargetServer; readonly inKey: boolean; readonly nullable: boolean },
+  { server, inKey, nullable }: DefinitionOptions,
 ): { readonly sql: string; readonly instead: string | null } {
   const { type, instead } = columnType(column, { server, inKey });
   // Without a default the first TIMESTAMP of a table would be one that changes by itself, on servers with the old rules.
   const fallback =
     column.type === 'timestamp' && !nullable ? ` DEFAULT '0000-00-00 00:00:00${fractionZeros(column.length)}'` : '';
   return { sql: `${quoteName(column.name)} ${type} ${nullable ? 'NULL' : 'NOT NULL'}${fallback}`, instead };
+}
+
+/** The definition of a column that is there already and keeps what it has beside its type. */
+export function changedDefinition(
+  column: Column,
+  attributes: ColumnAttributes,
+  { server, inKey, nullable }: DefinitionOptions,
+): string {
+  const { type } = columnType(column, { server, inKey });
+  const zerofill = attributes.zerofill && column.unsigned ? ' ZEROFILL' : '';
+  const text = attributesText(attributes, column, server.flavour);
+  return `${quoteName(column.name)} ${type}${zerofill} ${nullable ? 'NULL' : 'NOT NULL'} ${text}`.trimEnd();
 }
 
 function fractionZeros(digits: number | null): string {

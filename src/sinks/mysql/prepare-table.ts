@@ -1,14 +1,21 @@
 import type { Logger } from '../../core/logger.ts';
 import type { SinkTarget } from '../../core/sink.ts';
 import type { Column } from '../../core/table-schema.ts';
-import { chooseCollation, columnDefinition } from './column-definition.ts';
+import { type ColumnAttributes, columnAttributes } from './column-attributes.ts';
+import { changedDefinition, chooseCollation, columnDefinition } from './column-definition.ts';
 import type { SchemaPolicy } from './config.ts';
 import { primaryKeyParts } from './key-parts.ts';
 import { quoteName, quoteText, tableName } from './sql-text.ts';
 import { conflict } from './table-plan.ts';
 import { LENIENT_MODE, STRICT_MODE, type TargetConnection } from './target-connection.ts';
 import type { TargetServer } from './target-server.ts';
-import { readTargetTable, type TargetColumn, type TargetTable, type UniqueKey } from './target-table.ts';
+import {
+  readCreateStatement,
+  readTargetTable,
+  type TargetColumn,
+  type TargetTable,
+  type UniqueKey,
+} from './target-table.ts';
 import { widens } from './widening.ts';
 
 export interface PrepareOptions {
@@ -99,20 +106,21 @@ async function evolve(target: SinkTarget, found: TargetTable, options: PrepareOp
   const { table } = target;
   const label = `${table.database}.${table.name}`;
   const added: string[] = [];
-  const widened: string[] = [];
+  const changed: Column[] = [];
+  const keyNames = new Set(table.key.map((i) => table.columns[i]?.name.toLowerCase()));
+  const inKey = ({ name }: Column): boolean => keyNames.has(name.toLowerCase());
   const clauses = wantedColumns(target).flatMap((column) => {
-    const inKey = table.key.some((i) => table.columns[i] === column);
     const own = found.columns.find(({ name }) => name.toLowerCase() === column.name.toLowerCase());
     if (own === undefined) {
       added.push(column.name);
       // Rows that are there already have no value for it.
-      return `ADD COLUMN ${columnDefinition(column, { server, inKey, nullable: true }).sql}`;
+      return `ADD COLUMN ${columnDefinition(column, { server, inKey: inKey(column), nullable: true }).sql}`;
     }
-    const wanted = own.generated ? null : widenedColumn(column, own, inKey);
-    if (wanted === null) return [];
-    widened.push(column.name);
-    return `MODIFY COLUMN ${columnDefinition(wanted, { server, inKey, nullable: wanted.nullable }).sql}`;
+    const wanted = own.generated ? null : widenedColumn(column, own, inKey(column));
+    if (wanted !== null) changed.push(wanted);
+    return [];
   });
+  const widened = changed.map(({ name }) => name);
   const surplus = surplusColumns(target, found);
   // What is left of a unique key might be no key.
   const dropped =
@@ -120,14 +128,18 @@ async function evolve(target: SinkTarget, found: TargetTable, options: PrepareOp
   const primary = found.uniqueKeys.filter(({ name }) => name === 'PRIMARY');
   // Rows have no value for it, and would be refused.
   const relaxed = surplus.filter((each) => each.required && !dropped.includes(each) && !inKeys(each, primary));
-  clauses.push(
-    ...dropped.map(({ name }) => `DROP COLUMN ${quoteName(name)}`),
-    ...relaxed.flatMap(({ name, definition }) => {
-      if (definition === null) return [];
-      const { sql } = columnDefinition({ ...definition, name }, { server, inKey: false, nullable: true });
-      return `MODIFY COLUMN ${sql}`;
-    }),
-  );
+  for (const { name, definition } of relaxed) {
+    if (definition !== null) changed.push({ ...definition, name, nullable: true });
+  }
+  clauses.push(...dropped.map(({ name }) => `DROP COLUMN ${quoteName(name)}`));
+  if (changed.length > 0) {
+    const attributes = columnAttributes(await readCreateStatement(connection, table));
+    for (const column of changed) {
+      const own = attributes.get(column.name.toLowerCase()) ?? NO_ATTRIBUTES;
+      const options = { server, inKey: inKey(column), nullable: column.nullable };
+      clauses.push(`MODIFY COLUMN ${changedDefinition(column, own, options)}`);
+    }
+  }
   if (clauses.length === 0) return false;
   await define(
     connection,
@@ -153,11 +165,13 @@ function namesOf(columns: readonly TargetColumn[]): readonly string[] {
   return columns.map(({ name }) => name);
 }
 
+const NO_ATTRIBUTES: ColumnAttributes = { words: [], zerofill: false };
+
 /** The target's column as it has to be for the source's values; null when it is wide enough, or of another kind. */
-function widenedColumn(column: Column, { definition }: TargetColumn, inKey: boolean): Column | null {
+function widenedColumn(column: Column, { definition, numbersItself }: TargetColumn, inKey: boolean): Column | null {
   if (definition === null) return null;
-  const wider = widens(definition, column);
-  const becomesNullable = column.nullable && !definition.nullable && !inKey;
+  const wider = widens(definition, column, numbersItself);
+  const becomesNullable = column.nullable && !definition.nullable && !inKey && !numbersItself;
   if (wider === null && !becomesNullable) return null;
   // The name and the collation stay the target's own.
   return { ...(wider ?? definition), nullable: definition.nullable || becomesNullable };

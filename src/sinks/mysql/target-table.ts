@@ -1,5 +1,6 @@
 import type { Column } from '../../core/table-schema.ts';
 import { columnFromInformationSchema } from '../../drivers/mysql/information-schema-column.ts';
+import { tableName } from './sql-text.ts';
 import { type ResultRow, STRICT_MODE, type TargetConnection } from './target-connection.ts';
 
 /** A table of the target as it is. */
@@ -16,6 +17,8 @@ export interface TargetColumn {
   readonly generated: boolean;
   /** A row that has no value for it is refused. */
   readonly required: boolean;
+  /** AUTO_INCREMENT. */
+  readonly numbersItself: boolean;
   /** ON UPDATE CURRENT_TIMESTAMP. */
   readonly updatesItself: boolean;
 }
@@ -50,6 +53,17 @@ export async function readTargetTable(
   return { columns: columns.map(targetColumn), uniqueKeys: uniqueKeys(keys) };
 }
 
+/** What SHOW CREATE TABLE says, with names in backticks and texts in single quotes. */
+export async function readCreateStatement(
+  connection: TargetConnection,
+  { database, name }: { readonly database: string; readonly name: string },
+): Promise<string> {
+  await connection.execute("SET SESSION sql_mode = '', sql_quote_show_create = 1", 'set up the session');
+  const [row] = await connection.rows(`SHOW CREATE TABLE ${tableName(database, name)}`);
+  await connection.execute(`SET SESSION sql_mode = '${STRICT_MODE}'`, 'set up the session');
+  return row === undefined ? '' : (text(row, 'Create Table') ?? '');
+}
+
 /** A literal that means the same in every sql_mode. */
 function anyModeText(name: string): string {
   return `_utf8mb4 x'${Buffer.from(name, 'utf8').toString('hex')}'`;
@@ -71,13 +85,15 @@ function targetColumn(row: ResultRow): TargetColumn {
     collation: text(row, 'co'),
   });
   const nullable = text(row, 'nul') === 'YES';
+  const numbersItself = /auto_increment/i.test(extra);
   const generated = definition === null ? / GENERATED\b/i.test(extra) : definition.generated !== null;
   return {
     name: text(row, 'col') ?? '',
     definition,
     nullable,
     generated,
-    required: !nullable && !generated && text(row, 'def') === null && !/auto_increment/i.test(extra),
+    required: !nullable && !generated && text(row, 'def') === null && !numbersItself,
+    numbersItself,
     updatesItself: /on update/i.test(extra),
   };
 }

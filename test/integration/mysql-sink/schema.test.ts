@@ -71,6 +71,85 @@ describeServers(['mariadb', 'mysql'], 'tables of the target', (server) => {
     expect((await server().query(`SHOW CREATE TABLE ${db}.t`))[0]).toEqual(before);
   });
 
+  test('keep what their columns have beside the type when they are widened, and the rows that are there', async () => {
+    const { db, url } = await fresh(
+      "id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY COMMENT 'it''s a \\\\ key', code CHAR(4) NOT NULL DEFAULT 'it''s' COMMENT 'a, b', " +
+        "kind ENUM('b','old') NOT NULL DEFAULT 'old', flags SET('y','z') DEFAULT 'y,z', amount INT NOT NULL DEFAULT -5 CHECK (amount > -100), share DECIMAL(6,3) DEFAULT '1.500', " +
+        "at TIMESTAMP NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, note VARCHAR(9) DEFAULT 'none', raw BINARY(2), word ENUM('x','yes') DEFAULT 'x', own INT NOT NULL COMMENT 'mine'",
+    );
+    await server().query(`INSERT INTO ${db}.t (id, code, own) VALUES (1, 'c ', 5)`);
+    await server().query(`UPDATE ${db}.t SET kind = 'b', raw = 'r', at = '2026-01-02 03:04:05'`);
+    await using sink = await openMysqlSink(url);
+    const rows = new RowsOf(
+      tableOf(
+        `${db}.t`,
+        {
+          id: { type: 'bigint', unsigned: true, nullable: false },
+          code: { type: 'varchar', length: 20 },
+          kind: { type: 'enum', members: ['a', 'b'], nullable: false },
+          flags: { type: 'set', members: ['x', 'y'] },
+          amount: { type: 'decimal', length: 6, scale: 2, nullable: false },
+          share: { type: 'double' },
+          at: { type: 'timestamp', length: 3 },
+          note: { type: 'text', length: 65_535 },
+          raw: { type: 'varbinary', length: 9 },
+          word: { type: 'varchar', length: 5 },
+        },
+        ['id'],
+      ),
+    );
+    await sink.prepare(rows.target);
+    const row = {
+      id: 3_000_000_000n,
+      code: 'with blank ',
+      kind: 'a',
+      flags: 'x,y',
+      amount: '1234.56',
+      share: 0.1,
+      at: '2026-01-02T03:04:05.678Z',
+      note: 'n'.repeat(300),
+      raw: Buffer.from('abc'),
+      word: 'other',
+    };
+    await sink.write(batchOf([rows.insert(row)]));
+    await server().query(`SET time_zone = '+00:00'; INSERT INTO ${db}.t (own) VALUES (8)`);
+    const shown = await server().query(
+      `SELECT CAST(id AS CHAR) AS id, code, kind, flags, CAST(amount AS CHAR) AS amount, share, CHAR_LENGTH(note) AS notes, HEX(raw) AS raw, word, own, ` +
+        `at = UTC_TIMESTAMP(3) OR at > '2026-06-01' AS isNow FROM ${db}.t ORDER BY id`,
+    );
+    const defaults = { kind: 'old', flags: 'y,z', amount: '-5.00', share: 1.5, notes: 4, word: 'x' };
+    expect(shown).toEqual([
+      { ...defaults, id: '1', code: 'c', kind: 'b', raw: '7200', own: 5, isNow: 0 },
+      {
+        id: '3000000000',
+        code: 'with blank ',
+        kind: 'a',
+        flags: 'x,y',
+        amount: '1234.56',
+        share: 0.1,
+        notes: 300,
+        raw: '616263',
+        word: 'other',
+        own: null,
+        isNow: 0,
+      },
+      { ...defaults, id: '3000000001', code: "it's", raw: null, own: 8, isNow: 1 },
+    ]);
+    const comments = await server().query(
+      `SELECT COLUMN_NAME AS name, COLUMN_COMMENT AS comment FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = '${db}' AND COLUMN_COMMENT <> '' ORDER BY ORDINAL_POSITION`,
+    );
+    expect(comments).toEqual([
+      { name: 'id', comment: "it's a \\ key" },
+      { name: 'code', comment: 'a, b' },
+      { name: 'own', comment: 'mine' },
+    ]);
+    await expect(server().query(`INSERT INTO ${db}.t (amount) VALUES (-200)`)).rejects.toThrow(/constraint/i);
+    // Prepared again, there is nothing left to do.
+    const [before] = await server().query(`SHOW CREATE TABLE ${db}.t`);
+    await sink.prepare(rows.target);
+    expect((await server().query(`SHOW CREATE TABLE ${db}.t`))[0]).toEqual(before);
+  });
+
   test('stay as they are with `ignore`, and columns that they lack are left out; with `stop` they stop the sink', async () => {
     const { db, url } = await fresh('id INT PRIMARY KEY');
     const rows = new RowsOf(tableOf(`${db}.t`, { id: 'int', note: { type: 'varchar', length: 5 } }, ['id']));
