@@ -20,6 +20,7 @@ import { writeLargeTransaction } from './workloads.ts';
 
 const PARTS = [
   'decode',
+  'ingest',
   'bulk',
   'tx',
   'catch-up',
@@ -134,7 +135,7 @@ class RelayBench {
     const { parts, rows, transactions, rounds } = this.#options;
     const wants = (...some: Part[]): boolean => some.some((part) => parts.has(part));
     await createTables(connection);
-    const bulk = wants('decode', 'bulk', 'catch-up', 'ndjson', 'ten')
+    const bulk = wants('decode', 'ingest', 'bulk', 'catch-up', 'ndjson', 'ten')
       ? await timed(`writing ${rows} rows`, () => writeBulk(connection, rows))
       : null;
     const tx = wants('tx')
@@ -144,6 +145,7 @@ class RelayBench {
     for (let round = 1; round <= rounds; round++) {
       note(`round ${round}`);
       if (bulk !== null && wants('decode')) await this.#decode(bulk);
+      if (bulk !== null && wants('ingest')) await this.#ingest(bulk);
       if (bulk !== null && wants('bulk')) {
         await this.#endToEnd(bulk, 'columns', 'source → log → consumer, 2 of 13 columns', 'rows/s ≥ 1.5 M');
         await this.#endToEnd(bulk, 'all', 'source → log → consumer, all 13 columns', 'rows/s ≥ 1.2 M');
@@ -248,14 +250,28 @@ class RelayBench {
     }
   }
 
+  /** Source → log with nobody reading it: what the thread that ingests could do at best if it had nothing else to do. */
+  async #ingest(bulk: Workload): Promise<void> {
+    const line = this.#line('source → log, without a consumer', 'rows/s', '–');
+    await this.#ingestBeside(bulk, { consumers: 0, warmPasses: this.#options.warmPasses, source: line, all: line });
+  }
+
   async #ten(bulk: Workload): Promise<void> {
+    const source = this.#line('ten consumers at the tail, 2 columns each: the source', 'rows/s', 'rows/s ≥ 800 k');
+    const all = this.#line('the same, until the last of the ten has everything', 'rows/s', '–');
+    await this.#ingestBeside(bulk, { consumers: 10, warmPasses: 2, source, all });
+  }
+
+  async #ingestBeside(
+    bulk: Workload,
+    { consumers: count, warmPasses, source, all }: { consumers: number; warmPasses: number; source: Line; all: Line },
+  ): Promise<void> {
     await using relay = await this.#startRelay(bulk, ['--rows', String(bulk.rows)]);
     const consumers: Child[] = [];
-    const source = this.#line('ten consumers at the tail, 2 columns each: the source', 'rows/s', 'rows/s ≥ 800 k');
-    const line = this.#line('the same, until the last of the ten has everything', 'rows/s', '–');
     try {
-      for (let i = 0; i < 10; i++) consumers.push(await this.#startConsumer(bulk, 'columns'));
-      for (const measured of [false, false, true]) {
+      for (let i = 0; i < count; i++) consumers.push(await this.#startConsumer(bulk, 'columns'));
+      for (let pass = 0; pass <= warmPasses; pass++) {
+        const measured = pass === warmPasses;
         await relay.begin(measured);
         for (const consumer of consumers) consumer.tell(`${STREAM} ${relay.url}`);
         await sleep(200);
@@ -266,8 +282,8 @@ class RelayBench {
         for (const result of results) check(result, bulk);
         if (!measured) continue;
         source.values.push(bulk.rows / ingested.seconds);
-        line.values.push(bulk.rows / Math.max(...results.map((result) => result.seconds)));
-        line.relayCpu.push((relay.child.cpuSince(before) * 1e6) / bulk.rows);
+        if (count > 0) all.values.push(bulk.rows / Math.max(...results.map((result) => result.seconds)));
+        all.relayCpu.push((relay.child.cpuSince(before) * 1e6) / bulk.rows);
       }
     } finally {
       for (const consumer of consumers) await consumer[Symbol.asyncDispose]();
