@@ -22,10 +22,11 @@ export function copyBytes(
   }
   let p = from;
   let q = at;
-  for (; p + 8 <= to; p += 8, q += 8) {
+  // With `| 0` the engine need not look whether a sum is too large for 32 bits.
+  for (const last = (to - 8) | 0; p <= last; p = (p + 8) | 0, q = (q + 8) | 0) {
     // As two integers: a float of these bits might be changed on its way through a register.
     targetView.setInt32(q, sourceView.getInt32(p, true), true);
-    targetView.setInt32(q + 4, sourceView.getInt32(p + 4, true), true);
+    targetView.setInt32((q + 4) | 0, sourceView.getInt32((p + 4) | 0, true), true);
   }
   for (; p < to; p++, q++) target[q] = source[p] as number;
   return q;
