@@ -11,6 +11,7 @@ function server(flavour: TargetServer['flavour'], ...collations: readonly string
     version: 0,
     packetBytesMax: 0,
     hasRowAlias: false,
+    foldsNames: false,
     collations: new Map(collations.map((name) => [name, name.replace(/_.*/, '')])),
   };
 }

@@ -10,7 +10,7 @@ import { Lane } from './lane.ts';
 import { prepareTable } from './prepare-table.ts';
 import { readRows } from './read-rows.ts';
 import { quoteName, quoteText, tableName } from './sql-text.ts';
-import { isSerial, planTable, type TablePlan } from './table-plan.ts';
+import { conflict, isSerial, planTable, type TablePlan } from './table-plan.ts';
 import { TargetConnection } from './target-connection.ts';
 import { readTargetServer, type TargetServer } from './target-server.ts';
 import { readTargetTable } from './target-table.ts';
@@ -39,6 +39,8 @@ export class MysqlSink implements Sink {
   readonly #plans = new WeakMap<SinkTarget, TablePlan>();
   /** By the quoted name of their table. */
   readonly #targets = new Map<string, readonly WeakRef<SinkTarget>[]>();
+  /** By the name as the target sees it: the one that came first. */
+  readonly #tables = new Map<string, string>();
   readonly #lanes = new Map<number | 'serial', Lane>();
   readonly #names = new Set<string>();
   readonly #closing = new AbortController();
@@ -73,6 +75,7 @@ export class MysqlSink implements Sink {
 
   async prepare(target: SinkTarget): Promise<TargetPlan> {
     const { server, context } = this.#opened();
+    if (server.foldsNames) this.#checkName(target);
     const plan = await this.#withControl(async (connection) => {
       const { schema: policy, dropColumns } = this.#settings;
       const table = await prepareTable(target, { connection, server, policy, dropColumns, log: context.log });
@@ -130,6 +133,20 @@ export class MysqlSink implements Sink {
   #opened(): OpenSink {
     if (this.#open === null) throw new Error('the sink is not open');
     return this.#open;
+  }
+
+  /** Rows of two tables would go into one, and overwrite each other. @throws TidingsError SINK_SCHEMA_CONFLICT */
+  #checkName({ table: { database, name } }: SinkTarget): void {
+    const label = `${database}.${name}`;
+    const folded = label.toLowerCase();
+    const first = this.#tables.get(folded);
+    if (first === undefined) this.#tables.set(folded, label);
+    else if (first !== label) {
+      throw conflict(
+        label,
+        `the target does not tell it from ${first} (lower_case_table_names): one of them needs another name`,
+      );
+    }
   }
 
   /** The other targets with the table of this one, which it joins. */

@@ -11,12 +11,16 @@ export interface TargetServer {
   readonly packetBytesMax: number;
   /** Collation → its character set. */
   readonly collations: ReadonlyMap<string, string>;
+  /** Names of databases and tables that differ by case alone are one (lower_case_table_names). */
+  readonly foldsNames: boolean;
   /** `INSERT … AS name ON DUPLICATE KEY UPDATE`; where it exists, VALUES() is deprecated, with a warning for each statement. */
   readonly hasRowAlias: boolean;
 }
 
 export async function readTargetServer(connection: TargetConnection): Promise<TargetServer> {
-  const [facts] = await connection.rows('SELECT VERSION() AS version, @@max_allowed_packet AS packet');
+  const [facts] = await connection.rows(
+    'SELECT VERSION() AS version, @@max_allowed_packet AS packet, @@lower_case_table_names AS fold',
+  );
   const versionText = String(facts?.['version']);
   const flavour = /mariadb/i.test(versionText) ? 'mariadb' : 'mysql';
   const version = parseVersion(versionText);
@@ -32,6 +36,7 @@ export async function readTargetServer(connection: TargetConnection): Promise<Ta
     version,
     packetBytesMax: Number(facts?.['packet']),
     collations,
+    foldsNames: Number(facts?.['fold']) !== 0,
     hasRowAlias: flavour === 'mysql' && version >= 80_019,
   };
 }

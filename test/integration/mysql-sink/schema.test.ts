@@ -204,3 +204,28 @@ describeServers(['mariadb', 'mysql'], 'tables of the target', (server) => {
     ]);
   });
 });
+
+// MySQL takes the setting only with a data directory that was made with it.
+describeServers(
+  ['mariadb'],
+  'a target that does not tell names apart by case',
+  (server) => {
+    test('takes no second table whose name differs by case alone: its rows would overwrite those of the first', async () => {
+      await server().query('CREATE DATABASE folded');
+      await using sink = await openMysqlSink(`${server().url}/folded`);
+      const rowsOf = (name: string): RowsOf => new RowsOf(tableOf(`folded.${name}`, { id: 'int' }, ['id']));
+      const [large, small] = [rowsOf('Orders'), rowsOf('orders')];
+      await sink.prepare(large.target);
+      await sink.write(batchOf([large.insert({ id: 1 })]));
+      await expect(sink.prepare(small.target)).rejects.toMatchObject({
+        code: 'SINK_SCHEMA_CONFLICT',
+        message:
+          'folded.orders: the target does not tell it from folded.Orders (lower_case_table_names): one of them needs another name',
+      });
+      // Another definition of the same table is no second table.
+      await sink.prepare(rowsOf('Orders').target);
+      expect(await server().query('SELECT * FROM folded.orders')).toEqual([{ id: 1 }]);
+    });
+  },
+  { options: ['--lower-case-table-names=1'] },
+);
