@@ -4,6 +4,7 @@ import { TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { MappingHooks } from '../mapping/hooks.ts';
 import type { MappingConfig } from '../mapping/mapping-config.ts';
+import { hooksOfModule } from './hooks-of-module.ts';
 import { createMapper } from '../mapping/mapper.ts';
 import type { TracingMapper } from '../mapping/trace.ts';
 
@@ -33,12 +34,10 @@ export async function openMapper(
 export async function loadHooks({ hooks: name }: MappingConfig, directory: string): Promise<MappingHooks> {
   if (name === undefined) return {};
   try {
-    const module = (await import(pathToFileURL(resolve(directory, name)).href)) as {
-      readonly default?: MappingHooks;
-    } & MappingHooks;
-    return module.default ?? module;
+    const module = (await import(pathToFileURL(resolve(directory, name)).href)) as Readonly<Record<string, unknown>>;
+    return hooksOfModule(module);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new TidingsError('MAPPING_INVALID', `the hooks in ${name} cannot be loaded: ${reason}`, { cause: error });
+    throw new TidingsError('MAPPING_INVALID', `the hooks in ${name} cannot be used: ${reason}`, { cause: error });
   }
 }

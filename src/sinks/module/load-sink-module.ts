@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { TidingsError } from '../../core/errors.ts';
+import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Sink } from '../../core/sink.ts';
 
 /** The default export of a sink's module: makes a sink of what the configuration says under `settings`. */
@@ -17,14 +17,30 @@ export async function loadSinkModule(settings: Readonly<Record<string, unknown>>
   const url = name.startsWith('file:') ? name : pathToFileURL(resolve(directory, name)).href;
   let make: unknown;
   try {
-    ({ default: make } = (await import(url)) as { readonly default?: unknown });
+    make = ((await import(url)) as WithDefault).default;
   } catch (error) {
-    throw failed(name, `cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw failed(name, `cannot be loaded: ${textOf(error)}`, error);
   }
+  // A module that was compiled to CommonJS has a default of its own within.
+  if (typeof make === 'object' && make !== null) make = (make as WithDefault).default;
   if (typeof make !== 'function') throw failed(name, 'has no function as its default export');
-  const sink: unknown = await (make as MakeSink)(options);
+  let sink: unknown;
+  try {
+    sink = await (make as MakeSink)(options);
+  } catch (error) {
+    // One with a code of ours says itself what is wrong, such as with the settings.
+    throw isTidingsError(error) ? error : failed(name, `makes none of its settings: ${textOf(error)}`, error);
+  }
   if (!isSink(sink)) throw failed(name, `returns no sink, which has ${METHODS.join(', ')} and promise`);
   return sink;
+}
+
+interface WithDefault {
+  readonly default?: unknown;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 const METHODS = ['open', 'prepare', 'write', 'truncate', 'close'] as const;

@@ -54,3 +54,22 @@ test('the sink of docs/concepts/sinks.md is loaded, writes its rows, and refuses
     await rm(folder, { recursive: true });
   }
 });
+
+test('a module of CommonJS is taken by its default, and one that throws says what it threw', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidings-own-sink-'));
+  try {
+    const methods = 'open() {}, prepare() {}, write() {}, truncate() {}, close() {}';
+    await writeFile(
+      join(folder, 'made.cjs'),
+      `exports.__esModule = true; exports.default = () => ({ promise: 'at-least-once', ${methods} });`,
+    );
+    expect(await loadSinkModule({ module: './made.cjs' }, folder)).toMatchObject({ promise: 'at-least-once' });
+    await writeFile(join(folder, 'throws.mjs'), "export default () => { throw new Error('no url was given'); };");
+    await expect(loadSinkModule({ module: './throws.mjs' }, folder)).rejects.toMatchObject({
+      code: 'SINK_MODULE_FAILED',
+      message: 'the module ./throws.mjs of a sink makes none of its settings: no url was given',
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
