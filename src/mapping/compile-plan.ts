@@ -58,6 +58,7 @@ class PlanCompiler {
     const markers = this.#markers(made);
     const columns = [...made, ...markers.added];
     const key = this.#key(columns);
+    this.#checkNames(columns, { key, markers: markers.values });
     const condition = this.#condition();
     const element = rule.into === null ? null : this.#element(columns, key);
     const shown = element === null ? columns : columns.filter(({ name }) => key.includes(name));
@@ -151,6 +152,27 @@ class PlanCompiler {
       }
     }
     return names;
+  }
+
+  #checkNames(
+    columns: readonly PlanColumn[],
+    { key, markers }: { readonly key: readonly string[]; readonly markers: readonly ImageColumn[] },
+  ): void {
+    for (const { name, inputs } of columns) {
+      if (name !== '') continue;
+      this.#problems.add(null, `what is made of ${[...inputs].join(', ')} would have no name`, 'Mend the renaming.');
+    }
+    for (const [index, name] of key.entries()) {
+      if (key.indexOf(name) < index) this.#problems.add(name, 'it is in the key twice', 'Name it once.');
+    }
+    for (const { name } of markers) {
+      if (!key.includes(name)) continue;
+      this.#problems.add(
+        name,
+        'it is part of the key: a row that is no more would be another row',
+        'Mark such rows in a column of their own.',
+      );
+    }
   }
 
   #checkKeyColumn(name: string, columns: readonly PlanColumn[]): void {

@@ -453,6 +453,9 @@ describe('rules that do not go with a table', () => {
     [{ rename: { status: 'email' } }, 'column "email": it would have the values of status and email'],
     [{ delete: { soft: { gone: null } } }, 'column "gone": NULL is what a row that is there has, too'],
     [{ delete: { soft: { quantity: 'x' } } }, 'column "quantity": the text is no INT, at character 1'],
+    [{ delete: { soft: { id: 0 } } }, 'column "id": it is part of the key: a row that is no more would be another row'],
+    [{ key: ['id', 'id'] }, 'column "id": it is in the key twice'],
+    [{ rename: { '/^status$/': '' } }, 'what is made of status would have no name'],
   ])('%j stop the sink before the first row', (rule, message) => {
     const found = errorOf(() => after(rule));
     expect(found).toMatchObject({ code: 'MAPPING_INVALID', retry: 'operator' });
