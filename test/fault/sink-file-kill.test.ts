@@ -8,7 +8,7 @@ import { FileWriter, type FileWriterOptions, writtenKeys } from '../support/sink
 import { PARTITIONS, rowBehind, scriptedRow } from '../support/sinks/file-writer/script.ts';
 import { sinkBatch, sinkContext } from '../support/sinks/rows.ts';
 
-const KILLS = process.env['TIDINGS_SOAK'] === '1' ? 100 : 4;
+const KILLS = process.env['TIDINGS_SOAK'] === '1' ? 100 : 2;
 const COUNT = 400;
 const seed = seedOfRun('sink-file-kill');
 
