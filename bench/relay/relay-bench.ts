@@ -276,6 +276,7 @@ class RelayBench {
         for (const consumer of consumers) consumer.tell(`${STREAM} ${relay.url}`);
         await sleep(200);
         const before = relay.child.cpu();
+        const consumersBefore = consumers.map((consumer) => consumer.cpu());
         relay.go();
         const ingested = await relay.child.answer<{ readonly event: 'ingested'; readonly seconds: number }>('ingested');
         const results = await Promise.all(consumers.map((consumer) => consumer.answer<PassMessage>('result')));
@@ -284,6 +285,9 @@ class RelayBench {
         source.values.push(bulk.rows / ingested.seconds);
         if (count > 0) all.values.push(bulk.rows / Math.max(...results.map((result) => result.seconds)));
         all.relayCpu.push((relay.child.cpuSince(before) * 1e6) / bulk.rows);
+        if (count === 0) continue;
+        const used = consumers.reduce((sum, one, i) => sum + one.cpuSince(consumersBefore[i] ?? null), 0);
+        all.consumerCpu.push((used * 1e6) / (bulk.rows * count));
       }
     } finally {
       for (const consumer of consumers) await consumer[Symbol.asyncDispose]();
