@@ -5,8 +5,8 @@ export const MEMBERS_PER_GROUP_MAX = 1024;
 export const GROUPS_PER_STREAM_MAX = 1000;
 
 const SESSION_TIMEOUT_MS = 10_000;
-const SESSION_TIMEOUT_MIN_MS = 1000;
-const SESSION_TIMEOUT_MAX_MS = 5 * 60_000;
+export const SESSION_TIMEOUT_MIN_MS = 1000;
+export const SESSION_TIMEOUT_MAX_MS = 300_000;
 const HEARTBEAT_MAX_MS = 3000;
 
 const NAME = /^[A-Za-z0-9._-]{1,128}$/;
@@ -23,11 +23,11 @@ export function checkGroupName(group: string): void {
 }
 
 /** @throws TidingsError GROUP_INVALID */
-export function checkPartitions(partitions: readonly number[], count: number): void {
+export function checkPartitions(partitions: readonly number[], count: number, field = 'partitions'): void {
   const wrong = partitions.find((partition) => !Number.isInteger(partition) || partition < 0 || partition >= count);
   if (wrong === undefined) return;
   throw new TidingsError('GROUP_INVALID', `there is no partition ${wrong}: the stream has 0 to ${count - 1}`, {
-    details: { field: 'partitions' },
+    details: { field },
   });
 }
 

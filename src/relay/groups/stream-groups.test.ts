@@ -107,6 +107,8 @@ interface Setting {
   readonly clock: ManualClock;
   readonly store: MemoryStore;
   readonly groups: StreamGroupsService;
+  /** What the log has: to be changed. */
+  readonly visible: { after: number; last: number };
   /** The same groups after a restart of the relay. */
   restart(): Promise<StreamGroupsService>;
 }
@@ -114,6 +116,7 @@ interface Setting {
 function setUp(): Setting {
   const clock = new ManualClock();
   const store = new MemoryStore();
+  const visible = { after: 0, last: END };
   const open = (stored: readonly StoredGroup[]): StreamGroupsService =>
     new StreamGroupsService(
       {
@@ -121,13 +124,13 @@ function setUp(): Setting {
         partitions: PARTITIONS,
         store,
         seek: (start) => Promise.resolve(start === 'earliest' ? 0 : start === 'latest' ? END : Number(start)),
-        visibleEnd: () => END,
+        visible: () => visible,
         clock,
         elapsedMs: () => clock.nowMs() - 1_700_000_000_000,
       },
       stored,
     );
-  return { clock, store, groups: open([]), restart: async () => open(await store.load()) };
+  return { clock, store, visible, groups: open([]), restart: async () => open(await store.load()) };
 }
 
 function commit(groups: StreamGroupsService, scn: number, { epoch, member = A }: { epoch: number; member?: typeof A }) {
@@ -278,7 +281,14 @@ test('setting the wall clock ends no session', async () => {
   const clock = new ManualClock();
   const store = new MemoryStore();
   const seek = (): Promise<number> => Promise.resolve(0);
-  const options = { stream: 'shop', partitions: PARTITIONS, store, seek, visibleEnd: () => END, clock };
+  const options = {
+    stream: 'shop',
+    partitions: PARTITIONS,
+    store,
+    seek,
+    visible: () => ({ after: 0, last: END }),
+    clock,
+  };
   const groups = new StreamGroupsService({ ...options, elapsedMs: () => 5 }, []);
   const { epoch } = await groups.join(A);
   await clock.whenSleeping();
@@ -379,6 +389,16 @@ test('a reset makes the group when there is none', async () => {
   await groups.reset('g', 42);
   expect((await groups.join(A, { from: 'earliest' })).partitions[0]?.checkpoint).toBe(42);
   await expect(groups.reset('h', END + 1)).rejects.toThrow(code('SCN_UNKNOWN'));
+});
+
+test('a reset to where nothing is kept any more is refused, and changes nothing', async () => {
+  const { groups, visible } = setUp();
+  await groups.reset('g', 42);
+  visible.after = 43;
+  await expect(groups.reset('g', 42)).rejects.toThrow(code('SCN_PURGED'));
+  await expect(groups.reset('h', 42)).rejects.toThrow(code('SCN_PURGED'));
+  await groups.reset('g', 43);
+  expect(groups.list()).toMatchObject([{ group: 'g', partitions: Array(PARTITIONS).fill({ checkpoint: 43 }) }]);
 });
 
 test('pausing is stored, and the members hear of it', async () => {

@@ -20,7 +20,7 @@ import type { MemberAssignment } from './group-state.ts';
 import type { GroupStore, StoredGroup } from './group-store.ts';
 import { GroupTable } from './group-table.ts';
 import { loadGroups } from './load-groups.ts';
-import { checkReached, seekInLog } from './places.ts';
+import { checkKept, checkReached, seekInLog } from './places.ts';
 import { Rebalancer } from './rebalancer.ts';
 
 export interface StreamGroupsOptions {
@@ -29,8 +29,8 @@ export interface StreamGroupsOptions {
   readonly store: GroupStore;
   /** The SCN to read behind. */
   readonly seek: (start: StartAt) => Promise<number>;
-  /** The SCN of the last change that a reader may see. */
-  readonly visibleEnd: () => number;
+  /** What a reader may see: the changes behind `after`, up to `last`. */
+  readonly visible: () => { readonly after: number; readonly last: number };
   readonly clock?: Clock;
   /** Ms from some moment on; never goes back. Sessions are measured by it, so that setting the wall clock ends none. */
   readonly elapsedMs?: () => number;
@@ -102,9 +102,9 @@ export class StreamGroupsService implements StreamGroups {
   /** Resolves when the checkpoints are durable. @throws TidingsError GROUP_MEMBER_UNKNOWN, GROUP_INVALID, SCN_UNKNOWN, DISK_FULL, DISK_ERROR */
   async commit(name: MemberName, request: CommitRequest): Promise<CommitResult> {
     this.#checkOpen();
-    for (const { partitions, scn } of request.checkpoints) {
-      checkPartitions(partitions, this.#options.partitions);
-      this.#checkScn(scn);
+    for (const [index, { partitions, scn }] of request.checkpoints.entries()) {
+      checkPartitions(partitions, this.#options.partitions, `checkpoints.${index}.partitions`);
+      this.#checkScn(scn, `checkpoints.${index}.scn`);
     }
     const { lock } = this.#groups;
     // oxlint-disable-next-line no-await-in-loop -- whoever came first may have taken it again
@@ -167,12 +167,13 @@ export class StreamGroupsService implements StreamGroups {
   /**
    * A group that this makes begins at `scn` in all partitions, also in those that are not named.
    *
-   * @throws TidingsError GROUP_INVALID, SCN_UNKNOWN, DISK_FULL, DISK_ERROR: nothing has changed
+   * @throws TidingsError GROUP_INVALID, SCN_UNKNOWN, SCN_PURGED, DISK_FULL, DISK_ERROR: nothing has changed
    */
   async reset(name: string, scn: number, partitions?: readonly number[]): Promise<void> {
     this.#checkOpen();
     checkGroupName(name);
     this.#checkScn(scn);
+    checkKept(scn, { stream: this.#options.stream, after: this.#options.visible().after });
     const all = Array.from({ length: this.#options.partitions }, (_, partition) => partition);
     const moved = partitions === undefined ? all : [...new Set(partitions)];
     checkPartitions(moved, this.#options.partitions);
@@ -251,8 +252,8 @@ export class StreamGroupsService implements StreamGroups {
     };
   }
 
-  #checkScn(scn: number): void {
-    checkReached(scn, { stream: this.#options.stream, last: this.#options.visibleEnd() });
+  #checkScn(scn: number, field?: string): void {
+    checkReached(scn, { field, stream: this.#options.stream, last: this.#options.visible().last });
   }
 
   #checkOpen(): void {
@@ -279,7 +280,7 @@ export async function openStreamGroups(options: OpenStreamGroupsOptions): Promis
     partitions: log.partitions,
     store,
     seek: (start) => seekInLog(log, start),
-    visibleEnd: () => log.visible.last,
+    visible: () => log.visible,
     log: logger,
     ...(clock === undefined ? {} : { clock }),
     ...(elapsedMs === undefined ? {} : { elapsedMs }),

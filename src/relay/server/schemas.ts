@@ -1,3 +1,4 @@
+import { SESSION_TIMEOUT_MAX_MS, SESSION_TIMEOUT_MIN_MS } from '../groups/group-limits.ts';
 import {
   count,
   countOrNull,
@@ -165,9 +166,9 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       },
       sessionTimeoutMs: {
         type: 'integer',
-        minimum: 100,
-        maximum: 3_600_000,
-        description: 'A member that was not heard of for so long is out.',
+        minimum: SESSION_TIMEOUT_MIN_MS,
+        maximum: SESSION_TIMEOUT_MAX_MS,
+        description: 'A member that was not heard of for so long is out. Default: 10000.',
       },
       bootstrap: {
         type: 'string',
