@@ -40,3 +40,9 @@ export class TidingsError extends Error {
 export function isTidingsError(error: unknown): error is TidingsError {
   return error instanceof Error && BRAND in error;
 }
+
+/** The same failure, that says more of where. */
+export function withDetails(error: TidingsError, details: TidingsError['details']): TidingsError {
+  const { code, message, hint, retry } = error;
+  return new TidingsError(code, message, { hint, retry, details: { ...error.details, ...details }, cause: error });
+}

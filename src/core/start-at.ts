@@ -11,8 +11,14 @@ export function parseStartAt(text: string): StartAt | null {
   }
   // A `+` that came as a space, because nobody encoded it, is understood.
   const iso = text.replace(/ (?=\d\d:\d\d$)/, '+');
-  if (!ISO_TIME.test(iso)) return null;
+  if (!ISO_TIME.test(iso) || !isDay(iso.slice(0, 10))) return null;
   // Digits behind the milliseconds would be rounded by some engines and are cut off: earlier only repeats (I4).
   const time = new Date(iso.replace(/(\.\d{3})\d+/, '$1'));
   return Number.isNaN(time.getTime()) ? null : time;
+}
+
+/** `Date` takes February 30 for March 2. */
+function isDay(text: string): boolean {
+  const day = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text);
 }

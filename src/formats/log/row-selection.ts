@@ -1,5 +1,5 @@
 import type { ChangeKind } from '../../core/change.ts';
-import { TidingsError } from '../../core/errors.ts';
+import { isTidingsError, TidingsError, withDetails } from '../../core/errors.ts';
 import type { RowShape } from '../../core/rows/row-shape.ts';
 import { parseTablePattern, type TablePattern } from '../../core/table-pattern.ts';
 import type { TableSchema } from '../../core/table-schema.ts';
@@ -28,18 +28,24 @@ export class RowSelection {
   readonly #columns: readonly { readonly pattern: TablePattern; readonly names: ReadonlySet<string> }[];
   readonly #where: readonly { readonly pattern: TablePattern; readonly condition: Condition }[];
 
-  /** @throws TidingsError CONFIG_INVALID */
+  /** @throws TidingsError CONFIG_INVALID, in its details the `field` that is wrong */
   constructor({ tables, ops, columns, where }: FilterOptions) {
-    this.#tables = tables === undefined || tables.length === 0 ? null : tables.map((text) => parseTablePattern(text));
-    this.kinds = kindsOf(ops ?? []);
-    this.#columns = Object.entries(columns ?? {}).map(([text, names]) => ({
-      pattern: parseTablePattern(text),
-      names: new Set(names),
-    }));
-    this.#where = Object.entries(where ?? {}).map(([text, expression]) => ({
-      pattern: parseTablePattern(text),
-      condition: parseWhere(expression),
-    }));
+    this.#tables = inField('tables', () =>
+      tables === undefined || tables.length === 0 ? null : tables.map((text) => parseTablePattern(text)),
+    );
+    this.kinds = inField('ops', () => kindsOf(ops ?? []));
+    this.#columns = inField('columns', () =>
+      Object.entries(columns ?? {}).map(([text, names]) => ({
+        pattern: parseTablePattern(text),
+        names: new Set(names),
+      })),
+    );
+    this.#where = inField('where', () =>
+      Object.entries(where ?? {}).map(([text, expression]) => ({
+        pattern: parseTablePattern(text),
+        condition: parseWhere(expression),
+      })),
+    );
     this.selectsAll =
       this.#tables === null && this.kinds === ALL_KINDS && this.#columns.length === 0 && this.#where.length === 0;
   }
@@ -61,16 +67,20 @@ export class RowSelection {
   /**
    * Reports what is wrong with the filter as far as these tables show it.
    *
-   * @throws TidingsError CONFIG_INVALID
+   * @throws TidingsError CONFIG_INVALID, in its details the `field` that is wrong
    */
   validate(tables: readonly TableSchema[]): void {
     for (const table of tables) {
       const { database, name } = table;
       if (!this.watches(database, name)) continue;
-      for (const column of this.#wanted(table) ?? []) {
-        if (!table.columns.some((known) => known.name === column)) throw unknownColumn(table, column);
-      }
-      for (const condition of this.#conditions(table)) checkCondition(condition, table);
+      inField('columns', () => {
+        for (const column of this.#wanted(table) ?? []) {
+          if (!table.columns.some((known) => known.name === column)) throw unknownColumn(table, column);
+        }
+      });
+      inField('where', () => {
+        for (const condition of this.#conditions(table)) checkCondition(condition, table);
+      });
     }
   }
 
@@ -99,6 +109,15 @@ export class RowSelection {
 
   #conditions({ database, name }: TableSchema): Condition[] {
     return this.#where.filter(({ pattern }) => pattern.matches(database, name)).map(({ condition }) => condition);
+  }
+}
+
+/** Names the filter that is wrong: the same pattern may stand in several. */
+function inField<T>(field: keyof FilterOptions, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw isTidingsError(error) ? withDetails(error, { field }) : error;
   }
 }
 

@@ -5,6 +5,7 @@ import { type ChangesOptions, ChangesSender, type Reading } from './changes-send
 import { BATCHES_TYPE, type ChangesFormat, negotiate } from './media-type.ts';
 import { memberName } from './member-routes.ts';
 import {
+  atPlace,
   type ChangesQuery,
   LIMIT_DEFAULT,
   parseChoice,
@@ -163,14 +164,15 @@ async function streamReading(stream: RelayStream, { query, headers }: StreamRequ
     query.limit === undefined ? (follow || format === 'binary' ? Infinity : LIMIT_DEFAULT) : parseLimit(query.limit);
   const json = jsonOf(query, format);
   const lastEventId = format === 'sse' ? headers['last-event-id'] : undefined;
-  const after = await stream.seek(startOf(query.from, lastEventId));
+  const { start, field } = startOf(query.from, lastEventId);
+  const after = await atPlace(field, () => stream.seek(start));
   const request = {
     ...filter,
     ...(partitions === undefined ? {} : { partitions }),
     ...(query.reader === undefined ? {} : { reader: query.reader }),
   };
   const open = (signal: AbortSignal, from: number, following: boolean): Promise<FrameReader> =>
-    stream.transport.read({ ...request, from, follow: following }, signal);
+    atPlace(field, () => stream.transport.read({ ...request, from, follow: following }, signal));
   return {
     stream,
     format,
@@ -184,12 +186,16 @@ async function streamReading(stream: RelayStream, { query, headers }: StreamRequ
   };
 }
 
-function startOf(from: string | undefined, lastEventId: string | string[] | undefined): RequestedStart {
+function startOf(
+  from: string | undefined,
+  lastEventId: string | string[] | undefined,
+): { readonly start: RequestedStart; readonly field: string } {
   if (typeof lastEventId === 'string' && lastEventId !== '') {
-    if (/^\d{1,16}$/.test(lastEventId)) return parseStart(lastEventId, 'Last-Event-ID');
-    throw badRequest('Last-Event-ID', 'the header Last-Event-ID is no SCN');
+    const field = 'Last-Event-ID';
+    if (/^\d{1,16}$/.test(lastEventId)) return { start: parseStart(lastEventId, field), field };
+    throw badRequest(field, 'the header Last-Event-ID is no SCN');
   }
-  return parseStart(from ?? 'earliest', 'from');
+  return { start: parseStart(from ?? 'earliest', 'from'), field: 'from' };
 }
 
 function jsonOf({ json }: ChangesQuery, format: ChangesFormat): 'embedded' | 'text' {

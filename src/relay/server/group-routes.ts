@@ -1,7 +1,7 @@
 import { TidingsError } from '../../core/errors.ts';
 import type { GroupStatus, RelayStream } from '../relay-api.ts';
 import { lowestCheckpoint, type LagMeter } from './lag.ts';
-import { parseStart } from './parameters.ts';
+import { atPlace, parseStart } from './parameters.ts';
 import { badRequest } from './problem.ts';
 import {
   describe,
@@ -116,10 +116,12 @@ export function addGroupRoutes({ app, relay, lag }: RouteContext): void {
           `It has 0 to ${stream.log.partitions - 1}.`,
         );
       }
-      const scn = await stream.seek(typeof to === 'number' ? to : parseStart(to, 'to'));
-      await (partitions === undefined
-        ? stream.groups.reset(params.group, scn)
-        : stream.groups.reset(params.group, scn, partitions));
+      await atPlace('to', async () => {
+        const scn = await stream.seek(typeof to === 'number' ? to : parseStart(to, 'to'));
+        await (partitions === undefined
+          ? stream.groups.reset(params.group, scn)
+          : stream.groups.reset(params.group, scn, partitions));
+      });
       return groupNow(stream, params.group, lag);
     },
   );

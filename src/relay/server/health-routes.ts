@@ -9,29 +9,33 @@ export function addHealthRoutes(
 ): void {
   app.get(
     '/livez',
-    describe({
-      operationId: 'livez',
-      summary: 'Whether the process answers',
-      tags: TAGS,
-      role: null,
-      answers: { 200: json('Liveness', 'It does.') },
-    }),
+    withHead(
+      describe({
+        operationId: 'livez',
+        summary: 'Whether the process answers',
+        tags: TAGS,
+        role: null,
+        answers: { 200: json('Liveness', 'It does.') },
+      }),
+    ),
     () => ({ version }),
   );
 
   app.get(
     '/readyz',
-    describe({
-      operationId: 'readyz',
-      summary: 'Whether every stream takes in what its source commits',
-      description: 'A paused stream is as it should be. Being stopped, the relay is not ready.',
-      tags: TAGS,
-      role: null,
-      answers: {
-        200: json('Readiness', 'All do.'),
-        503: json('Readiness', 'At least one does not; `reasons` says which and why.'),
-      },
-    }),
+    withHead(
+      describe({
+        operationId: 'readyz',
+        summary: 'Whether every stream takes in what its source commits',
+        description: 'A paused stream is as it should be. Being stopped, the relay is not ready.',
+        tags: TAGS,
+        role: null,
+        answers: {
+          200: json('Readiness', 'All do.'),
+          503: json('Readiness', 'At least one does not; `reasons` says which and why.'),
+        },
+      }),
+    ),
     (_request, reply) => {
       const readiness = readinessOf(relay.streams.values(), { clock, silentAfterMs });
       const stopping = { stream: null, code: 'RELAY_CLOSING', detail: 'the relay is being stopped' };
@@ -67,4 +71,9 @@ export function addHealthRoutes(
     }),
     () => app.swagger(),
   );
+}
+
+/** What only looks at the status, as many a health check does, asks with HEAD. */
+function withHead<T extends object>(options: T): T & { readonly exposeHeadRoute: true } {
+  return { ...options, exposeHeadRoute: true };
 }

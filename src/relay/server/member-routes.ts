@@ -2,7 +2,7 @@ import type { JoinOptions, MemberName } from '../../client/transport.ts';
 import type { BootstrapMode } from '../../core/consumer.ts';
 import type { CommitRequest, Heartbeat } from '../../core/group.ts';
 import type { RelayStream } from '../relay-api.ts';
-import { parseStart } from './parameters.ts';
+import { atPlace, parseStart } from './parameters.ts';
 import { describe, json, type MemberParams, pathParameters, type RouteContext } from './routing.ts';
 import { ref } from './json-schema.ts';
 import { streamOf } from './served-relay.ts';
@@ -35,7 +35,7 @@ export function addMemberRoutes({ app, relay, metrics }: RouteContext): void {
     }),
     async ({ params, body }) => {
       const stream = streamOf(relay, params.stream);
-      return stream.transport.join(memberName(params), await joinOptions(stream, body));
+      return atPlace('from', async () => stream.transport.join(memberName(params), await joinOptions(stream, body)));
     },
   );
 

@@ -1,6 +1,7 @@
 import type { FilterRequest } from '../../client/transport.ts';
 import type { ChangeKind } from '../../core/change.ts';
 import type { StartAt } from '../../core/consumer.ts';
+import { isTidingsError, withDetails } from '../../core/errors.ts';
 import { parseStartAt } from '../../core/start-at.ts';
 import { badRequest } from './problem.ts';
 
@@ -58,6 +59,17 @@ export function parseStart(text: string, field: string): RequestedStart {
     `"${field}" is no place in a stream`,
     'Give earliest, latest, an SCN, a time with its zone (2026-11-20T09:15:02Z), or pos: and a position of the source.',
   );
+}
+
+const OF_PLACES: ReadonlySet<string> = new Set(['POSITION_INVALID', 'SCN_PURGED', 'SCN_UNKNOWN']);
+
+/** Says in which field the place stands that the log refuses. */
+export async function atPlace<T>(field: string, seek: () => Promise<T>): Promise<T> {
+  try {
+    return await seek();
+  } catch (error) {
+    throw isTidingsError(error) && OF_PLACES.has(error.code) ? withDetails(error, { field }) : error;
+  }
 }
 
 /**

@@ -86,20 +86,20 @@ function fromFastify(error: FastifyError): TidingsError {
     return field === '' ? badRequest('body', `${inside} ${message}`) : badRequest(field, `"${field}" ${message}`);
   }
   if (status >= 400 && status < 500) {
-    return new TidingsError('REQUEST_INVALID', REFUSALS[status] ?? 'the request cannot be used', {
-      details: { status },
+    const { message, field } = REFUSALS[status] ?? { message: 'the request cannot be used' };
+    return new TidingsError('REQUEST_INVALID', message, {
+      details: { status, ...(field === undefined ? {} : { field }) },
       cause: error,
     });
   }
   return new TidingsError('INTERNAL_ERROR', 'the relay failed to answer this request', { cause: error });
 }
 
-const REFUSALS: Readonly<Record<number, string>> = {
+const REFUSALS: Readonly<Record<number, { readonly message: string; readonly field?: string }>> = {
   // Not the parser's own message: it would repeat a part of the body (I10).
-  400: 'the body is no JSON',
-  413: 'the body is longer than the limit of 1 MiB',
-  414: 'a name in the path is too long',
-  415: 'the body must be application/json',
+  400: { message: 'the body is no JSON', field: 'body' },
+  413: { message: 'the body is longer than the limit of 1 MiB', field: 'body' },
+  415: { message: 'the body must be application/json', field: 'Content-Type' },
 };
 
 function parameterOrField(error: FastifyError): string {

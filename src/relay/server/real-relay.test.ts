@@ -118,10 +118,52 @@ test('from any place in the stream nothing is missed: SCN, time, position', asyn
   expect(ids(await read('from=pos:fake:1'))).toEqual(expect.arrayContaining([2, 3]));
 });
 
-test('a filter that cannot be is a problem that says what', async () => {
-  const answer = await fetch(`${url}/v1/streams/shop/changes?where=${encodeURIComponent('shop.orders:status ==')}`);
+test.each([
+  ['where', 'shop.orders:status =='],
+  ['where', 'shop.orders:nothing = 1'],
+  ['where', 'a.b.c:id = 1'],
+  ['columns', 'shop.orders:nothing'],
+  ['columns', 'a.b.c:id'],
+  ['tables', 'a.b.c'],
+  ['tables', 'x'.repeat(1001)],
+])('a filter %s=%s that cannot be is a problem that names it', async (field, value) => {
+  insert(1);
+  await visible(1);
+  const answer = await fetch(`${url}/v1/streams/shop/changes?${field}=${encodeURIComponent(value)}`);
   expect(answer.status).toBe(400);
-  expect(await answer.json()).toMatchObject({ code: 'CONFIG_INVALID' });
+  expect(await answer.json()).toMatchObject({ code: 'CONFIG_INVALID', field });
+});
+
+test('a group cannot be put to where nothing is kept any more, nor to where there is nothing yet', async () => {
+  insert(1, 2);
+  await visible(2);
+  const { after, last } = streamOf(relay, 'shop').log.visible;
+  const refusal = async (method: string, path: string, body: object): Promise<unknown> => {
+    const answer = await fetch(`${url}/v1/streams/shop/groups/g${path}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const { status, code, field } = (await answer.json()) as Record<string, unknown>;
+    return { status, code, field };
+  };
+  const purged = { status: 410, code: 'SCN_PURGED' };
+  const unknown = { status: 409, code: 'SCN_UNKNOWN' };
+  expect(await refusal('PUT', '/checkpoint', { to: after - 1 })).toEqual({ ...purged, field: 'to' });
+  expect(await refusal('PUT', '/checkpoint', { to: last + 1 })).toEqual({ ...unknown, field: 'to' });
+  expect(await refusal('PUT', '/members/m', { from: after - 1 })).toEqual({ ...purged, field: 'from' });
+  expect(await refusal('PUT', '/members/m', { from: last + 1 })).toEqual({ ...unknown, field: 'from' });
+  expect(streamOf(relay, 'shop').groups.list()).toEqual([]);
+  const joined = await fetch(`${url}/v1/streams/shop/groups/g/members/m`, { method: 'PUT' });
+  const { epoch } = (await joined.json()) as { epoch: number };
+  expect(
+    await refusal('POST', '/members/m/commit', { epoch, checkpoints: [{ partitions: [0], scn: last + 1 }] }),
+  ).toEqual({ ...unknown, field: 'checkpoints.0.scn' });
+  expect(await refusal('POST', '/members/m/commit', { epoch, checkpoints: [{ partitions: [8], scn: last }] })).toEqual({
+    status: 409,
+    code: 'GROUP_INVALID',
+    field: 'checkpoints.0.partitions',
+  });
 });
 
 test('an update that moves the key comes as one line to a plain reader, and as halves to a member', async () => {

@@ -49,6 +49,17 @@ async function problem(response: Promise<Response>): Promise<Problem> {
   return body;
 }
 
+/** What comes until the server ends the connection. */
+function sendRaw(port: number, text: string): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = '';
+    const socket = connect(port, '127.0.0.1');
+    socket.setEncoding('utf8').on('data', (piece: string) => (answer += piece));
+    socket.on('error', () => {}).once('close', () => resolve(answer));
+    socket.write(text);
+  });
+}
+
 describe('streams', () => {
   test('the list and one stream say what can be read and how the source is', async () => {
     server.streams.set('empty', new MemoryStream('empty'));
@@ -195,6 +206,11 @@ describe('what is refused', () => {
     ['a parameter of another request', '/v1/streams?from=1', 'from'],
     ['a place that is none', `${changes}?from=yesterday`, 'from'],
     ['a time without a zone', `${changes}?from=2026-11-20T09:15:02`, 'from'],
+    ['a day that the month does not have', `${changes}?from=2026-02-30T09:15:02Z`, 'from'],
+    ['a value that cannot be decoded', `${changes}?limit=1&tables=%ff`, 'tables'],
+    ['a value with half an escape', `${changes}?where=shop.orders:status+like+'9%'`, 'where'],
+    ['a name that cannot be decoded', `${changes}?%zz=1`, 'query'],
+    ['a path that cannot be decoded', '/v1/streams/%ff', 'path'],
     ['a parameter given twice', `${changes}?from=1&from=2`, 'from'],
     ['a limit of nothing', `${changes}?limit=0`, 'limit'],
     ['a limit beyond the greatest', `${changes}?limit=1000001`, 'limit'],
@@ -236,7 +252,12 @@ describe('what is refused', () => {
       'partitions',
     ],
     ['no place at all', 'PUT', '/v1/streams/shop/groups/g/checkpoint', {}, 'to'],
-    ['no JSON', 'PUT', MEMBER, '{"from": secret', 'none'],
+    ['a session that is too short', 'PUT', MEMBER, { sessionTimeoutMs: 999 }, 'sessionTimeoutMs'],
+    ['no JSON', 'PUT', MEMBER, '{"from": secret', 'body'],
+    ['no object', 'PUT', MEMBER, 'null', 'body'],
+    ['a field where none belongs', 'POST', '/v1/streams/shop/pause', { until: 'secret' }, 'until'],
+    ['a list where nothing belongs', 'POST', '/v1/streams/shop/pause', ['secret'], 'body'],
+    ['a field for a deletion', 'DELETE', `${MEMBER}?epoch=1`, { epoch: 1 }, 'epoch'],
   ])('a body with %s is answered with the place that is wrong', async (_what, method, path, body, field) => {
     const answer = await problem(server.send(method, path, body));
     expect(answer).toMatchObject({ status: 400, code: 'REQUEST_INVALID' });
@@ -258,8 +279,17 @@ describe('what is refused', () => {
       code: 'GROUP_UNKNOWN',
       status: 404,
     });
-    expect(await problem(server.get(`${changes}?from=1`))).toMatchObject({ status: 410, code: 'SCN_PURGED' });
-    expect(await problem(server.get(`${changes}?from=9999`))).toMatchObject({ status: 409, code: 'SCN_UNKNOWN' });
+    const place = { field: 'from' };
+    expect(await problem(server.get(`${changes}?from=1`))).toMatchObject({
+      ...place,
+      status: 410,
+      code: 'SCN_PURGED',
+    });
+    expect(await problem(server.get(`${changes}?from=9999`))).toMatchObject({
+      ...place,
+      status: 409,
+      code: 'SCN_UNKNOWN',
+    });
     const gone = '/v1/streams/shop/groups/search/members/gone/changes';
     expect(await problem(server.get(gone))).toMatchObject({ status: 404, code: 'GROUP_MEMBER_UNKNOWN' });
   });
@@ -272,9 +302,52 @@ describe('what is refused', () => {
     expect(await problem(server.get(`${changes}?json=text`, binary))).toMatchObject({ field: 'json' });
   });
 
-  test('a body beyond 1 MiB is refused', async () => {
+  test('a body beyond 1 MiB is refused, and one of another type than JSON', async () => {
     const body = JSON.stringify({ from: 'x'.repeat(1024 * 1024) });
-    expect(await problem(server.send('PUT', MEMBER, body))).toMatchObject({ status: 413 });
+    expect(await problem(server.send('PUT', MEMBER, body))).toMatchObject({ status: 413, field: 'body' });
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
+      const sent = server.send('PUT', MEMBER, '{}', { 'content-type': type });
+      expect(await problem(sent)).toMatchObject({ status: 415, field: 'Content-Type' });
+    }
+  });
+
+  test('a name that is too long for any path is 414', async () => {
+    expect(await problem(server.get(`/v1/streams/${'x'.repeat(700)}`))).toMatchObject({ status: 414 });
+  });
+
+  test.each([
+    ['what is no HTTP', 'HELLO\r\n\r\n', 400, undefined],
+    ['a method that there is not', 'FROB /livez HTTP/1.1\r\nHost: x\r\n\r\n', 400, undefined],
+    ['a head that is too long', `GET /livez HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`, 431, undefined],
+    ['a request without a host', 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'Host'],
+    [
+      'an expectation that nobody can meet',
+      'GET /livez HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nConnection: close\r\n\r\n',
+      417,
+      'Expect',
+    ],
+  ])('%s is answered with a problem, too', async (_what, text, status, field) => {
+    const answer = await sendRaw(server.port, text);
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(head).toMatch(/content-type: application\/problem\+json/i);
+    const told = JSON.parse(/\{.*\}/s.exec(body)?.[0] ?? '') as Problem;
+    expect(told).toMatchObject({ status, code: 'REQUEST_INVALID' });
+    expect(told.field).toBe(field);
+  });
+
+  test('what is no HTTP behind a request that is being answered does not get into its answer', async () => {
+    const request = `GET ${changes}?follow=true HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const socket = connect(server.port, '127.0.0.1');
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+    socket.on('error', () => {});
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(request);
+    await until(() => answer.includes('"scn":1003'));
+    socket.write('HELLO\r\n\r\n');
+    await closed;
+    expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
   });
 
   test('a failure of the relay is told without its inside, and logged with it', async () => {
@@ -293,6 +366,14 @@ describe('health', () => {
     shop.state = { state: 'failed' };
     const answer = await server.get('/livez');
     expect([answer.status, await answer.json()]).toEqual([200, { version: '1.2.3' }]);
+  });
+
+  test('checks that look at the status only may ask with HEAD', async () => {
+    expect((await server.send('HEAD', '/livez')).status).toBe(200);
+    expect((await server.send('HEAD', '/readyz')).status).toBe(200);
+    shop.state = { state: 'failed' };
+    const answer = await server.send('HEAD', '/readyz');
+    expect([answer.status, await answer.text()]).toEqual([503, '']);
   });
 
   const failure = {

@@ -20,6 +20,14 @@ import { openApiOptions } from './openapi.ts';
 import { OpenResponses } from './open-responses.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 import { addReaderRoutes } from './reader-routes.ts';
+import {
+  answerBadPath,
+  answerBrokenRequest,
+  answerExpectations,
+  checkHost,
+  checkNoBody,
+  checkQueryEncoding,
+} from './refusals.ts';
 import { SCHEMAS } from './schemas.ts';
 import { isFailedOpening, type ServedRelay } from './served-relay.ts';
 import { addSinkRoutes } from './sink-routes.ts';
@@ -174,6 +182,7 @@ class HttpRelayServer implements RelayServer {
     app.addHook('onRequest', (request, reply, next) => {
       const { role = null } = request.routeOptions.config;
       try {
+        checkHost(request);
         if (role !== null) request.bearer = this.#auth.authorize(request.headers.authorization, role).name;
         if (this.#responses.isClosing && request.routeOptions.url !== '/readyz') {
           void reply.header('connection', 'close');
@@ -186,10 +195,18 @@ class HttpRelayServer implements RelayServer {
     });
     app.addHook('preValidation', (request, _reply, next) => {
       const { schema } = request.routeOptions;
-      // A body that is not there is one without fields.
-      if (schema?.body !== undefined) request.body ??= {};
-      listsOfOne(request.query as Record<string, unknown>, schema?.querystring);
-      next();
+      try {
+        if (!request.is404) {
+          checkQueryEncoding(request.url);
+          if (schema?.body === undefined) checkNoBody(request.body);
+          // A body that is not there is one without fields.
+          else if (request.body === undefined) request.body = {};
+        }
+        listsOfOne(request.query as Record<string, unknown>, schema?.querystring);
+        next();
+      } catch (error) {
+        next(error as Error);
+      }
     });
     app.addHook('onResponse', (request, reply, next) => {
       const { url: route = 'other', config } = request.routeOptions;
@@ -264,7 +281,12 @@ const buildSerializer: SerializerSelector.SerializerFactory = (schemas, options)
 };
 
 function createApp({ tls, connectionsMax }: ResolvedHttpOptions): FastifyInstance {
-  const http = { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: REQUEST_TIMEOUT_MS, noDelay: true };
+  const http = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    noDelay: true,
+    requireHostHeader: false,
+  };
   const common = {
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -273,6 +295,8 @@ function createApp({ tls, connectionsMax }: ResolvedHttpOptions): FastifyInstanc
     trustProxy: false,
     forceCloseConnections: 'idle' as const,
     return503OnClosing: false,
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: answerBadPath,
     routerOptions: { maxParamLength: 3 * NAME_MAX },
     // What is not known is refused, not removed. Query texts stand for lists of one; bodies are taken as they are.
     schemaController: { compilersFactory: { buildSerializer } },
@@ -280,8 +304,9 @@ function createApp({ tls, connectionsMax }: ResolvedHttpOptions): FastifyInstanc
   };
   const instance = tls === null ? fastify({ ...common, http }) : secure({ ...common, https: { ...http, ...tls } });
   instance.server.maxConnections = connectionsMax;
+  answerExpectations(instance.server);
   const parse = instance.getDefaultJsonParser('error', 'error');
-  instance.removeContentTypeParser('application/json');
+  instance.removeContentTypeParser(['application/json', 'text/plain']);
   instance.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (request.routeOptions.config.keepsText === true) request.bodyText = body as string;
     if (body === '') done(null, undefined);

@@ -75,6 +75,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   409: 'The request does not fit the state of things.',
   410: 'The changes asked for are no longer kept.',
   413: 'The body is too long.',
+  415: 'The body is of another type than JSON.',
   500: 'The relay failed, or the log of the stream is damaged.',
   503: 'The relay is being stopped, or waits for its disk.',
 };
@@ -83,10 +84,10 @@ const PROBLEMS: Readonly<Record<number, string>> = {
 export function describe(route: RouteDescription): { schema: JsonSchema; config: FastifyContextConfig } {
   const { operationId, summary, description, tags, role, params, querystring, headers, body, answers } = route;
   const statuses = new Set([
-    ...(params === undefined && querystring === undefined && body === undefined ? [] : [400]),
+    400,
     ...(role === null ? [] : [401, 403]),
     ...(params === undefined ? [] : [404]),
-    ...(body === undefined ? [] : [413]),
+    ...(body === undefined ? [] : [413, 415]),
     500,
     503,
     ...(route.problems ?? []),
@@ -108,6 +109,8 @@ export function describe(route: RouteDescription): { schema: JsonSchema; config:
       response: {
         ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerSchema(answer)])),
         ...Object.fromEntries(problems),
+        // What any server may refuse: a head that is too long, a body where none belongs.
+        default: problem('Any other refusal.'),
       },
     },
     config: { role, streams: route.streams ?? false, keepsText: route.keepsText ?? false },
