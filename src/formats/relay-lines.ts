@@ -3,7 +3,7 @@ import { TidingsError } from '../core/errors.ts';
 import { type JsonOutput, jsonRuntime, NoJsonForm } from './json-bytes.ts';
 import { LineTails, rowHead, statementHead } from './json.ts';
 import { lastLineEntry } from './line-encoder.ts';
-import type { LogSchemaChange, LogTransactionPart, LogTruncation } from './log/batch-reader.ts';
+import type { LogEntry, LogSchemaChange, LogTransactionPart, LogTruncation } from './log/batch-reader.ts';
 import { copyBytes } from './log/copy-bytes.ts';
 import { jsonRowWriter, type WriteJsonRow } from './log/json-rows.ts';
 import { LogRowBatch } from './log/log-row-batch.ts';
@@ -34,8 +34,10 @@ export interface LineOutput extends JsonOutput {
 /** What the rows of one shape, changed in one way, have in common. */
 interface RunPlan {
   readonly write: WriteJsonRow;
-  /** Of an event: between `id: <scn>` and the line. Of a line: nothing. */
+  /** Of an event: between `id: <scn>` and the line. */
   readonly event: Constant;
+  /** The same of an event without an `id`. */
+  readonly eventWithoutId: Constant;
   readonly head: Constant;
 }
 
@@ -46,6 +48,8 @@ interface Run {
   readonly view: DataView;
   readonly end: number;
   readonly plan: RunPlan;
+  /** The other half of the update comes next. */
+  readonly isFirstHalf: boolean;
   readonly close: Constant;
   /** Between a row and its SCN; the same of the run's last row. */
   readonly inside: string;
@@ -67,6 +71,9 @@ const NUMBERS_BYTES = 128;
 /**
  * The lines of `JsonEncoder` for batches of a log, with what a relay knows beside: `scn`, and where they apply `partition`, `moved` and
  * `snapshot`. They are written as bytes straight from the batch's bytes, which costs a fifth of making strings of them.
+ *
+ * The two halves of an update that moved its key have one SCN, and whoever resumes behind it gets neither (I2). So they are one change
+ * of those that are wanted, and the event of the first has no `id`: what comes back as Last-Event-ID then lies before both.
  */
 export class RelayLines {
   readonly #options: RelayLinesOptions;
@@ -97,7 +104,7 @@ export class RelayLines {
         const entry = part.entries[index];
         if (entry === undefined || this.left === 0) return;
         if (entry instanceof LogRowBatch) {
-          const run = this.#begin(entry, tails, index === last);
+          const run = this.#begin(entry, tails, index === last, isFirstHalf(entry, part.entries[index + 1]));
           while (run.at < run.end && this.left > 0) {
             written += this.#rows(run, output, LINES_AT_ONCE - written);
             if (written < LINES_AT_ONCE) continue;
@@ -127,7 +134,7 @@ export class RelayLines {
   }
 
   // oxlint-disable-next-line max-params -- one for each run: an options object more would be felt
-  #begin(batch: LogRowBatch, tails: LineTails, isLast: boolean): Run {
+  #begin(batch: LogRowBatch, tails: LineTails, isLast: boolean, isFirst: boolean): Run {
     const { bytes, view, start, end } = batch.extent;
     if (this.#digits.value !== batch.scn) this.#digits.set(batch.scn);
     if (batch.count === 0 || start === end) throw batch.explained(new RangeError('a run has no rows'));
@@ -137,6 +144,7 @@ export class RelayLines {
       view,
       end,
       plan: this.#planOf(batch),
+      isFirstHalf: isFirst,
       close: closing(batch, this.#options.framing),
       inside: batch.count > 1 || !isLast ? `${tails.inside},"scn":` : '',
       final: `${isLast ? tails.last : tails.inside},"scn":`,
@@ -150,8 +158,8 @@ export class RelayLines {
   /** Some rows of the run; returns how many. */
   // oxlint-disable-next-line max-params -- as above
   #rows(run: Run, output: LineOutput, most: number): number {
-    const { batch, bytes, view, end, close, insideBytes } = run;
-    const { write, event, head } = run.plan;
+    const { batch, bytes, view, end, isFirstHalf: isFirst, close, insideBytes } = run;
+    const { write, event, eventWithoutId, head } = run.plan;
     const { partitions, framing } = this.#options;
     const digits = this.#digits;
     const fixed = event.bytes.length + head.bytes.length + close.bytes.length + NUMBERS_BYTES;
@@ -165,7 +173,8 @@ export class RelayLines {
       const rowEnd = rowStart + (length & 0x7fff_ffff);
       output.room(fixed);
       output.beginLine();
-      if (framing === 'events') {
+      if (framing === 'events' && isFirst) output.at = put(eventWithoutId, output);
+      else if (framing === 'events') {
         output.at = put(ID, output);
         output.at = digits.put(output);
         output.at = put(event, output);
@@ -191,7 +200,7 @@ export class RelayLines {
       output.at = put(close, output);
       at = rowEnd;
     }
-    this.left -= row - from;
+    if (!isFirst) this.left -= row - from;
     this.scn = batch.scn + row - 1;
     run.row = row;
     run.at = at;
@@ -211,7 +220,13 @@ export class RelayLines {
     let plan = plans.get(kind);
     if (plan === undefined) {
       const write = jsonRowWriter(shape, { json: this.#options.json });
-      plan = { write, event: constant(`\nevent: ${kind}\ndata: `), head: constant(rowHead(batch)) };
+      const event = `event: ${kind}\ndata: `;
+      plan = {
+        write,
+        event: constant(`\n${event}`),
+        eventWithoutId: constant(event),
+        head: constant(rowHead(batch)),
+      };
       plans.set(kind, plan);
     }
     return plan;
@@ -248,6 +263,11 @@ class CountingDigits {
   put({ bytes, view, at }: LineOutput): number {
     return copyBytes(this.#bytes, this.#view, 0, this.#end, bytes, view, at);
   }
+}
+
+/** Whether the entry is one half of an update, and the next one the other: a reader may have only one of them. */
+function isFirstHalf({ moved, scn }: LogRowBatch, next: LogEntry | undefined): boolean {
+  return moved === 'from' && next instanceof LogRowBatch && next.moved === 'to' && next.scn === scn;
 }
 
 /** Any text, for what is not written row by row. */

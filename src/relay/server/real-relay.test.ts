@@ -261,6 +261,84 @@ test('a member whose name another process has taken ends without taking anything
   expect((await shown()).members).toEqual([]);
 });
 
+describe('halves of updates that moved their keys, which have one SCN', () => {
+  const partitions = 'partitions=0-7';
+  const half = ({ scn, moved }: Line): string => `${scn} ${moved ?? ''}`;
+
+  async function moveKeys(): Promise<string[]> {
+    insert(1, 2, 3);
+    const rows = [1, 2, 3].map((id) => ({
+      before: { id, status: 'new', doc: null },
+      after: { id: id + 10, status: 'new', doc: null },
+    }));
+    store.commit({ kind: 'update', table: orders, rows });
+    await visible(6);
+    const all = (await read(partitions)).map(half);
+    expect(all).toHaveLength(9);
+    return all;
+  }
+
+  test('a reader that polls with a limit gets both of each', async () => {
+    const all = await moveKeys();
+    for (const limit of [1, 2, 3, 4, 5]) {
+      const polled: string[] = [];
+      let from: number | string = 'earliest';
+      for (;;) {
+        // oxlint-disable-next-line no-await-in-loop -- each begins where the last one ended
+        const lines = await read(`${partitions}&limit=${limit}&from=${from}`);
+        if (lines.length === 0) break;
+        // Both halves are one change.
+        expect(new Set(lines.map(({ scn }) => scn)).size).toBeLessThanOrEqual(limit);
+        polled.push(...lines.map(half));
+        from = lines.at(-1)?.scn ?? '';
+      }
+      expect(polled).toEqual(all);
+    }
+  });
+
+  test('a reader of events that loses the connection between them gets both again', async () => {
+    await moveKeys();
+    const answer = await fetch(`${url}/v1/streams/shop/changes?${partitions}`, {
+      headers: { accept: 'text/event-stream' },
+    });
+    const reader = new LineReader(answer, '\n\n');
+    const events = (await reader.take(11)).slice(2);
+    await reader.cancel();
+    let id = '';
+    for (const [index, event] of events.entries()) {
+      id = /^id: (.*)$/m.exec(event)?.[1] ?? id;
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is enough
+      const rest = (await read(`${partitions}&from=${id}`)).map(half);
+      const next = events
+        .slice(index + 1)
+        .map((each) => half(JSON.parse(/^data: (.*)$/m.exec(each)?.[1] ?? '') as Line));
+      const isBetween = event.includes('"moved":"from"');
+      expect(isBetween ? rest.slice(1) : rest).toEqual(next);
+    }
+  });
+
+  test('a reader of one of the two partitions resumes behind its half', async () => {
+    await moveKeys();
+    for (const partition of Array(8).keys()) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is enough
+      const answer = await fetch(`${url}/v1/streams/shop/changes?partitions=${partition}`, {
+        headers: { accept: 'text/event-stream' },
+      });
+      const reader = new LineReader(answer, '\n\n');
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      const expected = await read(`partitions=${partition}`);
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      const events = (await reader.take(2 + expected.length)).slice(2);
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await reader.cancel();
+      for (const [index, event] of events.entries()) {
+        const followsItsOther = expected[index + 1]?.scn === expected[index]?.scn;
+        expect(event.startsWith('id: ')).toBe(!followsItsOther);
+      }
+    }
+  });
+});
+
 test('a member is told that the checkpoint of a partition was moved: it has another epoch then, and the others their own', async () => {
   insert(1, 2, 3, 4, 5, 6);
   await visible(6);
