@@ -71,6 +71,24 @@ export function checkHost({ raw }: FastifyRequest): void {
   }
 }
 
+const READING: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
+/**
+ * A page of another origin cannot read an answer, as no CORS headers are sent, but a browser sends a POST without a body for it all the same:
+ * to a relay without tokens, too. What does not come from a page has neither header.
+ *
+ * @throws TidingsError REQUEST_INVALID, status 403
+ */
+export function checkOrigin({ method, headers }: FastifyRequest): void {
+  if (READING.has(method)) return;
+  const { host, origin, 'sec-fetch-site': site } = headers;
+  const isOwn =
+    site === undefined
+      ? origin === undefined || origin.replace(/^https?:\/\//, '') === host
+      : site === 'same-origin' || site === 'none';
+  if (!isOwn) throw refusal(403, 'a page of another origin asks for this', 'Origin');
+}
+
 /**
  * The parser takes a value that cannot be decoded as it is: then it would mean something else than the sender thinks.
  *

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { column, part, rowBatch, table } from '../../../test/support/changes.ts';
@@ -311,6 +312,30 @@ describe('what is refused', () => {
     }
   });
 
+  test('a page of another origin cannot make a browser do something, and everybody else can', async () => {
+    const pause = (headers: Record<string, string>): Promise<Response> =>
+      server.send('POST', '/v1/streams/shop/pause', undefined, headers);
+    for (const headers of [
+      { 'sec-fetch-site': 'cross-site', origin: 'http://evil.example' },
+      { 'sec-fetch-site': 'same-site', origin: 'http://127.0.0.1:3000' },
+      { origin: 'http://evil.example' },
+      { origin: 'null' },
+    ]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is enough
+      expect(await problem(pause(headers))).toMatchObject({ status: 403, field: 'Origin' });
+    }
+    expect(shop.calls).toEqual([]);
+    for (const headers of [
+      {},
+      { origin: server.url },
+      { 'sec-fetch-site': 'same-origin', origin: 'https://relay.example' },
+    ]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is enough
+      expect((await pause(headers)).status).toBe(200);
+    }
+    expect((await server.get('/v1/streams', { 'sec-fetch-site': 'cross-site' })).status).toBe(200);
+  });
+
   test('a name that is too long for any path is 414', async () => {
     expect(await problem(server.get(`/v1/streams/${'x'.repeat(700)}`))).toMatchObject({ status: 414 });
   });
@@ -420,6 +445,19 @@ describe('limits of connections', () => {
     sockets[0]?.write('GET /livez HTTP/1.1\r\nHost: evil.example\r\n\r\n');
     expect(await answer).toContain('200 OK');
     for (const socket of sockets) socket.destroy();
+  });
+
+  test('they are counted together when the host is a name', async () => {
+    await using named = await startRelayServer([shop], { http: { host: 'localhost', connectionsMax: 1 } });
+    expect(named.url).toBe(`http://localhost:${named.port}`);
+    const addresses = await lookup('localhost', { all: true, order: 'ipv4first' });
+    const sockets = addresses.flatMap(({ address }) => [connect(named.port, address), connect(named.port, address)]);
+    const ended = sockets.map(
+      (socket) => new Promise((resolve) => socket.on('error', () => {}).once('close', resolve)),
+    );
+    await Promise.all(ended.toSpliced(0, 1));
+    expect(sockets.map(({ readyState }) => readyState).filter((state) => state === 'open')).toHaveLength(1);
+    sockets[0]?.destroy();
   });
 
   test('an address that is in use is a clear error', async () => {

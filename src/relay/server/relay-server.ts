@@ -1,6 +1,7 @@
 import SerializerSelector from '@fastify/fast-json-stringify-compiler';
 import fastifySwagger from '@fastify/swagger';
 import fastify, { type FastifyHttpsOptions, type FastifyInstance } from 'fastify';
+import { lookup } from 'node:dns/promises';
 import type { Server as SecureServer } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../base/clock.ts';
@@ -26,6 +27,7 @@ import {
   answerExpectations,
   checkHost,
   checkNoBody,
+  checkOrigin,
   checkQueryEncoding,
 } from './refusals.ts';
 import { SCHEMAS } from './schemas.ts';
@@ -131,7 +133,7 @@ class HttpRelayServer implements RelayServer {
   async listen(): Promise<ServerAddress> {
     const { host, port, tls } = this.#http;
     try {
-      await this.#app.listen({ host: host.replace(/^\[(.*)\]$/, '$1'), port });
+      await this.#app.listen({ host: await addressOf(host), port });
     } catch (error) {
       throw new TidingsError('CONFIG_INVALID', `the relay cannot listen on ${host}:${port}`, {
         hint: 'Check that the address is one of this machine, and that no other process uses the port.',
@@ -183,6 +185,7 @@ class HttpRelayServer implements RelayServer {
       const { role = null } = request.routeOptions.config;
       try {
         checkHost(request);
+        checkOrigin(request);
         if (role !== null) request.bearer = this.#auth.authorize(request.headers.authorization, role).name;
         if (this.#responses.isClosing && request.routeOptions.url !== '/readyz') {
           void reply.header('connection', 'close');
@@ -243,6 +246,13 @@ class HttpRelayServer implements RelayServer {
       return reply.code(404).type(PROBLEM_TYPE).send(problemOf(error));
     });
   }
+}
+
+/** For the name `localhost` fastify would add a server for each further address, of which limits and closing know nothing. */
+async function addressOf(host: string): Promise<string> {
+  if (host.toLowerCase() !== 'localhost') return host.replace(/^\[(.*)\]$/, '$1');
+  const { address } = await lookup(host, { order: 'ipv4first' });
+  return address;
 }
 
 /** A parameter that may be repeated came once. */
