@@ -398,7 +398,9 @@ test('a reset to where nothing is kept any more is refused, and changes nothing'
   await expect(groups.reset('g', 42)).rejects.toThrow(code('SCN_PURGED'));
   await expect(groups.reset('h', 42)).rejects.toThrow(code('SCN_PURGED'));
   await groups.reset('g', 43);
-  expect(groups.list()).toMatchObject([{ group: 'g', partitions: Array(PARTITIONS).fill({ checkpoint: 43 }) }]);
+  expect(groups.list()).toMatchObject([
+    { group: 'g', partitions: Array.from({ length: PARTITIONS }, () => ({ checkpoint: 43 })) },
+  ]);
 });
 
 test('pausing is stored, and the members hear of it', async () => {
