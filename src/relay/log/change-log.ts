@@ -48,7 +48,10 @@ export interface ChangeLog {
   seekTime(committedUs: number): Promise<number>;
   /**
    * The SCN to read behind, so that nothing is missed of what follows `position`. `covers(a)` tells whether a position of the log
-   * is at or before it; for the positions of one log it is true up to some place and false from there on.
+   * is at or before it; for the positions of one log it is true up to some place and false from there on. It throws POSITION_INVALID for one
+   * that cannot be compared.
+   *
+   * @throws TidingsError POSITION_INVALID when none of the log can be, SCN_PURGED
    */
   seekPosition(covers: (position: string) => boolean): Promise<number>;
   /** A shape that a visible batch refers to. @throws TidingsError LOG_DAMAGED */

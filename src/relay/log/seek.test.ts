@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { LogHarness, numberOf } from '../../../test/support/log-harness.ts';
+import { TidingsError } from '../../core/errors.ts';
 
 /** Many small transactions, a large one among them, in several segments; the servers' clocks jump back and forth. */
 async function mixed(): Promise<LogHarness> {
@@ -53,6 +54,34 @@ test('a position leads to a place before everything that comes behind it, also i
     expect(await log.seekPosition(() => false)).toBe(log.visible.after);
     expect(await log.seekPosition(() => true)).toBe(log.visible.last);
   }
+});
+
+test('positions of another kind at the beginning of a log, as a server has before its first GTID, bar no way to those behind', async () => {
+  await using harness = await mixed();
+  const { log, transactions } = harness;
+  const starts = startsOf(harness);
+  const unknown = new TidingsError('POSITION_INVALID', 'they cannot be compared');
+  for (const begins of [0, 1, 7, 168, 169, 170, 171, 250]) {
+    const firstEnd = transactions[begins]?.end ?? 0;
+    const seek = (end: number): Promise<number> =>
+      log.seekPosition((position) => {
+        if (numberOf(position) < firstEnd) throw unknown;
+        return numberOf(position) <= end;
+      });
+    for (const [i, { end }] of transactions.entries()) {
+      if (i < begins || (i % 23 !== 0 && Math.abs(i - 170) > 2 && Math.abs(i - begins) > 3)) continue;
+      const scn = await seek(end);
+      expect(scn).toBeLessThan(starts[i + 1] ?? log.visible.last + 1);
+      // Batches are what is compared: close behind the first that can be, nothing may be known yet.
+      if (i > begins + 3) expect(scn).toBeGreaterThanOrEqual((starts[Math.max(i - 3, 0)] as number) - 1);
+    }
+    // Before all that can be compared: nothing is left out.
+    expect(await seek(firstEnd - 1)).toBe(log.visible.after);
+  }
+  const nothing = log.seekPosition(() => {
+    throw unknown;
+  });
+  await expect(nothing).rejects.toBe(unknown);
 });
 
 function startsOf({ transactions, firstScn }: LogHarness): number[] {

@@ -7,6 +7,7 @@ import {
   batchPosition,
 } from '../../formats/log/batch-header.ts';
 import { FLAG } from '../../formats/log/batch-layout.ts';
+import { isTidingsError } from '../../core/errors.ts';
 import { readBatch, readHead } from './batch-read.ts';
 import { walkBody } from './body-walk.ts';
 import { scnPurged } from './damage.ts';
@@ -68,11 +69,20 @@ export class LogSearch {
     return this.#log.lastScn;
   }
 
-  /** See `ChangeLog.seekPosition`. Null when even the first batch ends behind the position. */
+  /**
+   * See `ChangeLog.seekPosition`. Null when even the first batch ends behind the position.
+   *
+   * A log may begin with positions of another kind, as those of a server's files before its first GTID: what cannot be compared is taken for
+   * true as long as something behind it is, and for false otherwise, which only repeats (I4).
+   */
   async position(covers: (position: string) => boolean): Promise<number | null> {
-    const isUpTo = (head: Head): boolean => covers(head.position);
+    const isUpTo = (head: Head): boolean => isCovered(covers, head.position) !== false;
     const last = await this.#lastThat(isUpTo);
     if (last === null) return null;
+    if (isCovered(covers, last.position) === null) {
+      if (this.#isEnd(last)) covers(last.position);
+      return null;
+    }
     if (!last.isOpen) return last.nextScn - 1;
     // Batches of an open transaction carry the position before it. What they hold comes behind it: back to its first batch.
     const { position } = last;
@@ -106,6 +116,11 @@ export class LogSearch {
       const offset = index.offsetAt(i);
       return this.#isVisible(segment, offset) && isTrue(await this.#head(segment, offset));
     });
+  }
+
+  /** Whether nothing comes behind it. */
+  #isEnd({ segment, offset, length }: Head): boolean {
+    return segment.base + offset + length >= this.#log.visibleEnd;
   }
 
   /** The batch behind it; null: the first one. */
@@ -157,6 +172,16 @@ export class LogSearch {
       maxCommitUs: batchMaxCommitUs(view, 0),
       position: batchPosition(bytes, view, 0),
     };
+  }
+}
+
+/** Null when the two positions cannot be compared. */
+function isCovered(covers: (position: string) => boolean, position: string): boolean | null {
+  try {
+    return covers(position);
+  } catch (error) {
+    if (isTidingsError(error) && error.code === 'POSITION_INVALID') return null;
+    throw error;
   }
 }
 
