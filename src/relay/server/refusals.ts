@@ -115,6 +115,11 @@ function isDecodable(text: string): boolean {
   }
 }
 
+/** A body that nobody here reads: as fastify refuses a type that is none. */
+export function notJson(): Error {
+  return Object.assign(new Error('the body is not JSON'), { statusCode: 415 });
+}
+
 /** For routes that take none. @throws TidingsError REQUEST_INVALID: what somebody sends is never ignored */
 export function checkNoBody(body: unknown): void {
   if (body === undefined) return;

@@ -29,6 +29,7 @@ import {
   checkNoBody,
   checkOrigin,
   checkQueryEncoding,
+  notJson,
 } from './refusals.ts';
 import { SCHEMAS } from './schemas.ts';
 import { isFailedOpening, type ServedRelay } from './served-relay.ts';
@@ -321,6 +322,11 @@ function createApp({ tls, connectionsMax }: ResolvedHttpOptions): FastifyInstanc
     if (request.routeOptions.config.keepsText === true) request.bodyText = body as string;
     if (body === '') done(null, undefined);
     else void parse(request, body as string, done);
+  });
+  // An empty form is what `curl -d ''` sends: nothing, whatever its type.
+  instance.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+    if (body === '') done(null, undefined);
+    else done(notJson());
   });
   return instance;
 }
