@@ -1,4 +1,5 @@
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
+import { errorCodeOf } from './disk.ts';
 import type { Segment } from './segment.ts';
 
 /** @param what a clause: what is wrong there */
@@ -17,6 +18,16 @@ export function inSegment(error: unknown, segment: Segment, offset: number): unk
     hint,
     retry,
     details: { ...details, segment: segment.name, offset },
+  });
+}
+
+/** What the system says of a segment's file that was to be read at `offset`. */
+export function segmentUnreadable(segment: Segment, offset: number, cause: unknown): TidingsError {
+  if (isTidingsError(cause)) return cause;
+  if (errorCodeOf(cause) === 'ENOENT') return segmentDamaged(segment, offset, 'the file is gone');
+  return new TidingsError('DISK_ERROR', `${segment.path} cannot be read`, {
+    cause,
+    details: { segment: segment.name, offset },
   });
 }
 

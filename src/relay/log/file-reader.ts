@@ -3,8 +3,7 @@ import { batchFirstScn, batchLastScn, batchLength } from '../../formats/log/batc
 import { HEADER_BYTES } from '../../formats/log/batch-layout.ts';
 import type { AppendBuffer, AppendBuffers } from './append-buffers.ts';
 import type { LogChunk, LogReader } from './change-log.ts';
-import { scnPurged, segmentDamaged } from './damage.ts';
-import { errorCodeOf } from './disk.ts';
+import { scnPurged, segmentDamaged, segmentUnreadable } from './damage.ts';
 import type { IndexKeeper } from './index-keeper.ts';
 import { type ReadBuffer, type ReadBuffers, READ_BYTES } from './read-buffers.ts';
 import type { Segment, SegmentList } from './segment.ts';
@@ -247,11 +246,7 @@ export class FileLogReader implements LogReader {
       return await this.#log.files.read(segment, { bytes, from: 0, to: to - from }, from);
     } catch (error) {
       if (!this.#log.segments.includes(segment)) throw this.#overtaken();
-      if (errorCodeOf(error) === 'ENOENT') throw segmentDamaged(segment, from, 'the file is gone');
-      throw new TidingsError('DISK_ERROR', `${segment.path} cannot be read`, {
-        cause: error,
-        details: { segment: segment.name, offset: from },
-      });
+      throw segmentUnreadable(segment, from, error);
     }
   }
 
@@ -289,8 +284,11 @@ export class FileLogReader implements LogReader {
       const length = problem === null ? batchLength(view, at) : 0;
       if (length > got - at) break;
       if (problem === null && !isVerified) problem = batchProblem(bytes, view, at);
-      if (problem === null && this.#seeking === null && batchFirstScn(view, at) !== after + 1) {
-        problem = `a batch begins with SCN ${batchFirstScn(view, at)} instead of ${after + 1}`;
+      if (problem === null) {
+        const firstScn = batchFirstScn(view, at);
+        // Batches before the one that is wanted may come first, but it must not be passed over.
+        const isNext = this.#seeking === null ? firstScn === after + 1 : firstScn <= after + 1;
+        if (!isNext) problem = `a batch begins with SCN ${firstScn} instead of ${after + 1}`;
       }
       if (problem !== null) {
         if (at > start || (at > 0 && this.#seeking !== null)) break;

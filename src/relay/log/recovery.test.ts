@@ -7,6 +7,7 @@ import {
   batchesOf,
   type Item,
   LogHarness,
+  numberOf,
   openLog,
   readItems,
   segmentNames,
@@ -267,6 +268,39 @@ describe('a changed bit', () => {
     }
   });
 
+  test('at any place of a batch leads no search by time or position past it in silence', async () => {
+    await using harness = await logOf(60, 3000);
+    const directory = copyOf(harness);
+    const name = segmentNames(directory)[1] as string;
+    const path = join(directory, name);
+    const starts = batchesIn(path);
+    const [start, end] = [starts[2] as number, starts[3] as number];
+    const { log: whole } = harness;
+    const some = harness.transactions.filter((_, i) => i % 4 === 0);
+    const covers = (position: number) => (text: string) => numberOf(text) <= position;
+    const wanted = [
+      ...some.map((transaction) => (log: FileLog) => log.seekTime(transaction.committedUs)),
+      ...some.map((transaction) => (log: FileLog) => log.seekPosition(covers(transaction.end))),
+    ];
+    const answers = await Promise.all(wanted.map((search) => search(whole)));
+    let refused = 0;
+    for (let offset = start; offset < end; offset += 5) {
+      flip(path, offset, offset % 8);
+      const log = await open(directory);
+      for (const [i, search] of wanted.entries()) {
+        try {
+          expect(await search(log)).toBe(answers[i]);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'LOG_DAMAGED', details: { segment: name, offset: start } });
+          refused++;
+        }
+      }
+      await log.close();
+      flip(path, offset, offset % 8);
+    }
+    expect(refused).toBeGreaterThan(0);
+  });
+
   test('in an index makes it be made again, byte by byte as it was', async () => {
     await using harness = await logOf(60, 3000);
     await harness.log.close();
@@ -294,6 +328,44 @@ describe('missing files', () => {
         `the changes from SCN ${Number(gone.slice(0, 16))} to ${Number(next.slice(0, 16)) - 1} are missing`,
       ),
     });
+  });
+
+  test('a segment that vanishes while the log is open is named by whoever looks for something in it', async () => {
+    await using harness = await logOf(60, 3000);
+    await harness.log.close();
+    const directory = copyOf(harness);
+    const log = await open(directory);
+    const name = segmentNames(directory)[0] as string;
+    unlinkSync(join(directory, name));
+    const gone = { code: 'LOG_DAMAGED', details: { segment: name } };
+    await expect(log.seekTime(harness.transactions[1]?.committedUs ?? 0)).rejects.toMatchObject(gone);
+    await expect(log.seekPosition((text) => numberOf(text) <= 1)).rejects.toMatchObject(gone);
+    await log.close();
+  });
+
+  test('segments of one size whose files were exchanged are not taken for each other', async () => {
+    await using harness = await logOf(0, 3000);
+    for (let i = 0; i < 60; i++) {
+      await harness.insert(20);
+      await harness.log.flush();
+    }
+    await harness.log.close();
+    const directory = copyOf(harness);
+    const sealed = segmentNames(directory).slice(0, -1);
+    const sizes = sealed.map((name) => statSync(join(directory, name)).size);
+    const at = sizes.findIndex((size, i) => i > 0 && sizes[i + 1] === size);
+    const [one, other] = [sealed[at] as string, sealed[at + 1] as string];
+    const bytes = readFileSync(join(directory, one));
+    writeFileSync(join(directory, one), readFileSync(join(directory, other)));
+    writeFileSync(join(directory, other), bytes);
+    const log = await open(directory);
+    const reader = log.openReader(Number(one.slice(0, 16)) + 1);
+    await expect((async () => reader.read())()).rejects.toMatchObject({
+      code: 'LOG_DAMAGED',
+      details: { segment: one, offset: 0 },
+    });
+    reader.close();
+    await log.close();
   });
 
   test('a last segment that is gone is noticed', async () => {

@@ -10,7 +10,7 @@ import { FLAG } from '../../formats/log/batch-layout.ts';
 import { isTidingsError } from '../../core/errors.ts';
 import { readBatch, readHead } from './batch-read.ts';
 import { walkBody } from './body-walk.ts';
-import { scnPurged } from './damage.ts';
+import { scnPurged, segmentUnreadable } from './damage.ts';
 import type { FileRange } from './disk.ts';
 import type { IndexKeeper } from './index-keeper.ts';
 import type { Segment, SegmentList } from './segment.ts';
@@ -152,7 +152,7 @@ export class LogSearch {
     try {
       return await files.read(segment, range, offset);
     } catch (error) {
-      if (segments.includes(segment)) throw error;
+      if (segments.includes(segment)) throw segmentUnreadable(segment, offset, error);
       // Retention has removed it meanwhile.
       const after = segments.first.firstScn - 1;
       throw scnPurged({ name, scn: segment.nextScn - 1, after });

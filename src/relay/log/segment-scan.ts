@@ -90,7 +90,16 @@ export function headerProblem(view: DataView, at: number, room: number): string 
  * @throws TidingsError LOG_VERSION_UNKNOWN
  */
 export function batchProblem(bytes: Buffer, view: DataView, at: number): string | null {
-  const checksum = batchChecksum(bytes, at, at + batchLength(view, at));
+  return sumProblem(view, at, batchChecksum(bytes, at, at + batchLength(view, at)));
+}
+
+/**
+ * As `batchProblem`, for who has seen the whole batch and has its header at `at`.
+ *
+ * @param checksum that its bytes have
+ * @throws TidingsError LOG_VERSION_UNKNOWN
+ */
+export function sumProblem(view: DataView, at: number, checksum: number): string | null {
   if (batchCrc(view, at) !== checksum) return 'the checksum of a batch is wrong';
   const version = view.getUint8(at + HEADER.version);
   if (version === BATCH_VERSION) return null;

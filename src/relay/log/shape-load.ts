@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { batchLength } from '../../formats/log/batch-header.ts';
 import { HEADER_BYTES } from '../../formats/log/batch-layout.ts';
 import { walkBody } from './body-walk.ts';
-import { segmentDamaged } from './damage.ts';
+import { segmentDamaged, segmentUnreadable } from './damage.ts';
 import { batchBody, batchProblem, headerProblem } from './segment-scan.ts';
 import type { ShapeSource } from './shape-book.ts';
 
@@ -13,7 +13,12 @@ import type { ShapeSource } from './shape-book.ts';
  * @throws TidingsError LOG_DAMAGED
  */
 export function loadShapes({ segment, offset }: ShapeSource): string[] {
-  const fd = openSync(segment.path, 'r');
+  let fd: number;
+  try {
+    fd = openSync(segment.path, 'r');
+  } catch (error) {
+    throw segmentUnreadable(segment, offset, error);
+  }
   try {
     const header = Buffer.allocUnsafeSlow(HEADER_BYTES);
     const headerView = new DataView(header.buffer);
