@@ -7,6 +7,7 @@ import type { ChangeStream, StreamOptions } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
 import type { ServedStream, StreamDefinition } from './relay-api.ts';
+import { noteLostState } from './state/state-file.ts';
 import { RelayState } from './state/relay-state.ts';
 import { StreamKeeper } from './stream-keeper.ts';
 
@@ -51,6 +52,7 @@ export class Relay implements AsyncDisposable {
   }: RelayOptions): Promise<Relay> {
     const logs = join(directory, 'streams');
     await makeDirectory(directory);
+    await noteLostState(directory, logs, log);
     // The state comes first: it holds the lock on the directory, and nobody may look at the logs without it.
     const state = await RelayState.open({ directory, log, ...(failpoints === undefined ? {} : { failpoints }) });
     const streams = new Map<string, StreamKeeper>();

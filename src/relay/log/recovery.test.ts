@@ -1,4 +1,5 @@
-import { readFileSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
@@ -427,6 +428,7 @@ describe('what describes the log', () => {
     ['another name', { name: 'other' }, 'CONFIG_INVALID'],
     ['another number of partitions', { partitions: 8 }, 'CONFIG_INVALID'],
     ['no partitions', { partitions: null }, 'LOG_DAMAGED'],
+    ['less than one partition', { partitions: 0 }, 'LOG_DAMAGED'],
   ])('with %s it is refused', async (_, fields, code) => {
     await using harness = await logOf(1);
     const directory = copyOf(harness);
@@ -465,6 +467,35 @@ describe('what describes the log', () => {
     writeFileSync(join(directory, 'shop'), '');
     await expect(open(join(directory, 'shop'))).rejects.toMatchObject({ code: 'DIRECTORY_UNUSABLE' });
     await expect(open(join(directory, 'shop', 'log'))).rejects.toMatchObject({ code: 'DIRECTORY_UNUSABLE' });
+  });
+});
+
+describe('what is none of our files', () => {
+  test('under the name of one it is named, and not waited for', async () => {
+    await using harness = await logOf(60, 3000);
+    await harness.log.close();
+    const directory = copyOf(harness);
+    const [first = ''] = segmentNames(directory);
+    const index = join(directory, first.replace('.log', '.index'));
+    unlinkSync(index);
+    execFileSync('mkfifo', [index]);
+    const isNoFile = { code: 'DIRECTORY_UNUSABLE', message: `${index} is no file` };
+    await expect(open(directory)).rejects.toMatchObject(isNoFile);
+    unlinkSync(index);
+    mkdirSync(index);
+    await expect(open(directory)).rejects.toMatchObject(isNoFile);
+  });
+
+  test('under another name it is left alone', async () => {
+    await using harness = await logOf(1);
+    await harness.log.close();
+    const directory = copyOf(harness);
+    mkdirSync(join(directory, 'old.tmp'));
+    mkdirSync(join(directory, 'lost+found'));
+    writeFileSync(join(directory, 'notes.log'), 'not ours');
+    const before = await readdir(directory);
+    expect((await contents(directory)).items).toEqual(harness.items);
+    expect(await readdir(directory)).toEqual(before);
   });
 });
 

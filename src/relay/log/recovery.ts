@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isTidingsError, TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import { AppendFile } from './append-file.ts';
+import { checkKind } from './file-kind.ts';
 import { inSegment, segmentDamaged } from './damage.ts';
 import { closeFile, errorCodeOf, isNoRoom, openFile, syncDirectory, syncFile, truncateFile } from './disk.ts';
 import { decodeTables, IndexKeeper } from './index-keeper.ts';
@@ -78,9 +79,10 @@ class Recovery {
     await mkdir(directory, { recursive: true });
     // Found now, rather than when the first segment is full.
     await access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
-    const names = await readdir(directory);
-    const scns = names
-      .map(scnOfSegmentName)
+    const entries = await readdir(directory, { withFileTypes: true });
+    for (const entry of entries) checkKind(entry, directory);
+    const scns = entries
+      .map(({ name }) => scnOfSegmentName(name))
       .filter((scn) => scn !== null)
       .toSorted((a, b) => a - b);
     const found = await readStreamMeta(directory);
@@ -166,9 +168,10 @@ class Recovery {
 
   /** Removes what a crash left: files that were not renamed yet, indexes of segments that are gone. */
   async #tidy(segments: ReadonlySet<number>): Promise<void> {
-    for (const name of await readdir(this.#options.directory)) {
+    for (const entry of await readdir(this.#options.directory, { withFileTypes: true })) {
+      const { name } = entry;
       const indexOf = scnOfIndexName(name);
-      const isLeft = name.endsWith('.tmp') || (indexOf !== null && !segments.has(indexOf));
+      const isLeft = (name.endsWith('.tmp') && entry.isFile()) || (indexOf !== null && !segments.has(indexOf));
       // oxlint-disable-next-line no-await-in-loop -- a few files at most
       if (isLeft) await unlink(join(this.#options.directory, name));
     }

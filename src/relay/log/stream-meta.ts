@@ -46,7 +46,9 @@ export async function readStreamMeta(directory: string): Promise<StreamMeta | nu
     typeof createdMs !== 'number' ||
     typeof partitions !== 'number' ||
     !Number.isSafeInteger(createdMs) ||
-    !Number.isSafeInteger(partitions)
+    !Number.isSafeInteger(partitions) ||
+    createdMs < 0 ||
+    partitions < 1
   ) {
     throw new TidingsError('LOG_DAMAGED', `${path} does not describe a log`, { details: { directory } });
   }

@@ -9,6 +9,7 @@ import { explainSqliteError, isSqliteBusy } from '../../drivers/sqlite/sqlite-er
 import type { GroupOf, StateOperation } from './state-operations.ts';
 import { StatementCache } from './statement-cache.ts';
 import { SnapshotRows } from './snapshot-rows.ts';
+import { STATE_FILE } from './state-file.ts';
 import { migrateState, recognizeState } from './state-schema.ts';
 
 /** How one operation of several went. */
@@ -32,7 +33,7 @@ export class StateDatabase {
   /** @throws TidingsError DIRECTORY_IN_USE, DIRECTORY_UNUSABLE, DISK_FULL, DISK_ERROR, STATE_DAMAGED, STATE_NEWER */
   constructor(directory: string) {
     this.#directory = directory;
-    this.#path = join(directory, 'state.db');
+    this.#path = join(directory, STATE_FILE);
     let database: DatabaseSync | null = null;
     let locked = false;
     try {
