@@ -1,4 +1,5 @@
 import { Backoff } from '../base/backoff.ts';
+import { orAborted } from '../base/or-aborted.ts';
 import type { Clock } from '../base/clock.ts';
 import { isTidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -173,7 +174,7 @@ export class StreamRunner {
     const { log, openSource, clock, snapshots } = this.#options;
     this.#state = 'starting';
     // What is still on its way to the disk belongs to the position that the source resumes at.
-    await log.flush();
+    await orAborted(log.flush(), signal);
     const source = await openSource({ position: log.position, tables: log.tables(), ...(anew ? { anew } : {}) });
     this.#source = source;
     this.#opened++;
@@ -189,7 +190,12 @@ export class StreamRunner {
         begun = true;
         hasBegun();
       };
-      if (!begun) source.ready?.().then(begin, () => undefined);
+      // Why it cannot be written is told again when there is a batch.
+      if (!begun)
+        source
+          .ready?.()
+          .then(begin)
+          .catch(() => undefined);
       const merger = new SnapshotMerger(source);
       await snapshots.attach(source, merger);
       if (signal.aborted) return;
@@ -202,7 +208,8 @@ export class StreamRunner {
         const full = this.#append(batch);
         begun = true;
         hasBegun();
-        if (full !== null) await full;
+        // The log has the batch already: a disk that is full keeps nobody from stopping or pausing the stream.
+        if (full !== null) await orAborted(full, signal);
         this.#noteSchemas(batch.parts);
         works();
         if (signal.aborted) return;

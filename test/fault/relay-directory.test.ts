@@ -329,6 +329,43 @@ describeServer('mariadb', "a relay's directory", (server) => {
     expect(relay.stderr).toContain('there is no room for the log');
   });
 
+  test('whose disk is full lets its stream be paused and itself be stopped, and loses nothing by it', async ({
+    skip,
+  }) => {
+    if (!canLimitFileSize()) skip('prlimit of util-linux is needed');
+    using folder = new TemporaryDirectory();
+    const walk = await Walk.create(server(), new SeededRandom(seed), { padBytes: 500 });
+    await using relay = await RelayProcess.create({ folder: folder.path, streams: configured() });
+    await relay.start();
+    await relay.positioned('walk');
+    await walk.run(20);
+    const fill = async (): Promise<void> => {
+      limitFileSize(relay.pid, (segmentsOf(relay.data, 'walk').at(-1)?.bytes ?? 0) + 100_000);
+      const enough = new AbortController();
+      const load = walk.runUntil(enough.signal);
+      await expect.poll(() => relay.stream('walk'), PATIENTLY).toMatchObject({ state: 'stalled' });
+      enough.abort();
+      await load;
+    };
+    await fill();
+    const paused = await fetch(`${relay.url}/v1/streams/walk/pause`, { method: 'POST' });
+    expect(paused.status).toBe(200);
+    expect(await relay.stream('walk')).toMatchObject({ state: 'paused' });
+    limitFileSize(relay.pid, null);
+    expect((await fetch(`${relay.url}/v1/streams/walk/resume`, { method: 'POST' })).status).toBe(200);
+    await expect.poll(() => relay.stream('walk'), PATIENTLY).toMatchObject({ state: 'running', stall: null });
+
+    await fill();
+    relay.signal('SIGTERM');
+    expect(await relay.exit()).toEqual({ code: 0, signal: null });
+    await relay.start();
+    await walk.close();
+    await using reader = new StreamReader(relay.url, 'walk');
+    const expected = await walk.committed();
+    await reader.untilAll(expected);
+    reader.expectExactly(expected);
+  });
+
   test('keeps what a group has not read up to a limit, then lets it go: the group is told, and goes on once its checkpoint is reset', async () => {
     using directory = new TemporaryDirectory();
     const walk = await Walk.create(server(), new SeededRandom(seed), { padBytes: 2000 });
