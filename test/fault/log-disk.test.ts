@@ -1,11 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Relay } from '../../src/relay/relay.ts';
 import { segmentNames } from '../support/log-harness.ts';
 import { contentsOf, LogWriter } from '../support/log-writer/log-writer.ts';
 import { scriptedItems } from '../support/log-writer/script.ts';
+import { refusal } from '../support/refusal.ts';
 import { mayMount, mountSmall, unmount } from '../support/small-disk.ts';
 
 const COUNT = 1200;
@@ -78,6 +80,26 @@ describe.skipIf(!mayMount)('a full disk', () => {
   test('at the start is told as such', async () => {
     expect(() => writeFileSync(join(directory, 'ballast'), Buffer.alloc(3 * MIB))).toThrow('ENOSPC');
     await expect(contentsOf(join(directory, 'log'))).rejects.toMatchObject({ code: 'DISK_FULL' });
+  });
+
+  test('at the start of a relay does not promise that it goes on by itself: it has ended', async () => {
+    expect(() => writeFileSync(join(directory, 'ballast'), Buffer.alloc(3 * MIB))).toThrow('ENOSPC');
+    const error = await refusal(Relay.open({ directory, streams: {} }));
+    expect(error).toMatchObject({ code: 'DISK_FULL', hint: 'Make room, then start again.' });
+  });
+
+  test('without room for the index of a segment the log is read all the same, and has its index when there is room again', async () => {
+    const log = join(directory, 'log');
+    await using writer = new LogWriter(log, { upTo: 60, segmentBytes: 20_000 });
+    expect(await writer.exit()).toEqual({ code: 0, signal: null });
+    const indexes = readdirSync(log).filter((name) => name.endsWith('.index'));
+    expect(indexes.length).toBeGreaterThan(2);
+    for (const name of indexes) unlinkSync(join(log, name));
+    expect(() => writeFileSync(join(directory, 'ballast'), Buffer.alloc(3 * MIB))).toThrow('ENOSPC');
+    expect((await contentsOf(log)).items).toEqual(scriptedItems(60));
+    unlinkSync(join(directory, 'ballast'));
+    expect((await contentsOf(log)).items).toEqual(scriptedItems(60));
+    expect(readdirSync(log).filter((name) => name.endsWith('.index'))).toEqual(indexes);
   });
 
   test('a directory that may only be read is told as such', async () => {

@@ -27,16 +27,22 @@ const CODES: ReadonlyMap<number, readonly [code: ErrorCode, what: string]> = new
  * What an error of node:sqlite means. One that has no meaning of its own comes back as it is.
  *
  * @param what the file is: `the relay's state`
+ * @param starting whoever opens it gives up, and does not go on by itself when there is room
  */
 export function explainSqliteError(
   error: unknown,
-  { path, what = "the relay's state" }: { readonly path: string; readonly what?: string },
+  {
+    path,
+    what = "the relay's state",
+    starting = false,
+  }: { readonly path: string; readonly what?: string; readonly starting?: boolean },
 ): unknown {
   if (isTidingsError(error) || !(error instanceof Error)) return error;
   const known = CODES.get(primaryCode(error));
   if (known === undefined) return error;
   const [code, happened] = known;
-  return new TidingsError(code, `${what}: ${happened} ${path}`, { cause: error, details: { path } });
+  const hint = starting && code === 'DISK_FULL' ? { hint: 'Make room, then start again.' } : {};
+  return new TidingsError(code, `${what}: ${happened} ${path}`, { cause: error, ...hint, details: { path } });
 }
 
 /** Another connection, of this or of another process, holds the file. */

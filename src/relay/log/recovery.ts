@@ -68,6 +68,8 @@ class Recovery {
   readonly #options: RecoveryOptions;
   readonly #indexes: IndexKeeper;
   readonly #shapes: ShapeBook = new ShapeBook();
+  /** What the index of a segment would say of the tables that could not be written. */
+  readonly #unwritten = new Map<Segment, readonly string[]>();
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
@@ -210,10 +212,22 @@ class Recovery {
       await closeFile(fd);
     }
     const texts = tables.texts();
-    await this.#indexes.writeNow(segment, texts);
+    await this.#writeIndex(segment, texts);
+    return () => texts;
+  }
+
+  /** On a full disk it stays in memory: readers shall have what there is. */
+  async #writeIndex(segment: Segment, texts: readonly string[]): Promise<void> {
+    try {
+      await this.#indexes.writeNow(segment, texts);
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      this.#unwritten.set(segment, texts);
+      this.#options.log.warn({ error, segment: segment.name }, 'the index of a segment could not be written');
+      return;
+    }
     segment.index = null;
     this.#indexes.forget(segment);
-    return () => texts;
   }
 
   #learnTables(before: TableTexts, tables: TableBook): void {
@@ -305,6 +319,8 @@ class Recovery {
 
   async #tablesBefore(previous: Segment | undefined): Promise<TableTexts> {
     if (previous === undefined) return NO_TABLES;
+    const unwritten = this.#unwritten.get(previous);
+    if (unwritten !== undefined) return () => unwritten;
     const decoded = await this.#indexes.read(previous);
     if (decoded === null || decoded.tables === null) return NO_TABLES;
     const block = decoded.tables;

@@ -48,7 +48,9 @@ export class StateDatabase {
     } catch (error) {
       if (locked) removeLockInfo(directory);
       database?.close();
-      throw isSqliteBusy(error) ? directoryInUse(directory, error) : explainSqliteError(error, { path: this.#path });
+      throw isSqliteBusy(error)
+        ? directoryInUse(directory, error)
+        : explainSqliteError(error, { path: this.#path, starting: true });
     }
     this.#database = database;
     this.#statements = new StatementCache(database);
