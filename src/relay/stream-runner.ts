@@ -191,11 +191,12 @@ export class StreamRunner {
         hasBegun();
       };
       // Why it cannot be written is told again when there is a batch.
-      if (!begun)
+      if (!begun) {
         source
           .ready?.()
           .then(begin)
           .catch(() => undefined);
+      }
       const merger = new SnapshotMerger(source);
       await snapshots.attach(source, merger);
       if (signal.aborted) return;
