@@ -17,8 +17,8 @@ export function parseStartAt(text: string): StartAt | null {
   return Number.isNaN(time.getTime()) ? null : time;
 }
 
-/** `Date` takes February 30 for March 2. */
+/** The 30th of February would be taken for a day in March: changes in between would be passed over without a word. */
 function isDay(text: string): boolean {
   const day = new Date(`${text}T00:00:00Z`);
-  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text);
+  return !Number.isNaN(day.getTime()) && day.toISOString().slice(0, 10) === text;
 }
