@@ -2,6 +2,7 @@ import type { Row } from '../core/change.ts';
 import type { ChangeStream, ConsumerBatch, StreamOptions } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import { isNamed } from './checkpoint-stores.ts';
+import { checkStreamOptions } from './check-options.ts';
 import type { ConsumerEngine, ConsumerInternals } from './consumer-engine.ts';
 import { GroupConsumer } from './group-consumer.ts';
 import { PlainConsumer } from './plain-consumer.ts';
@@ -11,13 +12,14 @@ import type { Transport } from './transport.ts';
 /**
  * A stream over whatever reaches it. Nothing happens before the first batch is asked for. Closing it leaves the transport open.
  *
- * @throws TidingsError CONFIG_INVALID when options contradict each other
+ * @throws TidingsError CONFIG_INVALID when an option cannot be, or options contradict each other
  */
 export function createChangeStream<R = Row>(
   transport: Transport,
   options: StreamOptions,
   { onClose, ...timing }: ConsumerInternals = {},
 ): ChangeStream<R> {
+  checkStreamOptions(options);
   const { group, checkpoints, onAssigned, onRevoked, member, bootstrap = 'never' } = options;
   if (group !== undefined && checkpoints !== undefined) {
     throw new TidingsError(

@@ -5,6 +5,7 @@ import { TidingsError } from '../core/errors.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
 import type { TableSchema } from '../core/table-schema.ts';
 import { createChangeStream } from './change-stream.ts';
+import { checkConnectOptions, checkStreamName } from './check-options.ts';
 import { verifyChunk } from './chunk-checksums.ts';
 import { HttpRequests, type TlsOptions } from './http-requests.ts';
 import { HttpTransport } from './http-transport.ts';
@@ -54,7 +55,7 @@ export interface RelayClient extends AsyncDisposable {
   /**
    * A stream to be read with `for await`. Nothing is sent before reading begins. `R` is the type of the rows in `before` and `after`.
    *
-   * @throws TidingsError CONFIG_INVALID when options contradict each other
+   * @throws TidingsError CONFIG_INVALID when an option cannot be, or options contradict each other
    */
   stream<R = Row>(name: string, options?: StreamOptions): ChangeStream<R>;
   /** @throws TidingsError UNAUTHORIZED, CONNECTION_FAILED, … : one attempt, no retry */
@@ -77,6 +78,7 @@ const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/;
  * @throws TidingsError CONFIG_INVALID
  */
 export function connect(url: string | URL, options: ConnectOptions = {}): RelayClient {
+  checkConnectOptions(options);
   return new HttpRelayClient(parseUrl(url), options);
 }
 
@@ -98,6 +100,7 @@ class HttpRelayClient implements RelayClient {
   }
 
   stream<R = Row>(name: string, options: StreamOptions = {}): ChangeStream<R> {
+    checkStreamName(name);
     const { idleTimeoutMs = IDLE_TIMEOUT_MS, reconnect, verify = this.#isExposed } = this.#options;
     const transport = new HttpTransport({
       requests: this.#requests,

@@ -4,8 +4,9 @@ import { SeededRandom } from '../../test/support/random.ts';
 import { partitionOf, type StatesTransaction } from '../../test/support/stream/log-bytes.ts';
 import { makeTransactions } from '../../test/support/stream/raw-relay.ts';
 import { ScriptedGroup } from '../../test/support/stream/scripted-group.ts';
+import { systemClock } from '../base/clock.ts';
 import type { ChangeStream, ConsumerBatch, StreamChange, StreamOptions } from '../core/consumer.ts';
-import { isTidingsError } from '../core/errors.ts';
+import { isTidingsError, TidingsError } from '../core/errors.ts';
 import { createChangeStream } from './change-stream.ts';
 import { memoryCheckpoints } from './checkpoint-stores.ts';
 
@@ -329,6 +330,31 @@ describe('a commit', () => {
     await end();
   });
 
+  test('that is closed while the member, which was thrown out, joins again names what is lost', async () => {
+    const group = newGroup();
+    group.append(makeTransactions([20], { ids: 23 }));
+    const transport = group.transport();
+    const { join } = transport;
+    let joins = 0;
+    const rejoining = Promise.withResolvers<void>();
+    transport.join = async (...args) => {
+      if (joins++ === 0) return join.apply(transport, args);
+      rejoining.resolve();
+      throw new TidingsError('SERVER_BUSY', 'not yet', { retry: 'backoff' });
+    };
+    const clock = { ...systemClock, sleep: () => tick() };
+    const stream = createChangeStream(transport, { group: 'g', member: 'a' }, { backoff: SOON, clock });
+    const batches = stream[Symbol.asyncIterator]();
+    const first = await batches.next();
+    if (first.done === true) throw new Error('there is no batch');
+    group.restart();
+    const commit = first.value.commit();
+    await rejoining.promise;
+    await stream.close();
+    expect(await commit).toEqual({ fenced: [0, 1, 2, 3, 4, 5] });
+    expect((await batches.next()).done).toBe(true);
+  });
+
   test('of a batch some of whose partitions went to another moves the checkpoints of the others', async () => {
     const group = newGroup();
     group.append(makeTransactions([20], { ids: 23 }));
@@ -457,6 +483,38 @@ test('a callback that throws ends the reading with its error', async () => {
   });
   await expect(stream[Symbol.asyncIterator]().next()).rejects.toThrow('no room for them');
   expect(group.members).toEqual([]);
+});
+
+test.each<[object, RegExp]>([
+  [{ tabels: ['shop.orders'] }, /there is no option `tabels`/],
+  [{ tables: 'shop.orders' }, /`tables` is a text: it takes a list of texts/],
+  [{ ops: ['insert', 'drop'] }, /`ops` is a list with something else in it: it takes a list of: insert, /],
+  [{ columns: { 'shop.orders': 'id' } }, /`columns` is an object: it takes table patterns, each with a list/],
+  [{ columns: { 'shop.orders': [] } }, /`columns` is an object/],
+  [{ where: "status = 'paid'" }, /`where` is a text: it takes table patterns, each with a condition/],
+  [{ from: 'yesterday' }, /`from` is "yesterday": it takes earliest, latest, an SCN or a Date/],
+  [{ from: new Date('never') }, /`from` is a Date without a time/],
+  [{ from: 1.5 }, /`from` is 1\.5/],
+  [{ bootstrap: true }, /`bootstrap` is true: it takes never or auto or always/],
+  [{ checkpoints: '/var/lib/x' }, /`checkpoints` is a text: it takes a store/],
+  [{ commit: 'automatic' }, /`commit` is "automatic": it takes manual or auto/],
+  [{ json: null }, /`json` is null: it takes parsed or text/],
+  [{ untilEnd: 'false' }, /`untilEnd` is "false": it takes true or false/],
+  [{ group: '' }, /`group` is an empty text/],
+  [{ group: 'g', sessionTimeoutMs: Number.NaN }, /`sessionTimeoutMs` is NaN: it takes milliseconds/],
+  [{ group: 'g', onAssigned: 'log' }, /`onAssigned` is a text: it takes a function/],
+  [{ signal: {} }, /`signal` is an object: it takes an AbortSignal/],
+  [{ log: { info: () => {} } }, /`log` is an object: it takes an object with debug, info, warn, error, child/],
+])('an option that cannot be is refused by its name before anything is sent: %j', (options, message) => {
+  const transport = new ScriptedGroup({ partitions: 1, random: () => 0 }).transport();
+  const open = (): unknown => createChangeStream(transport, options);
+  expect(open).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringMatching(message) }));
+});
+
+test('options that are undefined are options that were left out', () => {
+  const transport = new ScriptedGroup({ partitions: 1, random: () => 0 }).transport();
+  const options: object = { group: undefined, tables: undefined, from: undefined };
+  expect(() => createChangeStream(transport, options)).not.toThrow();
 });
 
 test('options that do not go together are refused before anything is sent', () => {

@@ -95,7 +95,7 @@ export class MemberCommits {
       });
     }
     if (result === 'unknown') {
-      await session.rejoin(incarnation);
+      await this.#rejoin(incarnation);
       return;
     }
     const fenced = new Set(result.fenced);
@@ -110,6 +110,16 @@ export class MemberCommits {
     this.#log.info({ ...member, partitions: result.fenced.join(',') }, 'partitions went to others before the commit');
     // What the relay thinks this member has is not what it thinks itself.
     session.nudge();
+  }
+
+  /** What the member had is lost with it, whether it comes in again or is closed before that: the outcome says so. */
+  async #rejoin(incarnation: number): Promise<void> {
+    const { session } = this.#options;
+    try {
+      await session.rejoin(incarnation);
+    } catch (error) {
+      if (!session.signal.aborted) throw error;
+    }
   }
 
   #attempt(request: CommitRequest): Promise<CommitResult | 'unknown'> {

@@ -222,6 +222,26 @@ describe('the place in the stream', () => {
     expect(relay.readings[0]?.get('from')).toBe('3');
   });
 
+  test.each(['3', 3n])('a checkpoint that a driver yields as %o is the same place', async (loaded) => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([4, 4]));
+    const checkpoints = {
+      load: () => Promise.resolve(loaded),
+      save: () => Promise.resolve(),
+    } as object as CheckpointStore;
+    expect(await readAll(relay, { checkpoints })).toEqual([4, 5, 6, 7, 8]);
+  });
+
+  test.each([Number.NaN, 'SCN 3', '', { scn: 3 }, -1, 2 ** 53])(
+    'a store that loads what is no SCN is refused, not begun anew behind: %o',
+    async (loaded) => {
+      const relay = await startRelay();
+      relay.append(makeTransactions([4]));
+      const checkpoints = { load: () => Promise.resolve(loaded), save: () => Promise.resolve() } as CheckpointStore;
+      await expect(readAll(relay, { checkpoints })).rejects.toMatchObject({ code: 'CHECKPOINT_INVALID' });
+    },
+  );
+
   test('a stream that was made anew under the same name is not gone on with', async () => {
     const relay = await startRelay();
     relay.append(makeTransactions([4]));

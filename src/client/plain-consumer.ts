@@ -6,6 +6,7 @@ import type { ControlFrame } from '../formats/log/control-frame.ts';
 import { viewOf } from '../formats/log/filter-output.ts';
 import { ShapeRegistry } from '../formats/log/shape-registry.ts';
 import { cutBatch } from './batch-cut.ts';
+import { loadedScn } from './check-options.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { type ConsumerEngine, type ConsumerTiming, JOIN_BYTES } from './consumer-engine.ts';
 import { isBound, memoryCheckpoints } from './checkpoint-stores.ts';
@@ -119,7 +120,7 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
   }
 
   async #begin(): Promise<void> {
-    const checkpoint = await this.#store.load();
+    const checkpoint = loadedScn(await this.#store.load());
     await this.#bootstrap.load(checkpoint);
     this.#checkpointer = new Checkpointer(this.#store, checkpoint);
     this.#start = checkpoint ?? this.#options.from ?? 'latest';
