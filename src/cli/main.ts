@@ -5,7 +5,8 @@ import { sinkTypes, sourceTypes } from '../registry.ts';
 import { killCommands } from '../sinks/exec/exec-process.ts';
 import { FdOutput } from './output.ts';
 import { createRedact } from './redact.ts';
-import { runCli } from './run.ts';
+import { EXIT } from './exit-codes.ts';
+import { runCli, uncaughtText } from './run.ts';
 import { secretsOf } from './source-arguments.ts';
 
 // The entry, and the only file that touches the process: its arguments, streams, signals and exit code.
@@ -17,6 +18,13 @@ let redact = createRedact(secrets);
 
 // However it ends, but for SIGKILL.
 process.once('exit', killCommands);
+
+// What a module of the user's throws in a timer, or by a promise that nobody awaits, too. Node would print it as it is, with the secrets in it (I10).
+process.on('uncaughtException', (error: unknown) => {
+  process.stderr.write(redact(uncaughtText(error)));
+  // In what state everything is nobody knows.
+  process.exit(EXIT.failed);
+});
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {

@@ -143,6 +143,11 @@ function errorText(error: unknown, stack: boolean): string {
   return `${lines.map(terminalSafe).join('\n')}\n`;
 }
 
+/** The last words of a process that an error ends which nothing has caught. Only the stack says where it comes from. */
+export function uncaughtText(error: unknown): string {
+  return `${errorText(error, true)}  Nothing could catch this error: it was thrown in a timer or an event, or by a promise that nobody awaits.\n`;
+}
+
 function causeOf(error: unknown): unknown {
   return error instanceof Error ? error.cause : undefined;
 }

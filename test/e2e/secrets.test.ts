@@ -100,4 +100,35 @@ describeServer('mariadb', 'what references put into a configuration of sinks', (
     );
     expect(leaks).toEqual([]);
   });
+
+  test.each([
+    ['a timer', 'setTimeout(() => { throw new Error(said); }, 1)'],
+    ['a promise that nobody awaits', 'void Promise.reject(new Error(said))'],
+    ['a promise that is rejected with no error', 'void Promise.reject(said)'],
+  ])('is not told either by an error of %s, which ends the relay', async (_, throwing) => {
+    const folder = mkdtempSync(join(root, 'uncaught-'));
+    writeFileSync(
+      join(folder, 'careless.mjs'),
+      `export default ({ key }) => {
+        const said = 'left alone with ' + key;
+        const nothing = async () => {};
+        const open = async () => { ${throwing}; };
+        return { promise: 'at-least-once', open, prepare: async () => ({ serial: false }), write: nothing, truncate: nothing, close: nothing };
+      };`,
+    );
+    const careless = { type: './careless.mjs', stream: 'shop', bootstrap: 'never', settings: { key: '${KEY}' } };
+    writeFileSync(
+      join(folder, 'tidings.yaml'),
+      JSON.stringify({
+        http: { port: 0 },
+        streams: { shop: { source: { type: 'mysql', url: mariadb().url, tables: ['shop.*'] } } },
+        sinks: { careless },
+      }),
+    );
+    const { code, stderr } = await runCommand(['run'], { cwd: folder, env: { KEY: SECRETS.KEY } });
+    expect(code).toBe(1);
+    expect(stderr).toContain('left alone with ***');
+    expect(stderr).not.toContain(SECRETS.KEY);
+    expect(stderr).toContain('Nothing could catch this error');
+  });
 });
