@@ -57,16 +57,18 @@ sinks:
 **Durations and sizes** are a number and a unit: \`500ms\`, \`30s\`, \`5m\`, \`12h\`, \`7d\`, \`2w\`; \`10MB\` (of 1000), \`64GiB\` (of 1024), \`B\`. Keys
 that name their unit (\`heartbeatMs\`, \`maxBytes\`) take a bare number as well.
 
+**Numbers** that would be rounded (\`9007199254740993\`, \`1e400\`, more digits than a double has) are mistakes: as text, in quotes, they are kept as they are.
+
 **References** in any text are put in after the file was parsed, so that no value can change what the file says:
 
 | reference | becomes |
 |---|---|
 | \`\${NAME}\` | the environment variable; a missing one is a mistake |
 | \`\${NAME:-default}\` | the variable, or the default where it is missing or empty |
-| \`\${file:/run/secrets/x}\` | the file's content, without one line end at its end; relative paths begin at the configuration file |
+| \`\${file:/run/secrets/x}\` | the file's content, UTF-8, without one line end at its end; relative paths begin at the configuration file |
 | \`$\${\` | a plain \`\${\` |
 
-In the user and the password of a URL the value is percent-encoded on the way: write the password into the variable as it is. A
+A reference within a reference is a mistake. In the user and the password of a URL the value is percent-encoded on the way: write the password into the variable as it is. A
 reference may also stand where a number, true or false is wanted (\`port: '\${PORT}'\`). Inside of \`{}\` and \`[]\` a text with a reference
 stands in quotes, as YAML wants it.
 

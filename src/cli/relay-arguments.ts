@@ -1,4 +1,5 @@
 import type { StartAt } from '../core/consumer.ts';
+import { parseStartAt as startAtOf } from '../core/start-at.ts';
 import { type CommandArguments, type OptionSpec, type PositionalSpec, usageError } from './arguments.ts';
 import type { CliContext } from './context.ts';
 import { LOG_LEVEL_NAMES } from './logger.ts';
@@ -64,15 +65,10 @@ export function required(args: CommandArguments, name: string, command: string):
   throw usageError(`tidings ${command} needs --${name}`, `tidings ${command} --help shows more.`);
 }
 
-const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/i;
-
 /** A place in a stream: `earliest`, `latest`, an SCN, a time with its zone. */
 export function parseStartAt(text: string, option: string): StartAt {
-  if (text === 'earliest' || text === 'latest') return text;
-  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
-  // Digits behind the milliseconds are cut off: earlier only repeats (I4).
-  const time = ISO_TIME.test(text) ? new Date(text.replace(/(\.\d{3})\d+/, '$1')) : null;
-  if (time !== null && !Number.isNaN(time.getTime())) return time;
+  const start = startAtOf(text);
+  if (start !== null) return start;
   throw usageError(
     `--${option} "${text}" is no place in a stream`,
     'Write earliest, latest, an SCN, or a time with its zone such as 2026-11-20T09:15:02Z.',

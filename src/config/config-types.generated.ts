@@ -164,7 +164,7 @@ export interface MysqlSinkConfig {
   /** Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`. @default auto */
   readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
   /** Where a new sink begins that has no `bootstrap`. @default earliest */
-  readonly from?: string | undefined;
+  readonly from?: string | number | undefined;
   /** Pauses between attempts while the store, or the `relay`, fails in a way that may pass. */
   readonly retry?: SinkRetryConfig | undefined;
   /** The target: `mysql://user:password@host:3306/database?tls=verify`, as for the source. The checkpoints are kept in the database. docs/connectors/mysql-sink.md has all parts. */
@@ -330,7 +330,7 @@ export interface FileSinkConfig {
   /** Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`. @default auto */
   readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
   /** Where a new sink begins that has no `bootstrap`. @default earliest */
-  readonly from?: string | undefined;
+  readonly from?: string | number | undefined;
   /** Pauses between attempts while the store, or the `relay`, fails in a way that may pass. */
   readonly retry?: SinkRetryConfig | undefined;
   /** The directory; it is made when it is missing. */
@@ -406,7 +406,7 @@ export interface ExecSinkConfig {
   /** Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`. @default auto */
   readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
   /** Where a new sink begins that has no `bootstrap`. @default earliest */
-  readonly from?: string | undefined;
+  readonly from?: string | number | undefined;
   /** Pauses between attempts while the store, or the `relay`, fails in a way that may pass. */
   readonly retry?: SinkRetryConfig | undefined;
   /** For the shell. One process of it runs for each lane. */
@@ -465,7 +465,7 @@ export interface StdoutSinkConfig {
   /** Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`. @default auto */
   readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
   /** Where a new sink begins that has no `bootstrap`. @default earliest */
-  readonly from?: string | undefined;
+  readonly from?: string | number | undefined;
   /** Pauses between attempts while the store, or the `relay`, fails in a way that may pass. */
   readonly retry?: SinkRetryConfig | undefined;
   /** What a line is: the change in one of the formats of `tidings tail`, or the row as it stands (`rows`). @default json */
@@ -520,7 +520,7 @@ export interface ModuleSinkConfig {
   /** Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`. @default auto */
   readonly bootstrap?: 'auto' | 'never' | 'always' | undefined;
   /** Where a new sink begins that has no `bootstrap`. @default earliest */
-  readonly from?: string | undefined;
+  readonly from?: string | number | undefined;
   /** Pauses between attempts while the store, or the `relay`, fails in a way that may pass. */
   readonly retry?: SinkRetryConfig | undefined;
   /** The module, relative to the configuration file: its default export is a function that is given `settings` and returns a sink. `type: ./my-sink.ts` says the same in short. */

@@ -57,6 +57,7 @@ test('what the types let through is taken: sinks of every type, with all forms t
     readFile: () => '',
     schemas,
     locate: () => null,
+    misleading: [],
     rules: RULES,
   });
   expect(mistakes).toEqual([]);

@@ -226,3 +226,24 @@ describe('the JSON Schema for editors', () => {
     ).toEqual([]);
   });
 });
+
+test('a file that is no UTF-8 is refused, as a configuration and behind a reference: no byte of a password is replaced', async () => {
+  const stream = (url: string): string => `streams: { s: { source: { type: mysql, url: "${url}" } } }`;
+  await writeFile(join(folder, 'latin1'), Buffer.from('p\xe4ss', 'latin1'));
+  expect(lines(await load('binary.yaml', stream('mysql://u:${file:latin1}@h')))).toEqual([
+    'f:1:40: streams.s.source.url: the file latin1 cannot be read: it is no text in UTF-8',
+  ]);
+  await writeFile(join(folder, 'latin1.yaml'), Buffer.from(`data: d\xe4ta\n${stream('mysql://h')}`, 'latin1'));
+  expect(lines(await loadConfig(join(folder, 'latin1.yaml'), { env: {}, schemas }))).toEqual([
+    'f: the file is no text in UTF-8',
+  ]);
+});
+
+test('a byte order mark belongs neither to a configuration nor to a secret', async () => {
+  await writeFile(join(folder, 'marked'), '\ufeffpass\n');
+  const { settings } = await load(
+    'marked.yaml',
+    '\ufeffstreams: { s: { source: { type: mysql, url: "mysql://u:${file:marked}@h" } } }',
+  );
+  expect(settings?.streams.get('s')?.source.url).toBe('mysql://u:pass@h');
+});

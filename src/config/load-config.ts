@@ -5,6 +5,7 @@ import type { ConnectorSchemas, ParsedConfig, ParsedStream } from './config-sche
 import type { RelaySettings, SinkSettings, StreamSettings } from './config-settings.ts';
 import { type ConfigMistake, isMap } from './mistake.ts';
 import { parseConfig } from './parse-config.ts';
+import { NotTextError, readText } from './read-text.ts';
 import { readYaml, type YamlTree } from './read-yaml.ts';
 import { RULES } from './rules.ts';
 
@@ -33,7 +34,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
 
 /** The same for what a file would hold. Relative paths in it begin at `directory`. */
 export function readConfig(config: unknown, options: LoadOptions & { readonly directory: string }): LoadedConfig {
-  return settingsFrom({ value: config, mistakes: [], locate: () => null }, options);
+  return settingsFrom(unplaced(config), options);
 }
 
 function settingsFrom(
@@ -44,9 +45,10 @@ function settingsFrom(
   const { config, mistakes, secrets } = parseConfig(tree.value, {
     env,
     directory,
-    readFile: (name) => readFileSync(name, 'utf8'),
+    readFile: readText,
     schemas,
     locate: tree.locate,
+    misleading: tree.misleading,
     rules: RULES,
   });
   if (config === null) return failed(mistakes, secrets);
@@ -69,15 +71,21 @@ function failed(mistakes: readonly ConfigMistake[], secrets: readonly string[]):
 }
 
 function unreadable(message: string): YamlTree {
-  return { value: undefined, mistakes: [{ path: [], message, ...NOWHERE }], locate: () => null };
+  return { ...unplaced(undefined), mistakes: [{ path: [], message, ...NOWHERE }] };
+}
+
+/** What comes from no text. */
+function unplaced(value: unknown): YamlTree {
+  return { value, mistakes: [], misleading: [], locate: () => null };
 }
 
 async function readTree(path: string): Promise<YamlTree> {
   try {
     if (statSync(path).size > FILE_BYTES_MAX) return unreadable('the file is too large for a configuration');
     if (['.ts', '.mts', '.js', '.mjs'].includes(extname(path))) return await readModule(path);
-    return readYaml(readFileSync(path, 'utf8'));
+    return readYaml(readText(path));
   } catch (error) {
+    if (error instanceof NotTextError) return unreadable('the file is no text in UTF-8');
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     return unreadable(code === 'ENOENT' ? 'there is no such file' : `the file cannot be read: ${code}`);
   }
@@ -94,7 +102,7 @@ async function readModule(path: string): Promise<YamlTree> {
   if (module.default === undefined) {
     return unreadable(`${basename(path)} exports nothing: write export default defineConfig({ … })`);
   }
-  return { value: module.default, mistakes: [], locate: () => null };
+  return unplaced(module.default);
 }
 
 function readPem(

@@ -13,14 +13,14 @@ interface World {
 }
 
 function parse(yaml: string, { env = {}, files = {} }: World = {}): ParseResult {
-  const { value, mistakes, locate } = readYaml(yaml);
+  const { value, mistakes, misleading, locate } = readYaml(yaml);
   if (mistakes.length > 0) return { config: null, mistakes, secrets: [] };
   const readFile = (path: string): string => {
     const text = files[path];
     if (text === undefined) throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' });
     return text;
   };
-  return parseConfig(value, { env, directory: '/etc/tidings', readFile, schemas, locate, rules: RULES });
+  return parseConfig(value, { env, directory: '/etc/tidings', readFile, schemas, locate, misleading, rules: RULES });
 }
 
 function mistakes(yaml: string, world?: World): string[] {
@@ -425,6 +425,79 @@ streams:
   });
 });
 
+describe('what would not mean what it says', () => {
+  const INEXACT = 'is a number with more digits, or larger, than can be kept exactly: put it in quotes';
+  const settings = (text: string): string =>
+    `${STREAM}\nsinks: { a: { type: ./sink.ts, stream: s, settings: { x: ${text} } } }`;
+
+  test.each([
+    '9007199254740993',
+    '-9007199254740993',
+    '12345678901234567890',
+    '0.1234567890123456789',
+    '1e400',
+    '-1e400',
+    '1e-400',
+    '0xffffffffffffffffff',
+  ])('%s is refused where it would be rounded', (number) => {
+    expect(mistakes(settings(number))).toEqual([`f:2:55: sinks.a.settings.x: ${INEXACT}`]);
+    expect(mistakes(settings(`'${number}'`))).toEqual([]);
+  });
+
+  test.each([
+    '9007199254740991',
+    '0.1',
+    '1.50',
+    '-0',
+    '+5',
+    '.5',
+    '5.',
+    '1e3',
+    '1E-7',
+    '100000000000000000000',
+    '0x1f',
+  ])('%s is a number as any other', (number) => {
+    expect(mistakes(settings(number))).toEqual([]);
+  });
+
+  test('it is told with everything else, and without its digits', () => {
+    expect(mistakes(`${STREAM}\nhttp: { prot: 1, tokens: [{ token: 12345678901234567890, role: read }] }`)).toEqual([
+      'f:2:9: http.prot: there is no such key; did you mean port?',
+      `f:2:29: http.tokens[0].token: ${INEXACT}`,
+    ]);
+  });
+
+  test('keys that are the same but for their quotes are given twice', () => {
+    const stream = "source: { type: mysql, url: 'mysql://h' }";
+    expect(mistakes(`streams:\n  1: { ${stream} }\n  '1': { ${stream} }`)).toEqual([
+      'f:2:3: streams.1: is given twice',
+    ]);
+  });
+
+  test('a stream or sink of which nothing is said lacks everything, and is not passed over', () => {
+    expect(mistakes(`streams:\n  s: { source: { type: mysql, url: 'mysql://h' } }\n  t:\nsinks:\n  u:`)).toEqual([
+      'f:3:3: streams.t.source: is missing; it takes a map with type',
+      'f:5:3: sinks.u.type: is missing; it takes mysql, file, exec, stdout, module',
+    ]);
+  });
+
+  test('a stream with a name that JavaScript has another use for is refused, and not passed over', () => {
+    expect(mistakes(`streams:\n  s: { source: { type: mysql, url: 'mysql://h' } }\n  __proto__: {}`)).toEqual([
+      'f:3:3: streams.__proto__: is no usable name',
+    ]);
+  });
+
+  test('where a sink begins may be an SCN as a number', () => {
+    const from = (place: string): string => `${STREAM}\nsinks: { a: { type: stdout, stream: s, from: ${place} } }`;
+    expect(parse(from('1763629200000001')).config?.sinks['a']?.from).toBe('1763629200000001');
+    expect(parse(from("'1763629200000001'")).config?.sinks['a']?.from).toBe('1763629200000001');
+    expect(parse(from('latest')).config?.sinks['a']?.from).toBe('latest');
+    const { config } = parse(`${STREAM}\nsinks: { a: { type: stdout, stream: s } }`);
+    expect(config?.sinks['a']?.from).toBe('earliest');
+    expect(mistakes(from('-1')).join('')).toContain('sinks.a.from: found -1; allowed: earliest, latest, an SCN');
+  });
+});
+
 describe('references', () => {
   const url = (text: string): string => `streams: { s: { source: { type: mysql, url: ${JSON.stringify(text)} } } }`;
   const from = (text: string): string =>
@@ -480,6 +553,10 @@ http: { port: "\${P}", tokens: [{ token: "\${P}", role: read }] }`;
     ['${A}', 'the environment variable A is not set'],
     ['${file:none}', 'the file none cannot be read: there is no such file'],
     ['${A', 'has a "${" without its "}": write ${NAME}, ${NAME:-default} or ${file:/path}; $${ stands for a plain ${'],
+    [
+      '${A:-${B}}',
+      'has a reference within a reference: write ${NAME}, ${NAME:-default} or ${file:/path}; $${ stands for a plain ${',
+    ],
     [
       '${a b}',
       'has a reference of no known form: write ${NAME}, ${NAME:-default} or ${file:/path}; $${ stands for a plain ${',

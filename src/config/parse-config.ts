@@ -3,7 +3,7 @@ import { type ConnectorSchemas, type ParsedConfig, relayConfigSchema } from './c
 import { explainIssue, wrongValue } from './explain-issue.ts';
 import { type ConfigMistake, type ConfigPath, isMap, pathKey } from './mistake.ts';
 import { referencedSecrets } from './referenced-secrets.ts';
-import type { TextPlace } from './read-yaml.ts';
+import type { Misleading, TextPlace } from './read-yaml.ts';
 import { type ReferenceWorld, resolveReferences } from './references.ts';
 import { schemaModel } from './schema-model.ts';
 import { withNamedModules } from './sink-schema.ts';
@@ -13,6 +13,8 @@ export interface ParseOptions extends ReferenceWorld {
   readonly schemas: ConnectorSchemas;
   /** Where a path stands in the file, if it has lines. */
   readonly locate: (path: ConfigPath) => TextPlace | null;
+  /** What the file says and does not mean. */
+  readonly misleading: readonly Misleading[];
   /** Rules that go over several keys, looked at whatever else is wrong. */
   readonly rules: readonly ConfigRule[];
 }
@@ -30,7 +32,7 @@ export type ParseResult = (
 
 /** From what YAML or a module says to a checked configuration with its defaults, or everything that is wrong at once. */
 export function parseConfig(tree: unknown, options: ParseOptions): ParseResult {
-  const { schemas, locate, rules } = options;
+  const { schemas, locate, misleading, rules } = options;
   const mistakes = new Map<string, ConfigMistake>();
   const add = (path: ConfigPath, message: string): void => {
     // One mistake per place: what follows from the first only confuses.
@@ -45,6 +47,7 @@ export function parseConfig(tree: unknown, options: ParseOptions): ParseResult {
     return { config: null, mistakes: [...mistakes.values()], secrets: [] };
   }
 
+  for (const { path, message } of misleading) add(path, message);
   const resolved = resolveReferences(tree, options);
   for (const { path, message } of resolved.mistakes) add(path, message);
   for (const rule of rules) for (const { path, message } of rule(resolved.value)) add(path, message);

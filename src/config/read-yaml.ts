@@ -5,8 +5,15 @@ export interface YamlTree {
   readonly value: unknown;
   /** What keeps it from being read as YAML. Nothing else is worth looking at then. */
   readonly mistakes: readonly ConfigMistake[];
+  /** What is YAML and yet would not mean what it says: told with everything else that is wrong. */
+  readonly misleading: readonly Misleading[];
   /** Where the key or list item of a path stands, or the nearest one above it that is there. */
   readonly locate: (path: ConfigPath) => TextPlace | null;
+}
+
+export interface Misleading {
+  readonly path: ConfigPath;
+  readonly message: string;
 }
 
 export interface TextPlace {
@@ -46,11 +53,12 @@ export function readYaml(text: string): YamlTree {
     // What the parser stumbles over behind the first slip mostly follows from it.
     if (!isDuplicate) break;
   }
-  if (mistakes.length > 0) return { value: undefined, mistakes, locate: () => null };
+  if (mistakes.length > 0) return { value: undefined, mistakes, misleading: [], locate: () => null };
   try {
     return {
       value: document.toJS(),
       mistakes: [],
+      misleading: misleadingIn(document.contents, []),
       locate: (path) => {
         const offset = offsetOf(document, path);
         return offset === null ? null : place(offset);
@@ -59,8 +67,49 @@ export function readYaml(text: string): YamlTree {
   } catch {
     // An alias without an anchor, or so many aliases of aliases that they would fill the memory.
     const message = 'the aliases of the file cannot be resolved, or are too many';
-    return { value: undefined, mistakes: [{ path: [], message, line: null, column: null }], locate: () => null };
+    return {
+      value: undefined,
+      mistakes: [{ path: [], message, line: null, column: null }],
+      misleading: [],
+      locate: () => null,
+    };
   }
+}
+
+/** Numbers that a double would round, and keys that are different to YAML (1 and "1") and the same to us: the second would replace the first. */
+function misleadingIn(node: unknown, path: ConfigPath): readonly Misleading[] {
+  if (isSeq(node)) return node.items.flatMap((item, index) => misleadingIn(item, [...path, index]));
+  if (isMap(node)) {
+    const known = new Set<string>();
+    return node.items.flatMap(({ key, value }) => {
+      const name = isScalar(key) ? String(key.value) : '';
+      const isTwice = isScalar(key) && known.has(name);
+      known.add(name);
+      const here = [...path, name];
+      return [...(isTwice ? [{ path: here, message: 'is given twice' }] : []), ...misleadingIn(value, here)];
+    });
+  }
+  if (!isScalar(node) || typeof node.value !== 'number' || isExact(node.value, node.source ?? '')) return [];
+  // Not the digits: it may be a token that lacks its quotes (I10).
+  return [{ path, message: 'is a number with more digits, or larger, than can be kept exactly: put it in quotes' }];
+}
+
+function isExact(value: number, source: string): boolean {
+  const decimal = digitsOf(source);
+  // `.inf` and `.nan` are written as what they are.
+  return decimal === null ? Number.isSafeInteger(value) || !/\d/.test(source) : decimal === digitsOf(String(value));
+}
+
+/** A decimal number without what can be written in several ways: its digits from the first to the last that is not 0, and their power of ten. */
+function digitsOf(text: string): string | null {
+  const [whole, sign = '', integer = '', fraction = '', power = '0'] =
+    /^([-+]?)(\d*)\.?(\d*)(?:e([-+]?\d+))?$/i.exec(text) ?? [];
+  if (whole === undefined) return null;
+  const digits = `${integer}${fraction}`.replace(/^0+/, '');
+  const shortest = digits.replace(/0+$/, '');
+  if (shortest === '') return '0';
+  const exponent = Number(power) - fraction.length + digits.length - shortest.length;
+  return `${sign === '-' ? '-' : ''}${shortest}e${exponent}`;
 }
 
 function syntaxText(code: string, text: string, offset: number): string {

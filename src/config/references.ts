@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type ConfigPath, isMap, pathKey } from './mistake.ts';
+import { NotTextError } from './read-text.ts';
 
 /** What the references of a configuration file refer to. */
 export interface ReferenceWorld {
@@ -40,6 +41,13 @@ export function resolveReferences(tree: unknown, world: ReferenceWorld): Resolve
   const referenced = new Map<string, readonly string[]>();
   const mistakes: { path: ConfigPath; message: string }[] = [];
 
+  /** JavaScript has another use for this name, and what has it would be lost in silence. */
+  const isUsable = (key: string, path: ConfigPath): boolean => {
+    if (key !== '__proto__') return true;
+    mistakes.push({ path: [...path, key], message: 'is no usable name' });
+    return false;
+  };
+
   const visit = (value: unknown, path: ConfigPath): unknown => {
     if (path.length > DEPTH_MAX) {
       mistakes.push({ path: path.slice(0, 3), message: `is nested more than ${DEPTH_MAX} levels deep` });
@@ -50,7 +58,11 @@ export function resolveReferences(tree: unknown, world: ReferenceWorld): Resolve
       // A key without a value (`http:` with everything below it commented out) is as good as no key.
       // Not in the rules of a mapping: there NULL is a value, and a column that was to be hashed must not be passed on as it is.
       const isRule = path[0] === 'sinks' && (path[2] === 'tables' || path.at(-1) === 'soft');
-      const entries = Object.entries(value).filter(([, item]) => (item !== null || isRule) && item !== undefined);
+      // But a stream or sink of which nothing is said is one of which everything is missing.
+      const isNamed = path.length === 1 && (path[0] === 'streams' || path[0] === 'sinks');
+      const entries = Object.entries(value)
+        .map(([key, item]): [string, unknown] => [key, item === null && isNamed ? {} : item])
+        .filter(([key, item]) => (item !== null || isRule) && item !== undefined && isUsable(key, path));
       return Object.fromEntries(entries.map(([key, item]) => [key, visit(item, [...path, key])]));
     }
     if (typeof value !== 'string' || !value.includes('${')) return value;
@@ -132,6 +144,8 @@ function valueOf(reference: string, world: ReferenceWorld): { value: string; mis
   const [, name, fallback] = match ?? [];
   if (name === undefined) return { value: '', mistake: `has a reference of no known form: ${FORMS}` };
   const value = world.env[name];
+  // It would end at the first brace, and the default would be what nobody meant.
+  if (fallback?.includes('${') === true) return { value: '', mistake: `has a reference within a reference: ${FORMS}` };
   if (fallback !== undefined) return { value: value === undefined || value === '' ? fallback : value, mistake: null };
   if (value === undefined) return { value: '', mistake: `the environment variable ${name} is not set` };
   return { value, mistake: null };
@@ -151,5 +165,6 @@ function readFile(path: string, world: ReferenceWorld): { value: string; mistake
 /** The system's code: its message repeats the path. */
 function reason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (error instanceof NotTextError) return ': it is no text in UTF-8';
   return code === 'ENOENT' ? ': there is no such file' : typeof code === 'string' ? `: ${code}` : '';
 }

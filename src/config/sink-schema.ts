@@ -152,10 +152,12 @@ const common = {
     .describe(
       'Whether the rows that exist already come first. auto: for a new sink, and when what it would read next is no longer kept; always: each time it starts; never: it begins at `from`.',
     ),
+  // An SCN is a number to whoever writes one.
   from: z
-    .string()
-    .refine((text) => parseStartAt(text) !== null, { error: 'is no place in a stream' })
-    .default('earliest')
+    .union([z.string(), z.int().min(0)])
+    .refine((place) => parseStartAt(String(place)) !== null, { error: 'is no place in a stream' })
+    .prefault('earliest')
+    .transform(String)
     .describe('Where a new sink begins that has no `bootstrap`.')
     .meta({ 'x-allowed': 'earliest, latest, an SCN, or a time with its zone such as 2026-11-20T09:00:00Z' }),
   retry: retry

@@ -11,14 +11,14 @@ export function parseStartAt(text: string): StartAt | null {
   }
   // A `+` that came as a space, because nobody encoded it, is understood.
   const iso = text.replace(/ (?=\d\d:\d\d$)/, '+');
-  if (!ISO_TIME.test(iso) || !isDay(iso.slice(0, 10))) return null;
+  if (!ISO_TIME.test(iso) || !isDay(iso)) return null;
   // Digits behind the milliseconds would be rounded by some engines and are cut off: earlier only repeats (I4).
   const time = new Date(iso.replace(/(\.\d{3})\d+/, '$1'));
   return Number.isNaN(time.getTime()) ? null : time;
 }
 
-/** The 30th of February would be taken for a day in March: changes in between would be passed over without a word. */
-function isDay(text: string): boolean {
-  const day = new Date(`${text}T00:00:00Z`);
-  return !Number.isNaN(day.getTime()) && day.toISOString().slice(0, 10) === text;
+/** Whether a text that begins with a date (`2026-02-28…`) begins with a day that exists: the language takes the 30th of February for the 2nd of March. */
+export function isDay(text: string): boolean {
+  const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)/.exec(text) ?? [];
+  return new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day);
 }

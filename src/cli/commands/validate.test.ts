@@ -44,6 +44,11 @@ describe('tidings validate', () => {
     });
   });
 
+  test('writes an address of IPv6 as a URL has it', async () => {
+    await file('tidings.yaml', RIGHT.replace('port: 0', "port: 0, host: '::1'"));
+    expect((await tidings(['validate'])).out).toContain('serves  http://[::1]:0, 1 token\n');
+  });
+
   test('prints all mistakes and fails', async () => {
     await file('other.yml', WRONG);
     expect(await tidings(['validate', 'other.yml'])).toEqual({

@@ -41,10 +41,11 @@ export async function runValidate(args: readonly string[], context: CliContext):
 
 function summary({ directory, http, streams }: RelaySettings, cwd: string): string {
   const scheme = http.tls === undefined ? 'http' : 'https';
+  const host = http.host?.includes(':') === true ? `[${http.host}]` : http.host;
   const tokens = http.tokens?.length ?? 0;
   const lines = [
     `  data    ${shownPath(directory, cwd)}`,
-    `  serves  ${scheme}://${http.host}:${http.port}, ${tokens === 0 ? 'without tokens' : tokens === 1 ? '1 token' : `${tokens} tokens`}`,
+    `  serves  ${scheme}://${host}:${http.port}, ${tokens === 0 ? 'without tokens' : tokens === 1 ? '1 token' : `${tokens} tokens`}`,
     ...[...streams].map(([name, { source }]) => `  stream  ${name}: ${source.type}, ${redactUrl(source.url)}`),
   ];
   return lines.map((line) => `${terminalSafe(line)}\n`).join('');

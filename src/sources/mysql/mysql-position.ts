@@ -1,4 +1,5 @@
 import { TidingsError } from '../../core/errors.ts';
+import { isDay } from '../../core/start-at.ts';
 import type { Position } from '../../core/position.ts';
 import type { GtidTrail } from './gtid/gtid-trail.ts';
 import { MariadbGtidPosition } from './gtid/mariadb-gtid.ts';
@@ -76,7 +77,7 @@ export function parsePositionRequest(text: string): PositionRequest {
   }
   if (/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(trimmed)) {
     const ms = Date.parse(/(Z|[+-]\d{2}:?\d{2})$/i.test(trimmed) ? trimmed : `${trimmed.replace(' ', 'T')}Z`);
-    if (!Number.isNaN(ms)) return { kind: 'time', atUs: ms * 1000 };
+    if (!Number.isNaN(ms) && isDay(trimmed)) return { kind: 'time', atUs: ms * 1000 };
   }
   throw new TidingsError('POSITION_INVALID', `"${text}" is no position`);
 }
