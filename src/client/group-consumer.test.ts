@@ -485,6 +485,21 @@ test('a callback that throws ends the reading with its error', async () => {
   expect(group.members).toEqual([]);
 });
 
+test('a relay that answers what no relay does is asked five times to take a member in, and then no more', async () => {
+  const transport = new ScriptedGroup({ partitions: PARTITIONS, random: () => 0 }).transport();
+  let joins = 0;
+  transport.join = () => {
+    joins++;
+    // In between it is busy, as what stands before it may be.
+    const code = joins === 3 ? 'SERVER_BUSY' : 'PROTOCOL_VIOLATION';
+    return Promise.reject(new TidingsError(code, 'what is no answer', { retry: 'backoff' }));
+  };
+  const stream = createChangeStream(transport, { group: 'g' }, { backoff: SOON });
+  const first = stream[Symbol.asyncIterator]().next();
+  await expect(first).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION', message: 'what is no answer' });
+  expect(joins).toBe(3 + 5);
+});
+
 test.each<[object, RegExp]>([
   [{ tabels: ['shop.orders'] }, /there is no option `tabels`/],
   [{ tables: 'shop.orders' }, /`tables` is a text: it takes a list of texts/],

@@ -7,6 +7,7 @@ import { isTransient, retry } from '../core/retry.ts';
 import type { ConsumerTiming } from './consumer-engine.ts';
 import { HeldPartitions } from './held-partitions.ts';
 import { RECONNECT } from './reading.ts';
+import { Strangers } from './strangers.ts';
 import type { JoinOptions, MemberName, Transport } from './transport.ts';
 
 export interface MemberSessionOptions extends ConsumerTiming {
@@ -121,10 +122,11 @@ export class MemberSession {
   async #join(): Promise<void> {
     const { transport, member, join } = this.#options;
     let sentMs = 0;
+    const strangers = new Strangers();
     const assignment = await retry(
       () => {
         sentMs = performance.now();
-        return transport.join(member, this.incarnation === 0 ? join : rejoining(join));
+        return strangers.attempt(() => transport.join(member, this.incarnation === 0 ? join : rejoining(join)));
       },
       {
         backoff: this.#backoff,

@@ -6,6 +6,7 @@ import { isTransient } from '../core/retry.ts';
 import { batchLength } from '../formats/log/batch-header.ts';
 import { type ControlFrame, controlLength, decodeControl, isControl } from '../formats/log/control-frame.ts';
 import { failureError } from './relay-errors.ts';
+import { STRANGE_ANSWERS_MAX } from './strangers.ts';
 import type { FrameChunk, FrameReader } from './transport.ts';
 
 export interface ReadingOptions {
@@ -23,8 +24,6 @@ export interface ReadingOptions {
 
 export const RECONNECT: BackoffLimits = { delayMinMs: 100, delayMaxMs: 10_000 };
 
-/** Bytes that cannot be understood may be the network's fault once, and are somebody's when they come again and again. */
-const DAMAGES_MAX = 5;
 const DAMAGE: ReadonlySet<string> = new Set(['PROTOCOL_VIOLATION', 'LOG_DAMAGED']);
 
 /**
@@ -192,7 +191,7 @@ export class Reading {
     if (this.#closed) return;
     if (isTidingsError(error) && DAMAGE.has(error.code)) {
       this.#damages++;
-      if (this.#damages >= DAMAGES_MAX) throw error;
+      if (this.#damages >= STRANGE_ANSWERS_MAX) throw error;
     } else if (!isTransient(error) && this.#options.cures?.(error) !== true) throw error;
     const delayMs = this.#backoff.nextDelayMs();
     this.#log[this.#backoff.atCeiling ? 'warn' : 'info'](

@@ -48,6 +48,13 @@ export function networkError(error: unknown, what: string, phase: 'connecting' |
       hint: 'Check that the relay speaks TLS and that `tls.ca` names the authority that signed its certificate.',
     });
   }
+  if (NO_HTTP.test(code)) {
+    return new TidingsError('PROTOCOL_VIOLATION', `what answers in the place of ${what} is no HTTP server`, {
+      cause: error,
+      details,
+      hint: 'Check that address and port are those of a relay, and whether it wants https.',
+    });
+  }
   // A name that does not resolve may do so in a moment: a relay that is being moved looks like this.
   if (phase === 'connecting') {
     return new TidingsError('CONNECTION_FAILED', `${what} cannot be reached`, {
@@ -64,6 +71,8 @@ export function networkError(error: unknown, what: string, phase: 'connecting' |
 }
 
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
+/** What Node's parser says; but not of an answer that was cut off. */
+const NO_HTTP = /^HPE_(?!INVALID_EOF_STATE)/;
 const TLS_FAILURE =
   /^(ERR_TLS_|ERR_SSL_|EPROTO$|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_)/;
 

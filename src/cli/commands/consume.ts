@@ -123,11 +123,19 @@ async function whenReachable(
   stream: string,
   { address, context, log, patient }: Reaching,
 ): Promise<StreamDetails | null> {
-  const { RelayApi } = await import('../relay-api-client.ts');
+  const [{ RelayApi }, { Strangers }] = await Promise.all([
+    import('../relay-api-client.ts'),
+    import('../../client/strangers.ts'),
+  ]);
   const api = new RelayApi(address, context.stop);
+  const strangers = new Strangers();
   try {
     if (!patient) return await api.stream(stream);
-    return await retry(() => api.stream(stream), { backoff: PAUSE, signal: context.stop, log });
+    return await retry(() => strangers.attempt(() => api.stream(stream)), {
+      backoff: PAUSE,
+      signal: context.stop,
+      log,
+    });
   } catch (error) {
     if (context.stop.aborted) return null;
     throw error;
