@@ -44,6 +44,7 @@ interface OpenedAnswer {
 
 /** Nothing that is answered as JSON comes near it; a stream of garbage ends there (I7). */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+const PROBLEM = 'application/problem+json';
 const PROBLEM_BYTES_MAX = 64 * 1024;
 
 /** Requests to one relay over connections that are kept. Every failure is a TidingsError that says whether it may pass. */
@@ -117,7 +118,12 @@ export class HttpRequests {
         hint: `Check that the address is that of a relay: a reading is answered with ${accept}.`,
       });
     }
-    throw answerError(status, await this.#refusal(body), `GET ${path.split('?', 1)[0] ?? ''}`);
+    const said = await this.#refusal(body);
+    if (type.startsWith(PROBLEM) && !isJson(said)) {
+      // The status alone is no answer of a relay: of a member that it does not know, it says so with the same as of a stream.
+      throw networkError(new Error('the answer was cut off'), this.name, 'reading');
+    }
+    throw answerError(status, said, `GET ${path.split('?', 1)[0] ?? ''}`);
   }
 
   close(): void {
@@ -275,6 +281,15 @@ const STALE_CONNECTIONS_MAX = 32;
 
 export function stalled(name: string, timeoutMs: number): TidingsError {
   return new TidingsError('STREAM_STALLED', `${name} sent nothing for ${timeoutMs} ms`, { details: { timeoutMs } });
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {

@@ -146,6 +146,16 @@ describe('connections that fail', () => {
     await expect(readAll(relay)).rejects.toMatchObject({ code: 'UNAUTHORIZED' });
   });
 
+  test.each(['', '{"code":"SCN_PURGED","det'])(
+    'a refusal that is cut off behind %j is asked for again',
+    async (body) => {
+      const relay = await startRelay();
+      relay.append(makeTransactions([3]));
+      relay.faults.push({ kind: 'answer', status: 404, type: 'application/problem+json', body });
+      expect(await readAll(relay)).toEqual([1, 2, 3]);
+    },
+  );
+
   test('a relay that was away comes back, and reading goes on behind the last change, not at the checkpoint', async () => {
     const relay = await startRelay();
     relay.append(makeTransactions([2, 2]));
