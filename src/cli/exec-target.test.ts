@@ -170,6 +170,27 @@ describe('told to stop', () => {
     expect(await lines('starts')).toEqual(['x']);
   });
 
+  test('a command that does not read what it is given is ended in time', async () => {
+    const { target, stop, stdout } = run('echo ready; sleep 100', { graceMs: 50 });
+    const large = batch(...Array.from({ length: 100_000 }, (_, index) => index));
+    const delivered = target.deliver(large);
+    await stdout.until((text) => text === 'ready\n');
+    stop.abort();
+    expect(await delivered).toBe(false);
+    expect(await target.end()).toBe(0);
+  });
+
+  test('a command that has let its time pass is not given the same time once more', async () => {
+    const { target, stop, stdout } = run('echo ready; trap "exit 0" TERM; sleep 100 & wait', { graceMs: 2000 });
+    const delivered = target.deliver(batch(10));
+    await stdout.until((text) => text === 'ready\n');
+    const toldMs = performance.now();
+    stop.abort();
+    expect(await delivered).toBe(false);
+    await target.end();
+    expect(performance.now() - toldMs).toBeLessThan(3900);
+  });
+
   test('a command that goes on is ended with all that it has started, in the end by force', async () => {
     const { target, stop, stdout } = run(
       `trap '' TERM; (trap '' TERM; while :; do sleep 1; done) & echo "$!"; read -r a; wait`,

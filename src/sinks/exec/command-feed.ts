@@ -32,7 +32,11 @@ export type FedOutcome = 'acknowledged' | 'late' | { readonly ended: ExecExit };
 
 interface InFlight extends Omit<Feeding, 'send'> {
   acknowledged: boolean;
+  /** Acknowledged, or over. */
   readonly settled: PromiseWithResolvers<void>;
+  /** Nothing that is written is of use any more. */
+  isOver: boolean;
+  readonly over: PromiseWithResolvers<void>;
 }
 
 /** What a shell says when it cannot run a command, or does not find it. */
@@ -74,11 +78,22 @@ export class CommandFeed {
     const { stop, command, nowMs } = this.#options;
     const running = this.#running();
     const { lastScn, scn } = feeding;
-    const flight: InFlight = { lastScn, scn, acknowledged: false, settled: Promise.withResolvers() };
+    const flight: InFlight = {
+      lastScn,
+      scn,
+      acknowledged: false,
+      settled: Promise.withResolvers(),
+      isOver: this.#late,
+      over: Promise.withResolvers(),
+    };
     this.#flight = flight;
     this.#highestScn = Math.max(this.#highestScn, scn);
-    await feeding.send((text) => running.write(text));
-    await running.write(`{"op":"progress","ts":"${isoMicroseconds(nowMs() * 1000)}","scn":${scn}}\n`);
+    // A command that does not read, or has left its stdin to another, holds up the end of nothing.
+    const write = async (text: string): Promise<void> => {
+      if (!flight.isOver) await Promise.race([running.write(text), flight.over.promise]);
+    };
+    await feeding.send(write);
+    await write(`{"op":"progress","ts":"${isoMicroseconds(nowMs() * 1000)}","scn":${scn}}\n`);
     if (stop.aborted) running.endInput();
     if (running.ended === null && !this.#late) await flight.settled.promise;
     this.#flight = null;
@@ -100,9 +115,12 @@ export class CommandFeed {
     const { stop, log } = this.#options;
     running.endInput();
     if (!stop.aborted) await Promise.race([running.exit, aborted(stop)]);
+    // The time to finish is over already for one that let it pass in the middle of its lines.
+    let hasTime = !this.#late;
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       // oxlint-disable-next-line no-await-in-loop -- first the one, then the other
-      await this.#exitInTime(running);
+      if (hasTime) await this.#exitInTime(running);
+      hasTime = true;
       if (running.ended !== null) break;
       log.warn({ signal }, 'the command goes on after its input has ended; ending it');
       running.kill(signal);
@@ -122,7 +140,7 @@ export class CommandFeed {
       const { command, takeError } = this.#options;
       const started = new ExecProcess(command, (line) => this.#takeLine(line), takeError);
       started.exit.then(
-        () => this.#flight?.settled.resolve(),
+        () => this.#giveUp(),
         (error: unknown) => this.#fail(error),
       );
       this.#process = started;
@@ -157,14 +175,22 @@ export class CommandFeed {
     this.#process?.endInput();
     const timer = setTimeout(() => {
       this.#late = true;
-      this.#flight?.settled.resolve();
+      this.#giveUp();
     }, this.#options.graceMs);
     timer.unref();
   }
 
   #fail(error: unknown): void {
     this.#failure = { error };
-    this.#flight?.settled.resolve();
+    this.#giveUp();
+  }
+
+  #giveUp(): void {
+    const flight = this.#flight;
+    if (flight === null) return;
+    flight.isOver = true;
+    flight.over.resolve();
+    flight.settled.resolve();
   }
 }
 
