@@ -4,6 +4,7 @@ import type { TidingsError } from '../../core/errors.ts';
 import type { Column } from '../../core/table-schema.ts';
 import { compareExactNumbers, type ExactNumber, parseExactNumber, withoutTrailingZeros } from './exact-number.ts';
 import { rowRuntime } from './row-runtime.ts';
+import { type Canonical, canonicalInet4, canonicalInet6, canonicalUuid } from './address-forms.ts';
 import { conditionError } from './where-lexer.ts';
 import type { Literal } from './where-parser.ts';
 
@@ -55,11 +56,13 @@ function chooseKind(column: Column): object | null {
     case 'enum':
       return texts(column, { isOrdered: true });
     case 'set':
-    case 'inet4':
-    case 'inet6':
       return texts(column, { isOrdered: false });
+    case 'inet4':
+      return forms(column, canonicalInet4, "an address, '192.0.2.1'");
+    case 'inet6':
+      return forms(column, canonicalInet6, "an address, '2001:db8::1'");
     case 'uuid':
-      return texts(column, { isOrdered: false, isLowerCase: true });
+      return forms(column, canonicalUuid, "a UUID, '123e4567-e89b-12d3-a456-426655440000'");
     case 'date':
     case 'datetime':
     case 'timestamp':
@@ -148,21 +151,35 @@ function exactNumber(literal: Literal, column: Column): ExactNumber {
 }
 
 /** Compared by code points, as they are: no collation. */
-function texts(
-  column: Column,
-  { isOrdered, isLowerCase = false }: { isOrdered: boolean; isLowerCase?: boolean },
-): ValueKind<string, string> {
+function texts(column: Column, { isOrdered }: { isOrdered: boolean }): ValueKind<string, string> {
   const decode = (bytes: Buffer, _view: DataView, at: number): string => readText(bytes, at);
   return {
     decode,
     of: (value) => value as string,
     literal: (literal) => {
       if (literal.kind !== 'string') throw mismatch(column, literal, 'a string');
-      return isLowerCase ? literal.text.toLowerCase() : literal.text;
+      return literal.text;
     },
     compare: compareCodePoints,
     isOrdered,
     text: decode,
+  };
+}
+
+/** Equal when they mean the same, however they are written. */
+function forms(column: Column, canonical: Canonical, wanted: string): ValueKind<string, string> {
+  const of = (text: string): string => canonical(text) ?? text;
+  return {
+    decode: (bytes, _view, at) => of(readText(bytes, at)),
+    of: (value) => of(value as string),
+    literal: (literal) => {
+      const form = literal.kind === 'string' ? canonical(literal.text) : null;
+      if (form === null) throw mismatch(column, literal, wanted);
+      return form;
+    },
+    compare: (value, literal) => (value === literal ? 0 : 1),
+    isOrdered: false,
+    text: (bytes, _view, at) => readText(bytes, at),
   };
 }
 
