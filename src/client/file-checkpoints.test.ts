@@ -81,3 +81,9 @@ test('a directory that is not there fails the save and names the file', async ()
     details: { path: join(directory, 'none', 'x') },
   });
 });
+
+test('a path that is none is refused when the store is made, not when a checkpoint is to be kept', () => {
+  for (const none of ['', undefined as unknown as string]) {
+    expect(() => fileCheckpoints(none)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  }
+});

@@ -24,7 +24,11 @@ class FileCheckpoints implements BoundCheckpointStore, NamedCheckpointStore {
   /** The reader's own name. */
   #reader: string | null = null;
 
+  /** @throws TidingsError CONFIG_INVALID */
   constructor(path: string) {
+    if (typeof path !== 'string' || path === '') {
+      throw new TidingsError('CONFIG_INVALID', 'a checkpoint file needs a path, text that is not empty');
+    }
     this.#path = path;
   }
 

@@ -73,6 +73,16 @@ test('stars match what the regular expression with .* in their place matches', (
   );
 });
 
+test('a regular expression that runs away is interrupted, with its name and that of the table', () => {
+  const pattern = parseTablePattern('/^(.*.*)*x$/');
+  expect(() => pattern.matches('shop', 'a_table_with_quite_a_long_name')).toThrow(
+    expect.objectContaining({
+      code: 'CONFIG_INVALID',
+      message: '"/^(.*.*)*x$/" takes too long to tell whether it matches shop.a_table_with_quite_a_long_name',
+    }),
+  );
+});
+
 test('no pattern of stars takes long', () => {
   const { matches } = parseTablePattern(`db.${'*a'.repeat(400)}*b`);
   expect(matches('db', 'a'.repeat(5000))).toBe(false);

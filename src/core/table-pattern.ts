@@ -1,7 +1,9 @@
+import { MatchTooSlow, timedMatch } from '../base/timed-match.ts';
 import { TidingsError } from './errors.ts';
 
 /** One of the patterns that say which tables are meant. Names are compared as they are, upper and lower case differ. */
 export interface TablePattern {
+  /** @throws TidingsError CONFIG_INVALID when a regular expression takes too long */
   matches(database: string, table: string): boolean;
   /** Whether the pattern can match a table of this database. */
   touches(database: string): boolean;
@@ -34,11 +36,17 @@ export function parseTablePattern(text: string, { database = null }: PatternOpti
   }
   const regular = /^\/(.*)\/([a-z]*)$/s.exec(text);
   if (regular !== null) {
-    const expression = compile(regular[1] ?? '', regular[2] ?? '', text);
+    const matches = timedMatch(compile(regular[1] ?? '', regular[2] ?? '', text));
     return {
       database: null,
       table: null,
-      matches: (db, table) => expression.test(`${db}.${table}`),
+      matches: (db, table) => {
+        try {
+          return matches(`${db}.${table}`);
+        } catch (error) {
+          throw error instanceof MatchTooSlow ? tooSlow(text, `${db}.${table}`) : error;
+        }
+      },
       touches: () => true,
     };
   }
@@ -72,6 +80,13 @@ function compile(source: string, flags: string, text: string): RegExp {
       details: { pattern: text },
     });
   }
+}
+
+function tooSlow(pattern: string, table: string): TidingsError {
+  return new TidingsError('CONFIG_INVALID', `"${pattern}" takes too long to tell whether it matches ${table}`, {
+    hint: 'Write it without repetitions of what is repeated already, such as (a*)*.',
+    details: { pattern },
+  });
 }
 
 interface NamePart {

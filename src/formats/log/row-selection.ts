@@ -72,7 +72,7 @@ export class RowSelection {
   validate(tables: readonly TableSchema[]): void {
     for (const table of tables) {
       const { database, name } = table;
-      if (!this.watches(database, name)) continue;
+      if (!inField('tables', () => this.watches(database, name))) continue;
       inField('columns', () => {
         for (const column of this.#wanted(table) ?? []) {
           if (!table.columns.some((known) => known.name === column)) throw unknownColumn(table, column);
