@@ -49,6 +49,23 @@ describe.skipIf(!hasPrlimit)('a limit on the size of files', () => {
   });
 });
 
+test.skipIf(!hasPrlimit)(
+  'too many open files hold the log, and it goes on by itself when one can be opened: nothing is lost',
+  async () => {
+    await using writer = new LogWriter(directory, { upTo: COUNT, segmentBytes: 20_000 });
+    await writer.until(({ durable }) => durable > 0);
+    const { pid } = writer;
+    const files = readdirSync(`/proc/${pid}/fd`).length;
+    // Below the numbers that are taken: whatever is closed meanwhile, the next one is too many.
+    execFileSync('prlimit', ['--pid', String(pid), `--nofile=${Math.floor(files / 2)}:`]);
+    await writer.until(({ lines }) => lines.includes('stalled disk-error'));
+    execFileSync('prlimit', ['--pid', String(pid), '--nofile=1024:']);
+    await writer.until(({ lines }) => lines.includes('going'));
+    expect({ ...(await writer.exit()), errors: writer.errors }).toEqual({ code: 0, signal: null, errors: '' });
+    expect((await contentsOf(directory)).items).toEqual(scriptedItems(COUNT));
+  },
+);
+
 describe.skipIf(!mayMount)('a full disk', () => {
   beforeEach(() => {
     mountSmall(directory);

@@ -92,6 +92,12 @@ export function errorCodeOf(error: unknown): string | null {
   return typeof code === 'string' ? code : null;
 }
 
+/** No file can be opened for now, as the process or the machine has too many open. Nothing was done to the one that was meant. */
+export function isOutOfFiles(error: unknown): boolean {
+  const code = errorCodeOf(error);
+  return code === 'EMFILE' || code === 'ENFILE';
+}
+
 /** The disk, the user's quota or a limit on the file's size is used up: the same call may succeed later. */
 export function isNoRoom(error: unknown): boolean {
   const code = errorCodeOf(error);

@@ -6,7 +6,7 @@ import { type CommitGroup, sealGroup } from './append-buffers.ts';
 import { AppendFile } from './append-file.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import type { LogStall } from './change-log.ts';
-import { isNoRoom, syncDirectory } from './disk.ts';
+import { isNoRoom, isOutOfFiles, syncDirectory } from './disk.ts';
 import type { IndexKeeper } from './index-keeper.ts';
 import type { LogAppender, Milestone, Truncation } from './log-appender.ts';
 import type { Segment } from './segment.ts';
@@ -45,8 +45,8 @@ export interface OpenSegment {
  * Brings what was appended to the disk, one group after the other: everything that waits is written and synced in one go, in the
  * thread pool, and what comes meanwhile goes with the next group.
  *
- * When the disk is full it waits and tries again, with the same bytes at the same place. After any other error nothing is tried again:
- * the system may have dropped the bytes of a sync that failed and report success for the next, so nobody can tell what is on the disk
+ * When the disk is full, or the next segment's file cannot be opened as too many are open, it waits and tries again, with the same bytes
+ * at the same place. After any other error nothing is tried again: the system may have dropped the bytes of a sync that failed and report success for the next, so nobody can tell what is on the disk
  * until it is read again. The log has failed then, and opening it again finds out.
  */
 export class GroupCommit {
@@ -276,7 +276,7 @@ export class GroupCommit {
   }
 
   /**
-   * Does it again and again while the disk is full.
+   * Does it again and again while the disk is full, or no file can be opened.
    *
    * @returns false when it was given up as it is no longer wanted
    */
@@ -293,11 +293,15 @@ export class GroupCommit {
         }
         return true;
       } catch (error) {
-        if (!isNoRoom(error)) throw error;
+        const isFull = isNoRoom(error);
+        if (!isFull && !isOutOfFiles(error)) throw error;
         if (this.stalled === null) {
           const message = error instanceof Error ? error.message : String(error);
-          this.stalled = { reason: 'disk-full', sinceMs: clock.nowMs(), message };
-          log.warn({ error }, 'there is no room for the log: the source waits until there is');
+          this.stalled = { reason: isFull ? 'disk-full' : 'disk-error', sinceMs: clock.nowMs(), message };
+          const what = isFull
+            ? 'there is no room for the log: the source waits until there is'
+            : 'no file can be opened for the log: the source waits until one can';
+          log.warn({ error }, what);
           changed();
         }
         if (this.#closing.signal.aborted) throw error;

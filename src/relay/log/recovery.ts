@@ -5,7 +5,16 @@ import type { Logger } from '../../core/logger.ts';
 import { AppendFile } from './append-file.ts';
 import { checkKind } from './file-kind.ts';
 import { inSegment, segmentDamaged } from './damage.ts';
-import { closeFile, errorCodeOf, isNoRoom, openFile, syncDirectory, syncFile, truncateFile } from './disk.ts';
+import {
+  closeFile,
+  errorCodeOf,
+  isNoRoom,
+  isOutOfFiles,
+  openFile,
+  syncDirectory,
+  syncFile,
+  truncateFile,
+} from './disk.ts';
 import { decodeTables, IndexKeeper } from './index-keeper.ts';
 import { positionAt } from './batch-read.ts';
 import { scnOfIndexName, scnOfSegmentName, Segment, SegmentList } from './segment.ts';
@@ -55,7 +64,7 @@ function unusable(directory: string, cause: unknown): unknown {
   const message = `the log in ${directory} cannot be opened: ${cause instanceof Error ? cause.message : code}`;
   const options = { cause, details: { directory, code } };
   if (isNoRoom(cause)) return new TidingsError('DISK_FULL', message, options);
-  if (code === 'EIO') return new TidingsError('DISK_ERROR', message, options);
+  if (code === 'EIO' || isOutOfFiles(cause)) return new TidingsError('DISK_ERROR', message, options);
   if (code === 'EACCES' || code === 'EPERM') {
     const hint =
       'Let the user whom the relay runs as read and write it (`ls -l` shows its rights), then resume the stream.';
