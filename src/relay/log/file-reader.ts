@@ -222,6 +222,8 @@ export class FileLogReader implements LogReader {
       const wanted = Math.min(size, room);
       const got = await this.#readBytes(segment, buffer, { from, to: from + wanted });
       if (this.#closed || log.closed) return null;
+      // What stands behind is of whoever had the buffer before.
+      if (got < Math.min(wanted, HEADER_BYTES)) throw segmentDamaged(segment, from, 'the file ends within a batch');
       const needed = this.#firstLength(segment, buffer, { from, room });
       if (needed > got) {
         if (got < wanted || needed <= size) throw segmentDamaged(segment, from, 'the file ends within a batch');

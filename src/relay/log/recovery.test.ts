@@ -344,6 +344,30 @@ describe('missing files', () => {
     await log.close();
   });
 
+  test('a segment that is cut short while the log is open is told as such, wherever that is', async () => {
+    await using harness = await logOf(60, 3000);
+    await harness.log.close();
+    const directory = copyOf(harness);
+    const name = segmentNames(directory)[0] as string;
+    const path = join(directory, name);
+    // Its position is longer than that of the first batch, which the reader's buffer still holds.
+    const [start = 0, end = 0] = batchesIn(path).slice(10);
+    for (const size of [end - 1, start + 64, start + 63, start + 12, start]) {
+      const log = await open(directory);
+      const whole = readFileSync(path);
+      truncateSync(path, size);
+      const reader = log.openReader(log.visible.after);
+      (await reader.read())?.release();
+      await expect((async () => reader.read())()).rejects.toMatchObject({
+        code: 'LOG_DAMAGED',
+        message: `${path} is damaged at byte ${start}: the file ends within a batch`,
+      });
+      reader.close();
+      await log.close();
+      writeFileSync(path, whole);
+    }
+  });
+
   test('segments of one size whose files were exchanged are not taken for each other', async () => {
     await using harness = await logOf(0, 3000);
     for (let i = 0; i < 60; i++) {
