@@ -111,7 +111,8 @@ class OpenStream<R> implements ChangeStream<R>, AsyncIterator<ConsumerBatch<R>, 
         this.#batch = batch;
         return { done: false, value: batch };
       }
-      await this.#committing;
+      // Being closed, no longer than that takes: a store may never answer.
+      await Promise.race([this.#committing, ...(this.#closing === null ? [] : [this.#closing])]);
       this.#throwCommitFailure();
     } catch (error) {
       // What fails because it was told to end has ended.

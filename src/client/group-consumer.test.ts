@@ -485,6 +485,29 @@ test('a callback that throws ends the reading with its error', async () => {
   expect(group.members).toEqual([]);
 });
 
+test.each(['onAssigned', 'onRevoked'] as const)('a member whose %s does not come back can be closed', async (name) => {
+  const group = new ScriptedGroup({ partitions: PARTITIONS, random: () => 0 });
+  const called = Promise.withResolvers<void>();
+  const never = (): Promise<void> => {
+    called.resolve();
+    return new Promise(() => {});
+  };
+  const clock = { ...systemClock, sleep: () => tick() };
+  const options = { group: 'g', member: 'a', [name]: never };
+  const stream = createChangeStream(group.transport(), options, { backoff: SOON, clock });
+  const batches = stream[Symbol.asyncIterator]();
+  const first = batches.next();
+  if (name === 'onRevoked') {
+    group.append(makeTransactions([20], { ids: 23 }));
+    await first;
+    group.restart();
+  }
+  const last = name === 'onRevoked' ? batches.next() : first;
+  await called.promise;
+  await stream.close();
+  expect((await last).done).toBe(true);
+});
+
 test('a relay that answers what no relay does is asked five times to take a member in, and then no more', async () => {
   const transport = new ScriptedGroup({ partitions: PARTITIONS, random: () => 0 }).transport();
   let joins = 0;

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { StreamOptions } from '../core/consumer.ts';
 import { isTidingsError } from '../core/errors.ts';
+import { atMost } from './at-most.ts';
 import type { ConsumerEngine, ConsumerTiming } from './consumer-engine.ts';
 import { filterOf } from './filter-options.ts';
 import type { HeldPartition } from './held-partitions.ts';
@@ -12,9 +13,6 @@ import { MemberSession } from './member-session.ts';
 import { Reading } from './reading.ts';
 import { StreamBatch } from './stream-batch.ts';
 import type { FrameReader, MemberName, Transport } from './transport.ts';
-
-/** How long `close` waits for each: the consumer to be done with its batch, its commits, and the relay to hear that the member leaves. */
-const CLOSE_WAIT_MS = 3000;
 
 /**
  * A group's member: the changes of the partitions that it has, while they come and go.
@@ -39,6 +37,8 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
   /** The batch at hand was committed: the consumer does not work on it any more. */
   #isCommitted = false;
   #rebalancing: Promise<void> | null = null;
+  /** Resolves when `close` waits no longer for a callback. */
+  readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
   /** The incarnation that the reading was opened for; null: none is open. */
   #opened: number | null = null;
   #started = false;
@@ -105,7 +105,9 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
     this.#reading.close();
     this.#ring();
     // Who is left may begin at once with what this member still works on: it stays in until that is done (I3).
-    await this.#atMost(this.#idle.promise);
+    await atMost(this.#idle.promise, this.#clock);
+    if (this.#rebalancing !== null) await atMost(this.#rebalancing, this.#clock);
+    this.#over.resolve();
     this.#session.stop();
     const leaving = this.#leave();
     if (this.#batch === null) await leaving;
@@ -114,9 +116,9 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
   /** When the last batch is done. A consumer that never comes back is missed by the relay when its session ends. */
   async #leave(): Promise<void> {
     await this.#idle.promise;
-    await this.#atMost(this.#commits.settled());
+    await atMost(this.#commits.settled(), this.#clock);
     this.#commits.close();
-    await this.#atMost(this.#session.leave());
+    await atMost(this.#session.leave(), this.#clock);
     // A commit that comes later is told that it is too late.
     this.#session.partitions.loseAll();
   }
@@ -125,7 +127,7 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
     const session = this.#session;
     if (session.failure !== null) throw session.failure.error;
     if (this.#rebalanceIsDue) {
-      await this.#rebalance();
+      await Promise.race([this.#rebalance(), this.#over.promise]);
       return 'again';
     }
     if (this.#failure !== null) {
@@ -267,12 +269,6 @@ export class GroupConsumer<R> implements ConsumerEngine<R> {
 
   #rung(): Promise<void> {
     return this.#closed ? Promise.resolve() : this.#wake.promise;
-  }
-
-  async #atMost(work: Promise<void>): Promise<void> {
-    const limit = new AbortController();
-    await Promise.race([work, this.#clock.sleep(CLOSE_WAIT_MS, limit.signal).catch(() => {})]);
-    limit.abort();
   }
 }
 

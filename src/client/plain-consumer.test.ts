@@ -2,8 +2,12 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Fault, makeTransactions, RawRelay } from '../../test/support/stream/raw-relay.ts';
+import { systemClock } from '../base/clock.ts';
 import type { CheckpointStore, ConsumerBatch, StreamOptions } from '../core/consumer.ts';
+import { createChangeStream } from './change-stream.ts';
 import { connect, type RelayClient } from './connect.ts';
+import { HttpRequests } from './http-requests.ts';
+import { HttpTransport } from './http-transport.ts';
 
 const SOON = { delayMinMs: 0, delayMaxMs: 0 };
 /** The machine may have other things to do. */
@@ -396,6 +400,26 @@ describe('ending', () => {
     for await (const _ of client.stream('shop', { from: 'earliest' })) break;
     await client.close();
     await expect.poll(() => relay.connections, PATIENTLY).toBe(0);
+  });
+
+  test.each(['load', 'save'])('a stream whose store does not come back from %s can be closed', async (name) => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([3]));
+    const called = Promise.withResolvers<void>();
+    const never = (): Promise<never> => {
+      called.resolve();
+      return new Promise(() => {});
+    };
+    const checkpoints = { load: () => Promise.resolve(null), save: () => Promise.resolve(), [name]: never };
+    const requests = new HttpRequests({ url: new URL(relay.url), timeoutMs: 5000 });
+    const transport = new HttpTransport({ requests, stream: 'shop', idleTimeoutMs: 5000, verify: null });
+    const clock = { ...systemClock, sleep: () => new Promise<void>((resolve) => setImmediate(resolve)) };
+    const stream = createChangeStream(transport, { from: 'earliest', commit: 'auto', checkpoints }, { clock });
+    const first = stream[Symbol.asyncIterator]().next();
+    await called.promise;
+    await stream.close();
+    expect((await first).done).toBe(true);
+    requests.close();
   });
 
   test('a stream that is closed while a relay is away ends at once', async () => {

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../base/clock.ts';
 import type { CommitOutcome, CheckpointStore, StartAt, StreamOptions } from '../core/consumer.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
 import { batchFirstScn, batchLastScn, batchLength } from '../formats/log/batch-header.ts';
@@ -6,6 +7,7 @@ import type { ControlFrame } from '../formats/log/control-frame.ts';
 import { viewOf } from '../formats/log/filter-output.ts';
 import { ShapeRegistry } from '../formats/log/shape-registry.ts';
 import { cutBatch } from './batch-cut.ts';
+import { atMost } from './at-most.ts';
 import { loadedScn } from './check-options.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { type ConsumerEngine, type ConsumerTiming, JOIN_BYTES } from './consumer-engine.ts';
@@ -45,7 +47,7 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
   #safe: number | null = null;
   /** `#position` lies inside a transaction of which changes were handed over. */
   #open = false;
-  /** The write of the first checkpoint: where reading began. */
+  /** The write of the first checkpoint, where reading began, until it is durable. */
   #beginning: Promise<void> | null = null;
   /** Where the source stands at `#position`. */
   #sourcePosition: string | undefined;
@@ -60,12 +62,17 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
   #failure: { readonly error: unknown } | null = null;
   #ended = false;
   #closed = false;
+  /** `close` waits no longer for the store. */
+  #isOver = false;
+  readonly #over: PromiseWithResolvers<void> = Promise.withResolvers();
+  readonly #clock: Clock;
 
   constructor(transport: Transport, options: StreamOptions, timing: ConsumerTiming) {
     this.#transport = transport;
     this.#options = options;
     this.#store = options.checkpoints ?? memoryCheckpoints();
     this.#log = options.log ?? silentLogger;
+    this.#clock = timing.clock ?? systemClock;
     this.#bootstrap = new ReaderBootstrap({ transport, store: this.#store, options, log: this.#log });
     this.#shapes = new ShapeRegistry({ json: options.json ?? 'parsed' });
     this.#reading = new Reading({
@@ -80,7 +87,7 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
   async next(): Promise<StreamBatch<R> | null> {
     this.#batch?.expire();
     this.#batch = null;
-    if (this.#checkpointer === null) await this.#begin();
+    if (this.#checkpointer === null && !this.#closed) await Promise.race([this.#begin(), this.#over.promise]);
     while (!this.#closed && !this.#ended) {
       let batch: StreamBatch<R> | null;
       try {
@@ -95,7 +102,9 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
       }
       if (batch !== null) {
         // oxlint-disable-next-line no-await-in-loop -- nothing is handed over before the beginning is durable
-        await this.#beginning;
+        if (this.#beginning !== null) await Promise.race([this.#beginning, this.#over.promise]);
+        if (this.#isOver) break;
+        this.#beginning = null;
         return batch;
       }
       if (this.#isAtTarget()) this.#ended = true;
@@ -114,7 +123,9 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
   async close(): Promise<void> {
     this.#closed = true;
     this.#reading.close();
-    await this.#checkpointer?.settled();
+    if (this.#checkpointer !== null) await atMost(this.#checkpointer.settled(), this.#clock);
+    this.#isOver = true;
+    this.#over.resolve();
     // Its name goes with its store: nobody can go on under it.
     if (this.#options.checkpoints === undefined) await this.#bootstrap.dismiss();
   }
