@@ -225,6 +225,8 @@ export class MemberFrames {
 
   #setLane(lane: readonly number[] | null): void {
     this.#lane = lane;
+    // Another lane is at another place of the stream.
+    this.#sourcePosition = undefined;
     this.#version = -1;
   }
 

@@ -445,6 +445,21 @@ describe('ending', () => {
 });
 
 describe('batches', () => {
+  test('each transaction says where the source would be read again, and none that of a later one', async () => {
+    const relay = await startRelay();
+    relay.append(makeTransactions([2, 1]));
+    relay.append(makeTransactions([1], { after: 3 }));
+    const places: string[][] = [];
+    for await (const { parts } of connectTo(relay).stream('shop', { from: 'earliest', untilEnd: true })) {
+      places.push(...parts.map(({ transaction, end }) => [String(transaction.start), String(end)]));
+    }
+    expect(places).toEqual([
+      ['', ''],
+      ['', 'after-3'],
+      ['after-3', 'after-4'],
+    ]);
+  });
+
   test('changes stay, and what was not made of a batch before the next was asked for is refused', async () => {
     const relay = await startRelay();
     relay.append(makeTransactions([2]));

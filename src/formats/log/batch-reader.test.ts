@@ -64,6 +64,14 @@ function rowBatches({ parts }: DecodedBatch): LogRowBatch[] {
   return parts.flatMap(({ entries }) => entries.filter((entry) => entry instanceof LogRowBatch));
 }
 
+test('what was read before the first batch is not known: its transactions do not begin at its own end', () => {
+  const { parts } = read(bytesOf(SKETCH));
+  expect(parts.map(({ transaction, end }) => [String(transaction.start), String(end)])).toEqual([
+    ['', ''],
+    ['', 'pos-2'],
+  ]);
+});
+
 test.each([
   ['as it is', 0],
   ['compressed', FLAG.zstd],

@@ -41,7 +41,7 @@ export interface ReadBatchOptions {
   readonly end?: number;
   /**
    * The position of the batch before this one: where the source would resume to get this batch's transactions again. Positions are
-   * known per batch, not per transaction. @default this batch's own
+   * known per batch, not per transaction. @default not known: an empty text. This batch's own would be behind its transactions
    */
   readonly previousPosition?: string;
   /** Into how many slices the stream is shared, for changes to say theirs (`Change.partition`). @default they do not */
@@ -112,7 +112,7 @@ export function readBatch(
   const parts = parser.parts({
     open,
     position: new LogPosition(position),
-    previous: new LogPosition(previousPosition ?? position),
+    previous: new LogPosition(previousPosition ?? ''),
   });
   return {
     length,
