@@ -26,6 +26,9 @@ process.on('uncaughtException', (error: unknown) => {
   process.exit(EXIT.failed);
 });
 
+// Who reads the log has gone away. That is no reason to end what is being served.
+process.stderr.on('error', () => {});
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     if (!stop.signal.aborted) {

@@ -87,6 +87,19 @@ streams:
     expect(without.stderr).toContain('streams.shop.source.url: the environment variable DB_URL is not set');
   });
 
+  test('a relay goes on when nobody reads its log any more', async () => {
+    await using relay = new CliProcess(['run', config, '--log-level', 'debug'], { env: { DB_URL: server().url } });
+    const url = await ready(relay);
+    relay.closeStderr();
+    for (const to of ['earliest', 'latest']) {
+      const set = ['checkpoint', 'set', url, '--stream', 'shop', '--group', 'unread', '--to', to];
+      expect(await runCommand(set)).toMatchObject({ code: 0 });
+    }
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    relay.signal('SIGTERM');
+    expect(await relay.exit()).toEqual({ code: 0, signal: null });
+  });
+
   test('consume prints what is there, and streams and groups say where it stands', async () => {
     await fresh(5);
     await using relay = run();

@@ -84,6 +84,11 @@ export class CliProcess implements AsyncDisposable {
     this.#child.stdout?.destroy();
   }
 
+  /** The same of its stderr, which is where its log goes. */
+  closeStderr(): void {
+    this.#child.stderr?.destroy();
+  }
+
   /** Resolves once the condition holds; rejects when the process ended before. */
   async until(condition: (cli: CliProcess) => boolean): Promise<void> {
     while (!condition(this)) {
