@@ -32,6 +32,7 @@ export class Relay implements AsyncDisposable {
   readonly #streams: ReadonlyMap<string, StreamKeeper>;
   /** Being consumed in this process. */
   readonly #consumed = new Set<{ close(): Promise<void> }>();
+  #closing: Promise<void> | null = null;
 
   private constructor(state: RelayState, streams: ReadonlyMap<string, StreamKeeper>) {
     this.#state = state;
@@ -79,9 +80,13 @@ export class Relay implements AsyncDisposable {
   /**
    * Consumes a stream within this process, as `tidings/client` does from another one.
    *
-   * @throws TidingsError STREAM_UNKNOWN, and what keeps the stream's log from being opened: LOG_DAMAGED, DIRECTORY_UNUSABLE, …
+   * @throws TidingsError STREAM_UNKNOWN, RELAY_CLOSING once it was told to close, and what keeps the stream's log from being opened: LOG_DAMAGED, DIRECTORY_UNUSABLE, …
    */
   stream<R = Row>(name: string, options: StreamOptions = {}): ChangeStream<R> {
+    if (this.#closing !== null) {
+      // A reader would wait for it to come back, and this one does not.
+      throw new TidingsError('RELAY_CLOSING', 'the relay is closed', { retry: 'never', hint: 'Open it anew.' });
+    }
     const stream = this.#streams.get(name);
     if (stream === undefined) {
       const known = [...this.#streams.keys()].join(', ');
@@ -99,8 +104,13 @@ export class Relay implements AsyncDisposable {
     return consumed;
   }
 
-  /** Ends the sources, writes what they handed over, ends the readers, lets go of the directory. */
-  async close(): Promise<void> {
+  /** Ends the sources, writes what they handed over, ends the readers, lets go of the directory. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     // They would take the end of the relay for an outage, and wait for it to come back.
     await Promise.all([...this.#consumed].map((stream) => stream.close()));
     await Promise.all([...this.#streams.values()].map((stream) => stream.close()));

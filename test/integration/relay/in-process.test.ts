@@ -49,6 +49,18 @@ describeServers(['mariadb', 'mysql'], 'a relay within the process', (server) => 
     expect(seen).toEqual(['insert 1 new', 'update 1 paid', 'insert 2 new', 'update 2 paid']);
   });
 
+  test('that is closed hands over nothing more: what is being read ends, and what begins is refused', async () => {
+    const config = { data, streams: { shop: { source: { type: 'mysql', url: server().url } } } } as const;
+    const relay = await openRelay(config);
+    const before = relay.stream('shop');
+    const waiting = relay.stream('shop', { group: 'search' })[Symbol.asyncIterator]().next();
+    const closing = Promise.all([relay.close(), relay.close()]);
+    expect(() => relay.stream('shop')).toThrow(expect.objectContaining({ code: 'RELAY_CLOSING', retry: 'never' }));
+    await closing;
+    expect((await waiting).done).toBe(true);
+    expect((await before[Symbol.asyncIterator]().next()).done).toBe(true);
+  });
+
   test('with a log that cannot be opened throws that for its stream, and hands over the changes of the others', async () => {
     await server().query(
       `DROP DATABASE IF EXISTS shop; CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY, state VARCHAR(20))`,
