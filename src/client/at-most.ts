@@ -1,11 +1,11 @@
 import type { Clock } from '../base/clock.ts';
 
 /** How long `close` waits for each thing that others do: the consumer with its batch or in a callback, a store, the relay. */
-export const CLOSE_WAIT_MS = 3000;
+const CLOSE_WAIT_MS = 3000;
 
 /** Resolves when the work is done, or when it has taken too long to be waited for. Does not fail. */
-export async function atMost(work: Promise<unknown>, clock: Clock, waitMs: number = CLOSE_WAIT_MS): Promise<void> {
+export async function atMost(work: Promise<unknown>, clock: Clock): Promise<void> {
   const limit = new AbortController();
-  await Promise.race([work, clock.sleep(waitMs, limit.signal)]).catch(() => {});
+  await Promise.race([work, clock.sleep(CLOSE_WAIT_MS, limit.signal)]).catch(() => {});
   limit.abort();
 }
