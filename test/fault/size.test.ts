@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
 const RSS_MAX_BYTES = 256 * MIB;
 const soak = process.env['TIDINGS_SOAK'] === '1';
 /** `npm run test:soak` does it at full size, which is as much work again for the server that writes it. */
-const HUGE_BYTES = soak ? 2048 * MIB : 600 * MIB;
+const HUGE_BYTES = soak ? 2048 * MIB : 400 * MIB;
 const PAD_BYTES = 50_000;
 
 /** Printed before it is judged, so that a failure tells where the memory was. */

@@ -25,6 +25,8 @@ test('what is an address is so for the system, too', () => {
   );
   fc.assert(
     fc.property(text, (address) => {
+      // The databases take numbers with a zero in front, and here it would be an octal number to some.
+      fc.pre(!/(^|[:.])0\d+\./.test(address));
       expect(canonicalInet6(address) !== null).toBe(isIPv6(address) && !address.includes('%'));
       if (isIPv4(address)) expect(canonicalInet4(address)).toBe(address);
     }),
