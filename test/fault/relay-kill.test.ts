@@ -15,7 +15,7 @@ import { describeServers } from '../support/servers/describe-server.ts';
 const seed = seedOfRun('processes that are killed');
 const SOAK = process.env['TIDINGS_SOAK'] === '1';
 /** Deaths at random moments, per server; those at failpoints come on top. */
-const RANDOM_KILLS = SOAK ? 240 : 8;
+const RANDOM_KILLS = SOAK ? 240 : 11;
 const FAILPOINT_ROUNDS = SOAK ? 3 : 1;
 /** Those that a relay without snapshots and sinks comes by: these have suites of their own. */
 const PLACES = FAILPOINT_NAMES.filter((name) => !name.startsWith('snapshot-') && !name.startsWith('sink-'));
