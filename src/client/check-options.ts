@@ -98,12 +98,12 @@ const CONNECT_OPTIONS: Rules<ConnectOptions> = {
 
 /** @throws TidingsError CONFIG_INVALID naming the first option that is none, or cannot be what it is */
 export function checkStreamOptions(options: unknown): void {
-  check(options, STREAM_OPTIONS, "a stream's");
+  check(options, { rules: STREAM_OPTIONS, whose: "a stream's" });
 }
 
 /** @throws TidingsError CONFIG_INVALID as above */
 export function checkConnectOptions(options: unknown): void {
-  check(options, CONNECT_OPTIONS, "a client's");
+  check(options, { rules: CONNECT_OPTIONS, whose: "a client's" });
 }
 
 /** @throws TidingsError CONFIG_INVALID */
@@ -124,8 +124,10 @@ export function loadedScn(value: unknown): number | null {
   });
 }
 
-// oxlint-disable-next-line max-params -- what is checked, against what, and whose it is
-function check(options: unknown, rules: Readonly<Record<string, OptionRule>>, whose: string): void {
+function check(
+  options: unknown,
+  { rules, whose }: { readonly rules: Readonly<Record<string, OptionRule>>; readonly whose: string },
+): void {
   if (!isMap(options)) {
     throw new TidingsError('CONFIG_INVALID', `${whose} options are an object, not ${found(options)}`);
   }

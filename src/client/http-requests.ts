@@ -1,3 +1,4 @@
+import { isJson } from '../base/is-json.ts';
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { TidingsError } from '../core/errors.ts';
@@ -281,15 +282,6 @@ const STALE_CONNECTIONS_MAX = 32;
 
 export function stalled(name: string, timeoutMs: number): TidingsError {
   return new TidingsError('STREAM_STALLED', `${name} sent nothing for ${timeoutMs} ms`, { details: { timeoutMs } });
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {

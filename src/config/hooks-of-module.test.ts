@@ -27,3 +27,9 @@ test.each([
 ])('%o is refused: %s', (module, message) => {
   expect(() => hooksOfModule(module)).toThrow(message);
 });
+
+test('a module that is its own default and has no hook is refused like any other', () => {
+  const module: Record<string, unknown> = {};
+  module['default'] = module;
+  expect(() => hooksOfModule(module)).toThrow(/^it exports none of /);
+});

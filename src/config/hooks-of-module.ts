@@ -16,6 +16,7 @@ const EXPORTS: Readonly<Record<keyof MappingHooks, Kind>> = {
   lookups: 'object',
 };
 const NAMES: readonly string[] = Object.keys(EXPORTS);
+const DEFAULTS_MAX = 2;
 
 /**
  * The hooks that a module exports: by their names, or all of them as its default. One whose name is misspelled must not look like none: what it should hide
@@ -26,8 +27,9 @@ const NAMES: readonly string[] = Object.keys(EXPORTS);
  */
 export function hooksOfModule(module: Readonly<Record<string, unknown>>): MappingHooks {
   let exported = module;
-  // A module that was compiled to CommonJS has a default of its own within.
-  while (isObject(exported['default']) && !NAMES.some((name) => Object.hasOwn(exported, name))) {
+  // A module that was compiled to CommonJS has a default of its own within, which may be the module again.
+  for (let depth = 0; depth < DEFAULTS_MAX; depth++) {
+    if (NAMES.some((name) => Object.hasOwn(exported, name)) || !isObject(exported['default'])) break;
     exported = exported['default'];
   }
   const present = NAMES.filter((name) => exported[name] !== undefined);

@@ -1,3 +1,4 @@
+import { isJson } from '../base/is-json.ts';
 import type { Row, Value } from '../core/change.ts';
 import { keyNames } from '../core/plain-rows.ts';
 import { isSameValue } from '../core/same-value.ts';
@@ -71,13 +72,4 @@ export function documentText(value: Value): string | null {
   if (typeof value === 'string') return isJson(value) ? value : null;
   if (typeof value === 'bigint' || ArrayBuffer.isView(value)) return null;
   return JSON.stringify(value);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,3 +1,4 @@
+import { isJson } from '../../base/is-json.ts';
 import {
   LONG_BYTES_MAX,
   putAscii,
@@ -299,15 +300,6 @@ function columnAt(table: TableSchema, index: number): Column {
 }
 
 const NOT_ASCII = /[^\0-\x7f]/;
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function isSame(a: Value, b: Value): boolean {
   if (a === b) return true;

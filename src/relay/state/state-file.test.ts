@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { TemporaryDirectory } from '../../../test/support/relay/temporary-directory.ts';
 import { silentLogger } from '../../core/logger.ts';
@@ -57,4 +58,17 @@ test.each([
   const opened = await RelayState.open({ directory: directory.path }).catch((error: unknown) => error);
   if (!isTidingsError(opened)) throw opened;
   expect(opened.code).toBe('STATE_DAMAGED');
+});
+
+test('a state that somebody had SQLite analyze is as good as before', async () => {
+  using directory = new TemporaryDirectory();
+  const state = await RelayState.open({ directory: directory.path });
+  await state.groups('shop').create({ group: 'ab', partitions: 2, scn: 100, epochLimit: 3, createdMs: 1 });
+  await state.close();
+  const database = new DatabaseSync(directory.in('state.db'));
+  database.exec('ANALYZE');
+  expect(database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'").get()).toBeDefined();
+  database.close();
+  const again = await RelayState.open({ directory: directory.path });
+  await again.close();
 });

@@ -123,8 +123,10 @@ function checkTables(database: DatabaseSync, { path, version }: { path: string; 
   if (orphan !== undefined) throw damaged(path, `a row of ${String(orphan['table'])} belongs to nothing`);
 }
 
+/** Without those that SQLite makes when somebody has it ANALYZE the file. */
 function tablesOf(database: DatabaseSync): string {
-  return JSON.stringify(database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name').all());
+  const tables = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat*' ORDER BY name";
+  return JSON.stringify(database.prepare(tables).all());
 }
 
 function damaged(path: string, finding: string): TidingsError {
