@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, expectTypeOf, test } from 'vitest';
+import type { Row } from '../core/change.ts';
+import type { ChangeStream, StreamChange } from '../core/consumer.ts';
 import { connect } from './connect.ts';
 
 test.each<[object, RegExp]>([
@@ -27,4 +29,18 @@ test('a stream without a name is refused', () => {
   for (const each of ['', name]) {
     expect(() => client.stream(each as string)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
   }
+});
+
+test('rows have the type that the stream was given, and that of any row otherwise', async () => {
+  interface Order {
+    readonly id: number;
+    readonly total: string;
+  }
+  const client = connect('http://127.0.0.1:1');
+  const orders = client.stream<Order>('shop');
+  expectTypeOf(orders).toEqualTypeOf<ChangeStream<Order>>();
+  expectTypeOf<StreamChange<Order>['after']>().toEqualTypeOf<Order | null>();
+  expectTypeOf(client.stream('shop')).toEqualTypeOf<ChangeStream>();
+  expectTypeOf<StreamChange['after']>().toEqualTypeOf<Row | null>();
+  await client.close();
 });

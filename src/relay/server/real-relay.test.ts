@@ -105,6 +105,26 @@ test('what the source committed is read as lines, filtered and projected by the 
   expect(parts.toSorted((a, b) => a - b)).toEqual(all.map(({ scn }) => scn));
 });
 
+test('JSON columns come to a client as documents or as the text that the source had', async () => {
+  insert(1);
+  await visible(1);
+  const docsOf = async (options: { readonly json?: 'parsed' | 'text' }): Promise<unknown[]> => {
+    await using client = connect(url);
+    const docs: unknown[] = [];
+    for await (const { changes } of client.stream<{ doc: unknown }>('shop', {
+      ...options,
+      from: 'earliest',
+      untilEnd: true,
+    })) {
+      docs.push(...changes.map(({ after }) => after?.doc));
+    }
+    return docs;
+  };
+  expect(await docsOf({})).toEqual([{ n: 1 }]);
+  expect(await docsOf({ json: 'parsed' })).toEqual([{ n: 1 }]);
+  expect(await docsOf({ json: 'text' })).toEqual(['{"n": 1}']);
+});
+
 test('from any place in the stream nothing is missed: SCN, time, position', async () => {
   insert(1);
   insert(2, 3);
