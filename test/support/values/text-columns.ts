@@ -154,7 +154,7 @@ export function setColumn(dice: Dice, facts: ServerFacts): ColumnType {
   };
 }
 
-/** A member that no other equals in any collation: its number is in it. */
+/** A member that no other equals in any collation: its number ends it, and nothing before that is a digit. */
 function member(
   dice: Dice,
   number: string,
@@ -168,7 +168,7 @@ function member(
   const letters =
     charset === 'binary' || digitsOnly || dice.oneIn(2)
       ? ''
-      : randomText(dice, 2).replaceAll(/[,'"\\\s\p{Cc}\ufeff\u{fffd}\u2028?]/gu, '');
+      : randomText(dice, 2).replaceAll(/[,'"\\\s\p{N}\p{Cc}\ufeff\u{fffd}\u2028?]/gu, '');
   const allowed = Array.from(letters).filter(
     (letter) =>
       (facts.members.astral || letter.length === 1) &&
