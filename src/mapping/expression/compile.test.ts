@@ -103,6 +103,8 @@ describe('an expression', () => {
     ['floor(-2.5)', -3, 'BIGINT'],
     ['ceil(-2.5)', -2, 'BIGINT'],
     ['abs(-2.50)', '2.50', 'DECIMAL(3,2)'],
+    ['abs(id - 10)', 3, 'BIGINT'],
+    ['abs(id)', 7, 'BIGINT'],
     ['abs(big)', 18_446_744_073_709_551_615n, 'BIGINT UNSIGNED'],
     ['mod(-7, 3)', -1, 'BIGINT'],
     ['mod(7.5, 2)', '1.5', 'DECIMAL(3,1)'],

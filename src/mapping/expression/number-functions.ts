@@ -1,3 +1,4 @@
+import type { ColumnType } from '../../core/table-schema.ts';
 import { fault } from '../faults.ts';
 import type { Call, FunctionSpec } from './call.ts';
 import { type Compiled, strict, strictPair, valueOf, valueOfScaled } from './compiled.ts';
@@ -34,14 +35,18 @@ function exactType({ type }: Compiled, scale: number): ValueType {
     : TYPES.decimal(Math.min(DIGITS_MAX, whole + scale), scale);
 }
 
+const SIGNED: ReadonlySet<ColumnType> = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint']);
+
 function abs(call: Call): Compiled {
   const { type } = call.argument(0);
   if (call.family(0) === 'double') {
     return valueOf(TYPES.double, strict(call.of<number>(0, ['double'], 'a number'), Math.abs), call.label);
   }
   const { scaled } = call.scaled(0);
+  // The least number of a signed type has no positive one there: -128 of a TINYINT.
+  const canGrow = type === null || (SIGNED.has(type.type) && !type.unsigned);
   return valueOfScaled(
-    type ?? TYPES.bigint,
+    canGrow ? TYPES.bigint : type,
     strict(scaled, (value) => (value < 0 ? negated(value) : value)),
     call.label,
   );
