@@ -1,6 +1,7 @@
 import { type Context, createContext, Script } from 'node:vm';
 
-const MATCH_MAX_MS = 50;
+/** The first limit lets nobody else wait for long; the machine itself may have stood still for that time, so there is a second attempt. */
+const MATCH_MAX_MS = [50, 250] as const;
 /** Answers that are remembered per expression. */
 const ANSWERS_MAX = 10_000;
 
@@ -43,11 +44,14 @@ function testInTime(expression: RegExp, text: string): boolean {
   context ??= createContext({ __proto__: null });
   context['expression'] = expression;
   context['text'] = text;
-  try {
-    return script.runInContext(context, { timeout: MATCH_MAX_MS }) as boolean;
-  } catch (error) {
-    // An error of the context's own, of which ours is no class.
-    const isLate = (error as { readonly code?: unknown }).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
-    throw isLate ? new MatchTooSlow(`a match took more than ${MATCH_MAX_MS} ms`) : error;
+  for (const timeout of MATCH_MAX_MS) {
+    try {
+      return script.runInContext(context, { timeout }) as boolean;
+    } catch (error) {
+      // An error of the context's own, of which ours is no class.
+      const isLate = (error as { readonly code?: unknown }).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
+      if (!isLate) throw error;
+    }
   }
+  throw new MatchTooSlow(`a match took more than ${MATCH_MAX_MS[1]} ms`);
 }
