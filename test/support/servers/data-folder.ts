@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
-import { access, cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { exists } from './exists.ts';
 import { progress } from './flavour.ts';
 import { CACHE_FOLDER, type Installation, rootOptions } from './installation.ts';
 import { withMachineLock } from './machine-lock.ts';
@@ -43,11 +44,13 @@ const COMMON_OPTIONS = ['--innodb-use-native-aio=0', '--innodb-flush-log-at-trx-
  * `@auth_root_socket` is null; grants are in force afterwards.
  */
 async function initialiseMariadb({ command, shareFolder }: Installation, folder: string): Promise<void> {
-  const names = ['mysql_system_tables', 'mysql_performance_tables', 'mysql_system_tables_data', 'mysql_sys_schema'];
+  // Since 11.8 they are called after MariaDB.
+  const prefix = (await exists(join(shareFolder, 'mariadb_system_tables.sql'))) ? 'mariadb' : 'mysql';
+  const names = ['system_tables', 'performance_tables', 'system_tables_data', 'sys_schema'];
   const scripts = await Promise.all(
-    names.map((name) => readFile(join(shareFolder, `${name}.sql`), 'utf8').catch(() => '')),
+    names.map((name) => readFile(join(shareFolder, `${prefix}_${name}.sql`), 'utf8').catch(() => '')),
   );
-  if (scripts[0] === '') throw new Error(`mysql_system_tables.sql is missing in ${shareFolder}`);
+  if (scripts[0] === '') throw new Error(`${prefix}_system_tables.sql is missing in ${shareFolder}`);
   const input = [
     'CREATE DATABASE mysql;',
     'USE mysql;',
@@ -84,11 +87,4 @@ async function initialiseMysql({ command }: Installation, folder: string): Promi
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

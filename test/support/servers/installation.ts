@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { exists } from './exists.ts';
 import { findProgram } from './find-program.ts';
 import { configuredUrl, FLAVOURS, type ServerFlavour } from './flavour.ts';
 import { runCommand } from './run-command.ts';
@@ -66,13 +67,13 @@ async function findNow(flavour: ServerFlavour): Promise<Installation> {
 }
 
 async function describeUnpacked(flavour: ServerFlavour, { root, version }: Unpacked): Promise<Installation> {
-  return { flavour, version, command: await serverCommand(flavour, root), shareFolder: shareFolderOf(root) };
+  return { flavour, version, command: await serverCommand(flavour, root), shareFolder: await shareFolderOf(root) };
 }
 
 /** All its built-in paths are wrong here. */
 async function serverCommand(flavour: ServerFlavour, root: string): Promise<Installation['command']> {
   const program = flavour === 'mariadb' ? 'mariadbd' : 'mysqld';
-  const shareFolder = shareFolderOf(root);
+  const shareFolder = await shareFolderOf(root);
   return [
     ...(await unpackedCommand(root, `usr/sbin/${program}`)),
     '--no-defaults',
@@ -83,8 +84,10 @@ async function serverCommand(flavour: ServerFlavour, root: string): Promise<Inst
   ];
 }
 
-function shareFolderOf(root: string): string {
-  return join(root, 'usr/share/mysql');
+/** MariaDB has its own since 11.8. */
+async function shareFolderOf(root: string): Promise<string> {
+  const own = join(root, 'usr/share/mariadb');
+  return (await exists(own)) ? own : join(root, 'usr/share/mysql');
 }
 
 async function findInstalled(flavour: ServerFlavour): Promise<Installation | null> {
