@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { tableOf } from '../../testing/tables.ts';
-import { chooseCollation } from './column-definition.ts';
+import { chooseCollation, columnDefinition } from './column-definition.ts';
 import { primaryKeyParts } from './key-parts.ts';
 import type { TargetServer } from './target-server.ts';
 
@@ -44,6 +44,20 @@ test.each([
   [MARIADB, 'gb18030_chinese_ci', false, 'utf8mb4_unicode_520_ci'],
 ])('a near collation is found, and in a key one that tells all texts apart', (target, collation, inKey, chosen) => {
   expect(chooseCollation({ charset: collation.replace(/_.*/, ''), collation, inKey }, target)).toBe(chosen);
+});
+
+test('a CHAR that keeps the spaces at its end is made a VARCHAR, which does', () => {
+  const charset = { charset: 'filename', collation: 'filename' };
+  const [column] = tableOf('shop.t', { c: { type: 'char', length: 20, ...charset } }).columns;
+  if (column === undefined) throw new Error('the table has no column');
+  const options = { server: MARIADB, inKey: false, nullable: false };
+  expect(columnDefinition(column, options)).toEqual({
+    sql: '`c` VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci NOT NULL',
+    instead: 'VARCHAR(20)',
+  });
+  expect(columnDefinition({ ...column, charset: 'utf8mb4', collation: 'utf8mb4_bin' }, options).sql).toContain(
+    'CHAR(20)',
+  );
 });
 
 test('a key has as long beginnings of long texts as there is room for', () => {

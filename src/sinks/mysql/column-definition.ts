@@ -1,5 +1,6 @@
 import type { Column } from '../../core/table-schema.ts';
 import { attributesText, type ColumnAttributes } from './column-attributes.ts';
+import { keepsSpaces } from './exact-values.ts';
 import { quoteName, quoteText } from './sql-text.ts';
 import type { TargetServer } from './target-server.ts';
 
@@ -83,6 +84,11 @@ function columnType(column: Column, { server, inKey }: { server: TargetServer; i
     case 'blob':
       return plain(`${TEXT_TYPES.get(length ?? 0) ?? 'LONG'}BLOB`);
     case 'char':
+      if (!keepsSpaces(column)) return textType(`CHAR(${length ?? 255})`, column, { server, inKey });
+      return {
+        instead: `VARCHAR(${length ?? 255})`,
+        type: columnType({ ...column, type: 'varchar' }, { server, inKey }).type,
+      };
     case 'varchar':
       return textType(`${type.toUpperCase()}(${length ?? 255})`, column, { server, inKey });
     case 'text':

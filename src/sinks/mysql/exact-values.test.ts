@@ -33,6 +33,7 @@ test.for<readonly [string, Column, Column, readonly Value[], readonly Value[]]>(
   ['text into set', column('varchar'), members('set'), ['', 'a,b', 'a,2'], ['b,a', 'a,a', '1', 'c']],
   ['number into enum', column('int'), members('enum'), [], [1]],
   ['varchar into char', column('varchar'), column('char'), ['a', ' a'], ['a ']],
+  ['char that keeps spaces into char', column('char', { charset: 'filename' }), column('char'), ['a', ' a'], ['a ']],
   [
     'varbinary into binary',
     column('varbinary'),

@@ -21,10 +21,20 @@ type IsExact = (value: Value) => boolean;
 export function exactnessOf(source: Column, target: Column): IsExact | null {
   if (target.type === 'enum' || target.type === 'set') return membersKept(source, target);
   if (NUMERIC.has(target.type)) return numberKept(source, target);
-  if (target.type === 'char') return source.type === 'char' ? null : (value) => !textOf(value).endsWith(' ');
+  if (target.type === 'char')
+    return keepsSpaces(target) || hasNoSpaces(source) ? null : (value) => !textOf(value).endsWith(' ');
   if (target.type === 'binary') return paddingKept(source, target);
   if (FRACTIONS.has(target.type) || target.type === 'date') return fractionKept(source, target);
   return null;
+}
+
+/** A CHAR loses the spaces at its end, but where a space is five characters: a thing of MariaDB's. */
+export function keepsSpaces({ charset }: Column): boolean {
+  return charset === 'filename';
+}
+
+function hasNoSpaces(source: Column): boolean {
+  return source.type === 'char' && !keepsSpaces(source);
 }
 
 /** @throws ValueUnfit */
