@@ -100,7 +100,7 @@ async function equal(load: MovingRows, target: TestServer): Promise<void> {
       const expected = sorted(await load.rows(table));
       // oxlint-disable-next-line no-await-in-loop -- as above
       await expect
-        .poll(async () => sorted(await rowsOf(connection, table)), { timeout: 60_000, interval: 200 })
+        .poll(async () => sorted(await rowsOf(connection, table)), { timeout: 240_000, interval: 200 })
         .toEqual(expected);
     }
   } finally {
