@@ -16,7 +16,6 @@ import { addHealthRoutes } from './health-routes.ts';
 import { type HttpOptions, type ResolvedHttpOptions, resolveHttpOptions } from './http-options.ts';
 import { LagMeter } from './lag.ts';
 import { addMemberRoutes } from './member-routes.ts';
-import { ServerMetrics } from './metrics.ts';
 import { openApiOptions } from './openapi.ts';
 import { OpenResponses } from './open-responses.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
@@ -33,6 +32,7 @@ import {
 } from './refusals.ts';
 import { SCHEMAS } from './schemas.ts';
 import { isFailedOpening, type ServedRelay } from './served-relay.ts';
+import { ServerMetrics } from './server-metrics.ts';
 import { addSinkRoutes } from './sink-routes.ts';
 import { addSnapshotRoutes } from './snapshot-routes.ts';
 import { addStreamRoutes } from './stream-routes.ts';

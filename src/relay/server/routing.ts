@@ -4,10 +4,10 @@ import type { Logger } from '../../core/logger.ts';
 import type { SinkService } from '../../core/sink-service.ts';
 import type { Role } from './http-options.ts';
 import type { LagMeter } from './lag.ts';
-import type { ServerMetrics } from './metrics.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 import { type JsonSchema, ref } from './json-schema.ts';
 import type { ServedRelay } from './served-relay.ts';
+import type { ServerMetrics } from './server-metrics.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
