@@ -1,75 +1,42 @@
-import { TidingsError } from '../../../core/errors.ts';
-import type { Logger } from '../../../core/logger.ts';
-import { EVENT_FLAG, EVENT_HEADER_LENGTH } from '../binlog/event-header.ts';
-import { EVENT, eventTypeName, isKnownEventType } from '../binlog/event-types.ts';
-import type { FormatDescriptionEvent } from '../binlog/format-description-event.ts';
+import { EVENT_HEADER_LENGTH } from '../binlog/event-header.ts';
+import { EVENT, eventTypeName } from '../binlog/event-types.ts';
 import { corrupt } from '../binlog/frame-errors.ts';
 import { readMysqlGtidInto } from '../binlog/gtid-event.ts';
-import { decodeGtidListEvent } from '../binlog/gtid-list-event.ts';
 import { readMysqlTaggedGtidInto } from '../binlog/gtid-tagged-event.ts';
-import { decodeHeartbeatEvent, decodeHeartbeatV2Event } from '../binlog/heartbeat-event.ts';
-import { decodeIncidentEvent } from '../binlog/incident-event.ts';
 import { decodeExecuteLoadQueryEvent } from '../binlog/load-data-events.ts';
 import { decodeMariadbGtidEvent, emptyMariadbGtidTarget, readMariadbGtidInto } from '../binlog/mariadb-gtid-event.ts';
 import { MARIADB_GTID_EXTRA, MARIADB_GTID_FLAG } from '../binlog/mariadb-gtid-flags.ts';
 import { emptyMysqlGtidTarget } from '../binlog/mysql-gtid-target.ts';
-import { decodePreviousGtidsEvent } from '../binlog/previous-gtids-event.ts';
-import {
-  decodeQueryCompressedEvent,
-  decodeQueryEvent,
-  isBeginQuery,
-  isCommitQuery,
-  type QueryEvent,
-} from '../binlog/query-event.ts';
-import { decodeRotateEvent } from '../binlog/rotate-event.ts';
+import { decodeQueryCompressedEvent, decodeQueryEvent, isBeginQuery, isCommitQuery } from '../binlog/query-event.ts';
 import { emptyRowsEvent, isUpdate, readRowsEventInto, type RowsEvent } from '../binlog/rows-event.ts';
 import { decodeTransactionPayloadEvent } from '../binlog/transaction-payload-event.ts';
 import { uncompressEventData } from '../binlog/uncompress-event.ts';
 import { formatXaId } from '../binlog/xa-id.ts';
 import { checkXidEvent } from '../binlog/xid-event.ts';
-import { decodeXaPrepareEvent } from '../binlog/xa-prepare-event.ts';
-import { GtidTrail } from '../gtid/gtid-trail.ts';
-import { MariadbGtidPosition } from '../gtid/mariadb-gtid.ts';
 import type { MysqlPosition } from '../mysql-position.ts';
 import { BinlogRowBatch } from '../row-batch.ts';
-import type { SchemaHistory } from '../schema/schema-history.ts';
-import type { BinlogPlace, Server } from '../server.ts';
-import type { TableSelection } from '../table-selection.ts';
-import type { EventSource } from './event-source.ts';
+import type { BinlogPlace } from '../server.ts';
+import type { Demand, EventSource } from './event-source.ts';
+import { LogEvents, type LogEventsOptions } from './log-events.ts';
 import { LoggedStatement } from './logged-statement.ts';
-import { BinlogTransaction, type OpenTransaction } from './open-transaction.ts';
+import { BinlogTransaction } from './open-transaction.ts';
 import { PayloadSource } from './payload-source.ts';
-import type { BinlogFileSeen } from './reset-check.ts';
-import { applyStatement, classifyControl } from './statements.ts';
+import { QueryEvents, type QueryEventsOptions } from './query-events.ts';
 import { StreamPosition } from './stream-position.ts';
 import type { MappedTable } from './table-maps.ts';
 import { TableResolver } from './table-resolver.ts';
 import { TransactionBuilder } from './transaction-builder.ts';
-import type { XaTransactions } from './xa-transactions.ts';
 
-export interface AssemblerOptions {
-  readonly server: Server;
-  readonly selection: TableSelection;
-  readonly history: SchemaHistory;
-  readonly xa: XaTransactions;
+export interface AssemblerOptions extends QueryEventsOptions, LogEventsOptions {
   readonly json: 'text' | 'parsed';
   readonly eventBytesMax: number;
-  /** What to do about a statement that changed a watched table without row events. */
-  readonly statementChanges: 'stop' | 'report';
   /** Whether transactions that a sink wrote are passed over. */
   readonly ignoreOrigin: boolean;
-  readonly log: Logger;
-  /** The format of the file that is being read, once it was announced. */
-  readonly format: () => FormatDescriptionEvent | null;
-  /** Told when a file's format was read. @throws TidingsError to stop */
-  readonly fileBegins: (file: BinlogFileSeen) => void;
 }
 
-/** What an event asks of whoever reads the stream before the next one: events from elsewhere, or time. */
-export type Demand = EventSource | Promise<EventSource | null> | null;
-
 /**
- * Turns events into transactions: the one place that knows what every event type means for what is handed over.
+ * Turns events into transactions: what begins one, the rows in it, what ends it. Statements are left to `QueryEvents`, and events
+ * that only tell of the log to `LogEvents`.
  *
  * It keeps the position (I2): `end` moves when a transaction's last event has been seen, and never in between.
  */
@@ -77,6 +44,8 @@ export class Assembler {
   readonly #options: AssemblerOptions;
   readonly #position: StreamPosition;
   readonly #tables: TableResolver;
+  readonly #queries: QueryEvents;
+  readonly #logEvents: LogEvents;
   /** The transactions in the making. */
   readonly transactions: TransactionBuilder;
   readonly #rowsEvent: RowsEvent = emptyRowsEvent();
@@ -92,6 +61,9 @@ export class Assembler {
     this.#position = new StreamPosition(start, { server: options.server.identity, byGtids });
     this.#tables = new TableResolver(options);
     this.transactions = new TransactionBuilder(this.#position, expectRestart);
+    const parts = { position: this.#position, tables: this.#tables, transactions: this.transactions };
+    this.#queries = new QueryEvents(options, parts);
+    this.#logEvents = new LogEvents(options, parts);
   }
 
   /** The end of the last complete transaction. */
@@ -119,6 +91,11 @@ export class Assembler {
         this.#position.advance(view, start);
         readMysqlGtidInto(bytes, body, end, this.#mysqlGtid);
         this.#mysqlBegins(view, start, type === EVENT.ANONYMOUS_GTID);
+        return null;
+      case EVENT.GTID_TAGGED:
+        this.#position.advance(view, start);
+        readMysqlTaggedGtidInto(bytes, body, end, this.#mysqlGtid);
+        this.#mysqlBegins(view, start, false);
         return null;
       case EVENT.TABLE_MAP:
         this.#position.advance(view, start);
@@ -172,119 +149,28 @@ export class Assembler {
           this.transactions.finish();
           return null;
         }
-        return this.#query(decodeQueryEvent(bytes.subarray(body, end)), view.getUint16(start + 17, true));
+        return this.#queries.accept(decodeQueryEvent(bytes.subarray(body, end)), view.getUint16(start + 17, true));
       case EVENT.QUERY_COMPRESSED:
         this.#position.advance(view, start);
-        return this.#query(decodeQueryCompressedEvent(bytes.subarray(body, end)), view.getUint16(start + 17, true));
-      default:
-        return this.#rare(type, event);
-    }
-  }
-
-  /** Everything that does not come with every transaction. */
-  #rare(type: number, { bytes, view, start, end }: EventSource): Demand {
-    const { server, log } = this.#options;
-    const frame = bytes.subarray(start + EVENT_HEADER_LENGTH, end);
-    const nextPosition = view.getUint32(start + 13, true);
-    const flags = view.getUint16(start + 17, true);
-    switch (type) {
-      case EVENT.ROTATE: {
-        const { file, position } = decodeRotateEvent(frame);
-        this.#position.rotate(file, position, this.transactions.open === null);
-        return null;
-      }
-      case EVENT.FORMAT_DESCRIPTION:
-        // Table ids start anew with each server run, and a file never depends on one before it.
-        this.#tables.forget();
-        this.#options.fileBegins({ file: this.#position.file, beganAtS: view.getUint32(start, true) });
-        if (nextPosition !== 0 && (flags & EVENT_FLAG.ARTIFICIAL) === 0) this.#position.advance(view, start);
-        return null;
-      case EVENT.HEARTBEAT:
-      case EVENT.HEARTBEAT_V2: {
-        const beat =
-          type === EVENT.HEARTBEAT
-            ? decodeHeartbeatEvent(frame, { hasPosition: nextPosition === 0 && server.flavour === 'mariadb' })
-            : decodeHeartbeatV2Event(frame);
-        if (this.transactions.open === null) this.#position.heartbeat(beat.file, beat.position ?? nextPosition);
-        return null;
-      }
-      case EVENT.GTID_TAGGED:
+        return this.#queries.accept(
+          decodeQueryCompressedEvent(bytes.subarray(body, end)),
+          view.getUint16(start + 17, true),
+        );
+      case EVENT.EXECUTE_LOAD_QUERY:
         this.#position.advance(view, start);
-        readMysqlTaggedGtidInto(bytes, start + EVENT_HEADER_LENGTH, end, this.#mysqlGtid);
-        this.#mysqlBegins(view, start, false);
-        return null;
-      case EVENT.PREVIOUS_GTIDS:
-        this.#position.advance(view, start);
-        if (this.transactions.open !== null) return null;
-        if (!server.gtid || this.end.gtids !== null) this.#position.settle();
-        else this.#position.settle(GtidTrail.from(decodePreviousGtidsEvent(frame).executed));
-        return null;
-      case EVENT.GTID_LIST:
-        this.#position.advance(view, start);
-        if (this.transactions.open !== null) return null;
-        if (this.end.gtids !== null) this.#position.settle();
-        else this.#position.settle(MariadbGtidPosition.of(decodeGtidListEvent(frame).gtids));
-        return null;
+        return this.#queries.accept(
+          { ...decodeExecuteLoadQueryEvent(bytes.subarray(body, end)), kind: 'query' },
+          view.getUint16(start + 17, true),
+        );
       case EVENT.XA_PREPARE:
         this.#position.advance(view, start);
-        return this.#xaPrepared(frame);
+        return this.#queries.xaPrepared(bytes.subarray(body, end));
       case EVENT.TRANSACTION_PAYLOAD:
         this.#position.advance(view, start);
-        return new PayloadSource(decodeTransactionPayloadEvent(frame), this.#options.eventBytesMax);
-      case EVENT.EXECUTE_LOAD_QUERY: {
-        this.#position.advance(view, start);
-        const load = decodeExecuteLoadQueryEvent(frame);
-        return this.#query({ ...load, kind: 'query' }, flags);
-      }
-      case EVENT.INCIDENT: {
-        const { message } = decodeIncidentEvent(frame);
-        throw new TidingsError(
-          'BINLOG_INCIDENT',
-          `the server logged an incident in ${this.#position.file} at ${this.#position.offset}: ${message}`,
-          {
-            details: {
-              file: this.#position.file,
-              offset: this.#position.offset,
-              resumeAt: `${this.#position.file}:${nextPosition}`,
-            },
-          },
-        );
-      }
-      case EVENT.STOP:
-      case EVENT.INTVAR:
-      case EVENT.RAND:
-      case EVENT.USER_VAR:
-      case EVENT.BEGIN_LOAD_QUERY:
-      case EVENT.APPEND_BLOCK:
-      case EVENT.DELETE_FILE:
-      case EVENT.IGNORABLE:
-      case EVENT.TRANSACTION_CONTEXT:
-      case EVENT.VIEW_CHANGE:
-      case EVENT.BINLOG_CHECKPOINT:
-      // The server decrypts what it sends; this event only says that the file on its disk is encrypted.
-      case EVENT.START_ENCRYPTION:
-        // They prepare statements or describe the log. Whether a statement matters is decided when it comes.
-        this.#position.advance(view, start);
-        if (this.transactions.open === null) this.#position.settle();
+        return new PayloadSource(decodeTransactionPayloadEvent(bytes.subarray(body, end)), this.#options.eventBytesMax);
+      default:
+        this.#logEvents.accept(type, event);
         return null;
-      default: {
-        const name = eventTypeName(type, server.flavour);
-        if (!isKnownEventType(type, server.flavour) && (flags & EVENT_FLAG.IGNORABLE) !== 0) {
-          log.warn(
-            { eventType: type, file: this.#position.file, offset: this.#position.offset },
-            'event passed over: unknown, and marked as ignorable by the server',
-          );
-          this.#position.advance(view, start);
-          return null;
-        }
-        throw new TidingsError(
-          'BINLOG_EVENT_UNSUPPORTED',
-          `${name} (${type}) in ${this.#position.file} at ${this.#position.offset} cannot be decoded`,
-          {
-            details: { eventType: type, event: name, file: this.#position.file, offset: this.#position.offset },
-          },
-        );
-      }
     }
   }
 
@@ -325,7 +211,7 @@ export class Assembler {
     if ((gtid.flags & (MARIADB_GTID_FLAG.PREPARED_XA | MARIADB_GTID_FLAG.DDL)) === 0) return;
     const open = this.transactions.opened();
     const { xid, flagsExtra, flags } = decodeMariadbGtidEvent(bytes.subarray(body, end));
-    if ((flags & MARIADB_GTID_FLAG.PREPARED_XA) !== 0 && xid !== null) this.#xaBegins(open, formatXaId(xid));
+    if ((flags & MARIADB_GTID_FLAG.PREPARED_XA) !== 0 && xid !== null) this.#queries.xaBegins(open, formatXaId(xid));
     open.alterWithoutEffect = (flagsExtra & (MARIADB_GTID_EXTRA.START_ALTER | MARIADB_GTID_EXTRA.ROLLBACK_ALTER)) !== 0;
   }
 
@@ -397,91 +283,5 @@ export class Assembler {
     open.entries.push(
       new BinlogRowBatch(bytes, view, event, table.views(bytes, type, event), this.transactions.statement),
     );
-  }
-
-  #query(event: QueryEvent, flags: number): Demand {
-    const control = classifyControl(event.query);
-    const open = this.transactions.opened();
-    const where = { file: this.#position.file, offset: this.#position.offset };
-    switch (control.kind) {
-      case 'begin':
-        open.grouped = true;
-        return null;
-      case 'commit':
-        this.transactions.finish();
-        return null;
-      case 'rollback':
-        // Written when the rows cannot be taken back out of the log: tables without transactions took part.
-        if (open.watchedRows > 0) this.#rolledBack();
-        this.transactions.finish();
-        return null;
-      case 'savepoint':
-        open.savepoints.set(control.name, open.watchedRows);
-        return null;
-      case 'rollback-to':
-        if (open.watchedRows > (open.savepoints.get(control.name) ?? 0)) this.#rolledBack();
-        return null;
-      case 'xa-start':
-        this.#xaBegins(open, control.xid);
-        return null;
-      case 'xa-end':
-        return null;
-      case 'xa-commit':
-        return this.#options.xa.committed(control.xid, where, () => this.transactions.finish());
-      case 'xa-rollback':
-        this.#options.xa.forget(control.xid);
-        this.transactions.finish();
-        return null;
-      case 'statement':
-        this.#applyStatement(event, flags, open);
-        return null;
-    }
-  }
-
-  #applyStatement(event: QueryEvent, flags: number, open: OpenTransaction): void {
-    const { server, selection, history, statementChanges, log, format } = this.#options;
-    if (!open.alterWithoutEffect) {
-      const outcome = applyStatement(event, {
-        flags,
-        server,
-        writtenBy: format()?.serverVersion ?? server.versionText,
-        history,
-        selection,
-      });
-      // New definitions come with new table ids, except for what a rename moved: better none than a stale one.
-      if (outcome.changesSchema) this.#tables.forget();
-      if (outcome.rowsWithoutEvents !== null && !open.skipped) {
-        const message = `${outcome.rowsWithoutEvents} in ${this.#position.file} before ${this.#position.offset}, and the binlog has no rows for it`;
-        if (statementChanges === 'stop') this.transactions.fail({ code: 'STATEMENT_CHANGE', message });
-        else log.warn({ file: this.#position.file, offset: this.#position.offset }, message);
-      }
-      this.transactions.add(outcome.entries);
-    }
-    if (!open.grouped) this.transactions.finish();
-  }
-
-  #xaBegins(open: OpenTransaction, xid: string): void {
-    open.xid = xid;
-    open.grouped = true;
-    this.#options.xa.begin(xid, open.info.start);
-  }
-
-  #xaPrepared(frame: Buffer): Demand {
-    const { onePhase, xid } = decodeXaPrepareEvent(frame);
-    const open = this.transactions.opened();
-    const { xa } = this.#options;
-    if (!onePhase) {
-      xa.prepared(formatXaId(xid));
-      this.transactions.finish();
-      return null;
-    }
-    // XA COMMIT … ONE PHASE: what the group holds counts after all, and this event is its commit.
-    open.xid = null;
-    return xa.committedOnePhase(formatXaId(xid), this.place, () => this.transactions.finish());
-  }
-
-  #rolledBack(): void {
-    const message = `a transaction in ${this.#position.file} holds rows of watched tables and then rolls back`;
-    this.transactions.fail({ code: 'ROLLBACK_IN_BINLOG', message });
   }
 }

@@ -13,3 +13,6 @@ export interface EventSource {
   fill(): Promise<boolean>;
   close(): void;
 }
+
+/** What an event asks of whoever reads the stream before the next one: events from elsewhere, or time. */
+export type Demand = EventSource | Promise<EventSource | null> | null;
