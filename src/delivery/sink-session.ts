@@ -1,19 +1,12 @@
 import type { Clock } from '../base/clock.ts';
-import type {
-  ChangeStream,
-  NamedCheckpointStore,
-  ConsumerBatch,
-  StreamChange,
-  StreamEntry,
-  StreamOptions,
-} from '../core/consumer.ts';
+import type { ChangeStream, NamedCheckpointStore, StreamOptions } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Mapper } from '../core/mapper.ts';
-import type { Sink, SinkCheckpoint, SinkTarget, TargetPlan } from '../core/sink.ts';
-import { BatchPacker } from './batch-packer.ts';
-import { ChangeRouter } from './change-router.ts';
-import { CommitOrder, type Unit } from './commit-order.ts';
+import type { Sink, SinkTarget, TargetPlan } from '../core/sink.ts';
+import { BatchDispatcher } from './batch-dispatcher.ts';
+import { ClaimedPartitions } from './claimed-partitions.ts';
+import { CommitOrder } from './commit-order.ts';
 import type { DeadLetterStore } from './dead-letter-store.ts';
 import { type DeliveryStream, type SinkDefinition, WHOLE_STREAM } from './delivery-types.ts';
 import type { Written } from './lane.ts';
@@ -22,7 +15,6 @@ import { Lock } from './lock.ts';
 import type { ParkedKeys } from './parked-keys.ts';
 import { readerPlace } from './reader-place.ts';
 import { StoreProgress } from './store-progress.ts';
-import { StoredScns } from './stored-scns.ts';
 import { WriteGate } from './write-gate.ts';
 
 export interface SinkSessionOptions {
@@ -48,9 +40,20 @@ function sinkGroup(name: string): string {
 const DRAIN_MS = 10_000;
 /** How often it is looked whether a transaction has come to its end. */
 const TRANSACTION_MS = 20;
+
+/** What there is of a session once its sink is open. */
+interface OpenParts {
+  readonly sink: Sink;
+  readonly mapper: Mapper;
+  readonly gate: WriteGate;
+  readonly lanes: LaneSet;
+  readonly claimed: ClaimedPartitions;
+  readonly dispatcher: BatchDispatcher;
+}
+
 /**
- * One run of a sink, from opening it until it fails or is told to end: takes batches from the stream, makes rows of their changes and gives
- * them to the lanes.
+ * One run of a sink, from opening it until it fails or is told to end: opens and closes what takes part in it, and has the batches of the stream
+ * dispatched one after the other.
  *
  * Order (I3): a partition is in one lane, and a lane writes in order. Where something must not be overtaken in any lane (a truncation, another definition
  * of a target, a key that is redriven) all lanes are empty before it begins, and get nothing until it is over.
@@ -60,23 +63,12 @@ export class SinkSession {
   readonly #stop: AbortController = new AbortController();
   readonly #commits: CommitOrder;
   readonly #lock: Lock = new Lock();
-  readonly #plans = new Map<SinkTarget, TargetPlan>();
-  readonly #prepared = new Map<string, SinkTarget>();
-  readonly #stored: StoredScns = new StoredScns();
   readonly #progress: StoreProgress;
-  readonly #partitions = new Set<number>();
   #failure: { readonly error: unknown } | null = null;
   #stream: ChangeStream | null = null;
   #finishing: Promise<void> | null = null;
   #sink: Sink | null = null;
-  #mapper: Mapper | null = null;
-  #gate: WriteGate | null = null;
-  #lanes: LaneSet | null = null;
-  #router: ChangeRouter | null = null;
-  /** Null: rows always go one by one. */
-  #packer: BatchPacker | null = null;
-  /** Of the last entry that came. */
-  #lastScn = 0;
+  #open: OpenParts | null = null;
 
   constructor(options: SinkSessionOptions) {
     this.#options = options;
@@ -91,12 +83,12 @@ export class SinkSession {
 
   /** Rows that are on their way to the store. */
   get pending(): number {
-    return this.#lanes?.rows ?? 0;
+    return this.#open?.lanes.rows ?? 0;
   }
 
   /** Commit time of the oldest of them, µs. */
   get oldestUs(): number | null {
-    return this.#lanes?.oldestUs ?? null;
+    return this.#open?.lanes.oldestUs ?? null;
   }
 
   /** Until the signal aborts. @throws what the sink, the stream or the mapping fails with */
@@ -105,15 +97,17 @@ export class SinkSession {
     signal.throwIfAborted();
     const end = (): void => void this.#finish();
     try {
-      const { sink, mapper } = await this.#open();
-      this.#stream = await this.#openStream(sink, mapper);
+      const open = await this.#openParts();
+      this.#stream = await this.#openStream(open);
       signal.addEventListener('abort', end, { once: true });
       if (signal.aborted) end();
       else onRunning();
       // It ends when the stream is closed, by `#finish` or `#fail`.
       for await (const batch of this.#stream) {
-        await this.#lock.run(() => this.#dispatch(batch));
-        await this.#lanes?.hasRoom(() => this.#isGoingOn);
+        await this.#lock.run(async () => {
+          if (this.#isGoingOn) await open.dispatcher.dispatch(batch);
+        });
+        await open.lanes.hasRoom(() => this.#isGoingOn);
       }
       await this.#finishing;
     } finally {
@@ -126,53 +120,45 @@ export class SinkSession {
   /** Opens the sink for a piece of work alone, without reading the stream. @throws as `exclusively`, and what opening fails with */
   async aside<T>(work: () => Promise<T>): Promise<T> {
     try {
-      await this.#open();
+      await this.#openParts();
       return await work();
     } finally {
       await this.#close();
     }
   }
 
-  async #open(): Promise<{ readonly sink: Sink; readonly mapper: Mapper }> {
-    const { definition, clock, log, signal } = this.#options;
+  async #openParts(): Promise<OpenParts> {
+    const { definition, clock, log, signal, parked } = this.#options;
     const mapper = await definition.makeMapper(signal);
-    this.#mapper = mapper;
     const sink = await definition.makeSink();
     this.#sink = sink;
     this.#checkOrder(sink);
-    const lanes = definition.order === 'key' ? definition.lanes : 1;
-    const context = { name: definition.name, stream: definition.stream, order: definition.order, lanes };
+    const count = definition.order === 'key' ? definition.lanes : 1;
+    const context = { name: definition.name, stream: definition.stream, order: definition.order, lanes: count };
     await sink.open({ ...context, log, clock, signal: this.#stop.signal });
-    const set = this.#openLanes(sink, lanes);
-    this.#router = new ChangeRouter({
+    const gate = this.#makeGate();
+    const lanes = this.#makeLanes({ sink, gate, count });
+    const claimed = new ClaimedPartitions({ sink, gate, progress: this.#progress });
+    const dispatcher = new BatchDispatcher({
+      definition,
+      sink,
       mapper,
-      parked: this.#options.parked,
-      stored: this.#stored,
-      lanes: set.lanes,
-      serial: set.serial,
-      plans: this.#plans,
-      plan: (target) => this.plan(target),
+      gate,
+      lanes,
+      claimed,
+      commits: this.#commits,
+      parked,
+      drain: () => this.#drain(),
+      hasFailed: () => this.#failure !== null,
     });
-    const { packing } = sink;
-    if (packing !== undefined && mapper.passing !== undefined && definition.order === 'key') {
-      this.#packer = new BatchPacker({
-        packing,
-        mapper,
-        parked: this.#options.parked,
-        stored: this.#stored,
-        lanes: set,
-        limits: definition.batch,
-        plan: (target) => this.plan(target),
-        drain: () => this.#drain(),
-      });
-    }
-    return { sink, mapper };
+    this.#open = { sink, mapper, gate, lanes, claimed, dispatcher };
+    return this.#open;
   }
 
   async #close(): Promise<void> {
     this.#stop.abort(new Error('the sink has ended'));
     await this.#stream?.close();
-    await this.#lanes?.idle();
+    await this.#open?.lanes.idle();
     await this.#sink?.close();
     this.#progress.keep();
   }
@@ -187,11 +173,9 @@ export class SinkSession {
       // oxlint-disable-next-line no-await-in-loop -- until no transaction is half written
       const outcome = await this.#lock.run(async () => {
         await this.#drain();
-        if (this.#sink === null || this.#mapper === null || this.#gate === null || this.#stop.signal.aborted) {
-          throw new TidingsError('SINK_NOT_RUNNING', `sink ${this.#options.definition.name} is not running`);
-        }
-        if (this.#lanes?.isOpen === true) return null;
-        return { of: await work(this.#sink, this.#mapper, this.#gate) };
+        if (this.#open === null || this.#stop.signal.aborted) throw this.#notRunning();
+        const { sink, mapper, gate, lanes } = this.#open;
+        return lanes.isOpen ? null : { of: await work(sink, mapper, gate) };
       });
       if (outcome !== null) return outcome.of;
       // oxlint-disable-next-line no-await-in-loop -- the rest of the transaction comes meanwhile
@@ -201,17 +185,12 @@ export class SinkSession {
 
   /** How rows of a target go to the store. @throws what the sink's `prepare` throws */
   async plan(target: SinkTarget): Promise<TargetPlan> {
-    const known = this.#plans.get(target);
-    if (known !== undefined) return known;
-    const { database, name } = target.table;
-    const tableName = `${database}\0${name}`;
-    // Rows of the former definition are written under it.
-    if (this.#prepared.has(tableName)) await this.#drain();
-    const sink = this.#sink as Sink;
-    const plan = await (this.#gate as WriteGate).run(() => sink.prepare(target));
-    this.#plans.set(target, plan);
-    this.#prepared.set(tableName, target);
-    return plan;
+    if (this.#open === null) throw this.#notRunning();
+    return this.#open.dispatcher.plan(target);
+  }
+
+  #notRunning(): TidingsError {
+    return new TidingsError('SINK_NOT_RUNNING', `sink ${this.#options.definition.name} is not running`);
   }
 
   #checkOrder(sink: Sink): void {
@@ -222,12 +201,22 @@ export class SinkSession {
     });
   }
 
-  #openLanes(sink: Sink, count: number): LaneSet {
-    const { definition, clock, log, parked, onWaiting, onWritten } = this.#options;
-    const { signal } = this.#stop;
-    const gate = new WriteGate({ backoff: definition.backoff, clock, log, signal, onWaiting });
-    this.#gate = gate;
-    this.#lanes = new LaneSet({
+  #makeGate(): WriteGate {
+    const { definition, clock, log, onWaiting } = this.#options;
+    return new WriteGate({ backoff: definition.backoff, clock, log, signal: this.#stop.signal, onWaiting });
+  }
+
+  #makeLanes({
+    sink,
+    gate,
+    count,
+  }: {
+    readonly sink: Sink;
+    readonly gate: WriteGate;
+    readonly count: number;
+  }): LaneSet {
+    const { definition, clock, parked, onWritten } = this.#options;
+    return new LaneSet({
       count,
       order: definition.order,
       sink,
@@ -235,7 +224,7 @@ export class SinkSession {
       commits: this.#commits,
       limits: definition.batch,
       clock,
-      signal,
+      signal: this.#stop.signal,
       parking: parked,
       written: (what) => {
         onWritten(what);
@@ -243,10 +232,9 @@ export class SinkSession {
       },
       failed: (error) => this.#fail(error),
     });
-    return this.#lanes;
   }
 
-  async #openStream(sink: Sink, mapper: Mapper): Promise<ChangeStream> {
+  async #openStream({ sink, mapper, lanes, claimed }: OpenParts): Promise<ChangeStream> {
     const { definition, stream, log } = this.#options;
     const { name, order, from, bootstrap } = definition;
     const options: StreamOptions = {
@@ -257,7 +245,7 @@ export class SinkSession {
       log,
     };
     if (order === 'transaction') {
-      return stream.open({ ...options, bootstrap, checkpoints: this.#placeIn(sink) });
+      return stream.open({ ...options, bootstrap, checkpoints: this.#placeIn(lanes, claimed) });
     }
     const group = sinkGroup(name);
     return stream.open({
@@ -270,21 +258,21 @@ export class SinkSession {
         group,
         committed: await stream.checkpointOf(group),
       }),
-      onAssigned: (partitions) => this.#claim(sink, partitions),
-      onRevoked: (partitions) => this.#letGo(partitions),
+      onAssigned: (partitions) => claimed.claim(partitions),
+      onRevoked: (partitions) => this.#letGo(claimed, partitions),
     });
   }
 
-  #placeIn(sink: Sink): NamedCheckpointStore {
+  #placeIn(lanes: LaneSet, claimed: ClaimedPartitions): NamedCheckpointStore {
     const { definition, store, clock } = this.#options;
     return readerPlace({
       sink: definition.name,
       store,
       clock,
-      lane: () => this.#lanes?.lanes[0],
+      lane: () => lanes.lanes[0],
       claim: async () => {
-        await this.#claim(sink, [WHOLE_STREAM]);
-        return this.#stored.of(WHOLE_STREAM);
+        await claimed.claim([WHOLE_STREAM]);
+        return claimed.stored.of(WHOLE_STREAM);
       },
       check: () => {
         if (this.#failure !== null) throw this.#failure.error;
@@ -292,100 +280,15 @@ export class SinkSession {
     });
   }
 
-  async #claim(sink: Sink, partitions: readonly number[]): Promise<void> {
-    for (const partition of partitions) this.#partitions.add(partition);
-    const claim = sink.claim?.bind(sink);
-    if (claim === undefined) return;
-    const checkpoints = await (this.#gate as WriteGate).run(() => claim(partitions));
-    if (partitions.length > 0) this.#progress.claimed();
-    for (const checkpoint of checkpoints) this.#stored.set(checkpoint);
-  }
-
-  async #letGo(partitions: readonly number[]): Promise<void> {
+  async #letGo(claimed: ClaimedPartitions, partitions: readonly number[]): Promise<void> {
     await this.#drain();
     await this.#commits.settled();
-    for (const partition of partitions) {
-      this.#partitions.delete(partition);
-      this.#stored.delete(partition);
-    }
-  }
-
-  async #dispatch(batch: ConsumerBatch): Promise<void> {
-    if (!this.#isGoingOn) return;
-    const unit = this.#commits.begin(batch);
-    if (this.#options.definition.order === 'transaction') {
-      for (const { entries, ends } of batch.transactions) {
-        // oxlint-disable-next-line no-await-in-loop -- in commit order
-        await this.#entries(entries, unit);
-        const scn = ends ? (entries.at(-1)?.scn ?? this.#lastScn) : null;
-        if (scn !== null && !this.#stored.has(WHOLE_STREAM, scn, false)) {
-          this.#lanes?.lanes[0]?.endTransaction(scn, WHOLE_STREAM, unit);
-        }
-      }
-    } else if (!(await this.#packed(batch, unit))) await this.#entries(batch.entries, unit);
-    this.#commits.done(unit);
-  }
-
-  /** Rows that can go as bytes do. False: they have to go one by one. */
-  async #packed(batch: ConsumerBatch, unit: Unit): Promise<boolean> {
-    const packs = (await this.#packer?.packed(batch)) ?? null;
-    if (packs === null || this.#failure !== null) return false;
-    this.#lanes?.pushPacks(packs, unit);
-    return true;
-  }
-
-  async #entries(entries: readonly StreamEntry[], unit: Unit): Promise<void> {
-    const router = this.#router as ChangeRouter;
-    for (let at = 0; at < entries.length;) {
-      if (this.#failure !== null) return;
-      const end = endOfChanges(entries, at);
-      // oxlint-disable-next-line no-await-in-loop -- entries are in order
-      if (end > at) await router.route(entries, { from: at, to: end, unit });
-      const entry = entries[end];
-      // oxlint-disable-next-line no-await-in-loop -- as above
-      if (entry !== undefined && !isChange(entry) && entry.type === 'truncate') await this.#truncate(entry);
-      at = end + 1;
-      this.#lastScn = entries[Math.min(end, entries.length - 1)]?.scn ?? this.#lastScn;
-    }
-  }
-
-  async #truncate({
-    database,
-    table,
-    scn,
-  }: {
-    readonly database: string;
-    readonly table: string;
-    readonly scn: number;
-  }): Promise<void> {
-    const sink = this.#sink as Sink;
-    const targets = (this.#mapper as Mapper).targetsOf(database, table);
-    if (targets.length === 0) return;
-    const behind = [...this.#partitions].filter((partition) => !this.#stored.has(partition, scn, false));
-    if (behind.length === 0) return;
-    await this.#drain();
-    const checkpoints: SinkCheckpoint[] = behind.flatMap((partition) =>
-      this.#lanes?.serial === null
-        ? [{ partition, serial: false, scn }]
-        : [
-            { partition, serial: false, scn },
-            { partition, serial: true, scn },
-          ],
-    );
-    for (const [index, target] of targets.entries()) {
-      // Without columns it is a name only: a store would make a table without columns of it.
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
-      if (target.table.columns.length > 0) await this.plan(target);
-      const isLast = index === targets.length - 1;
-      // oxlint-disable-next-line no-await-in-loop -- as above
-      await (this.#gate as WriteGate).run(() => sink.truncate(target, isLast ? checkpoints : []));
-      this.#options.parked.clear(target);
-    }
+    claimed.letGo(partitions);
   }
 
   /** Resolves when the lanes are empty. */
   async #drain(): Promise<void> {
-    await this.#lanes?.idle();
+    await this.#open?.lanes.idle();
     if (this.#failure !== null) throw this.#failure.error;
   }
 
@@ -403,7 +306,7 @@ export class SinkSession {
       limit.abort();
       await this.#stream?.close();
     });
-    this.#lanes?.wakeUp();
+    this.#open?.lanes.wakeUp();
     return this.#finishing;
   }
 
@@ -411,18 +314,7 @@ export class SinkSession {
     if (this.#stop.signal.aborted) return;
     this.#failure ??= { error };
     this.#stop.abort(error);
-    this.#lanes?.wakeUp();
+    this.#open?.lanes.wakeUp();
     void this.#stream?.close();
   }
-}
-
-function isChange(entry: StreamEntry): entry is StreamChange {
-  return 'kind' in entry;
-}
-
-/** The first entry from there on that is no change. */
-function endOfChanges(entries: readonly StreamEntry[], at: number): number {
-  let end = at;
-  while (end < entries.length && isChange(entries[end] as StreamEntry)) end++;
-  return end;
 }
