@@ -40,7 +40,7 @@ export class RunningStream implements RelayStream {
   readonly #runner: StreamRunner;
   readonly #state: RelayState;
   readonly #seek: Seek;
-  readonly #retention: NodeJS.Timeout;
+  readonly #ending: AbortController = new AbortController();
   #closed: Promise<void> | null = null;
 
   constructor(
@@ -76,11 +76,12 @@ export class RunningStream implements RelayStream {
       paused,
     });
     const limits = { ...RETENTION, ...definition.retention };
-    this.#retention = setInterval(() => {
+    const retain = (): void => {
       log.retain({ ...limits, lowestCheckpoint: groups.lowestCheckpoint() }).catch((error: unknown) => {
         logger.error({ error }, 'old segments could not be removed');
       });
-    }, RETENTION_EVERY_MS);
+    };
+    void repeat(retain, { everyMs: RETENTION_EVERY_MS, clock, signal: this.#ending.signal });
   }
 
   status(): StreamStatus {
@@ -107,10 +108,22 @@ export class RunningStream implements RelayStream {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#retention);
+    this.#ending.abort();
     await this.#runner.close();
     await this.groups.close();
     await this.log.close();
+  }
+}
+
+/** Until the signal aborts. */
+async function repeat(
+  work: () => void,
+  { everyMs, clock, signal }: { readonly everyMs: number; readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  while (!signal.aborted) {
+    // oxlint-disable-next-line no-await-in-loop -- the pause between two times
+    await clock.sleep(everyMs, signal).catch(() => undefined);
+    if (!signal.aborted) work();
   }
 }
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { createChangeStream } from '../../../src/client/change-stream.ts';
 import { fileCheckpoints } from '../../../src/client/file-checkpoints.ts';
 import type { SnapshotStatus } from '../../../src/relay/relay-api.ts';
+import { HastyClock } from '../../support/relay/hasty-clock.ts';
 import { RunningRelay } from '../../support/relay/running-relay.ts';
 import { makeShop, over, selected, shop } from '../../support/relay/shop.ts';
 import { TableCopy } from '../../support/relay/table-copy.ts';
@@ -113,7 +114,11 @@ describeServers(['mariadb', 'mysql'], 'a reader without a group that wants the r
     using directory = new TemporaryDirectory();
     await makeShop(server(), 500);
     const keepNothing = { retention: { maxBytes: 1, maxAgeMs: 1, groupBytes: 0 }, log: { segmentBytes: 64 * 1024 } };
-    await using relay = await RunningRelay.start(shop(server(), join(directory.path, 'data'), keepNothing));
+    const clock = new HastyClock();
+    await using relay = await RunningRelay.start({
+      ...shop(server(), join(directory.path, 'data'), keepNothing),
+      clock,
+    });
     await relay.positioned();
     const checkpoints = fileCheckpoints(join(directory.path, 'checkpoint'));
     const former = new TableCopy(relay.url, 'shop', { bootstrap: 'auto', checkpoints });
@@ -123,6 +128,7 @@ describeServers(['mariadb', 'mysql'], 'a reader without a group that wants the r
     for (let i = 0; i < 20; i++) await server().query('UPDATE shop.orders SET v = v + 1');
     const checkpoint = (await checkpoints.load()) ?? 0;
     const { log } = relay.stream('shop');
+    clock.hurry();
     await expect.poll(() => log.visible.after, { timeout: 30_000 }).toBeGreaterThan(checkpoint);
 
     await using strict = new TableCopy(relay.url, 'shop', { checkpoints });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { HastyClock } from '../../support/relay/hasty-clock.ts';
 import { RunningRelay } from '../../support/relay/running-relay.ts';
 import { insert, makeShop, over, selected, shop } from '../../support/relay/shop.ts';
 import { TableCopy } from '../../support/relay/table-copy.ts';
@@ -90,7 +91,8 @@ describeServers(['mariadb', 'mysql'], 'a relay that reads the rows that exist', 
       using directory = new TemporaryDirectory();
       await makeShop(server(), 500);
       const keepNothing = { retention: { maxBytes: 1, maxAgeMs: 1, groupBytes: 0 }, log: { segmentBytes: 64 * 1024 } };
-      await using relay = await RunningRelay.start(shop(server(), directory.path, keepNothing));
+      const clock = new HastyClock();
+      await using relay = await RunningRelay.start({ ...shop(server(), directory.path, keepNothing), clock });
       await relay.positioned();
       const { log, groups } = relay.stream('shop');
       await groups.reset('search', log.visible.last);
@@ -101,6 +103,7 @@ describeServers(['mariadb', 'mysql'], 'a relay that reads the rows that exist', 
       await expect.poll(knows, PATIENTLY).toBe(false);
       const dropped = log.visible.last;
       for (let i = 0; i < 20; i++) await server().query('UPDATE shop.orders SET v = v + 1');
+      clock.hurry();
       await expect.poll(() => log.visible.after, { timeout: 30_000 }).toBeGreaterThan(dropped);
       await relay.stop();
       await relay.start();
