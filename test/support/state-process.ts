@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { RelayState } from '../../src/relay/state/relay-state.ts';
+import { COMPILE_CACHE } from './cli-process.ts';
 
 // A process of its own that keeps the state of a relay, so that it can be killed, or run as somebody else.
 
 const PARTITIONS = 8;
+const ENV = { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE };
 
 export interface StateProcess {
   readonly process: ChildProcess;
@@ -18,7 +20,7 @@ export interface StateProcess {
 
 /** Commits to group `g` as fast as the state takes it, with eight commits on their way at a time, and says what was acknowledged. */
 export function startCommitting(directory: string, failpoints = ''): StateProcess {
-  const child = spawn(process.execPath, [import.meta.filename, 'commit', directory, failpoints]);
+  const child = spawn(process.execPath, [import.meta.filename, 'commit', directory, failpoints], { env: ENV });
   const acknowledged = new Map<number, number>();
   let count = 0;
   const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
@@ -57,6 +59,7 @@ export function startCommitting(directory: string, failpoints = ''): StateProces
 export function openElsewhere(directory: string, { uid }: { readonly uid?: number } = {}): string {
   const { stdout, stderr } = spawnSync(process.execPath, [import.meta.filename, 'open', directory], {
     encoding: 'utf8',
+    env: ENV,
     ...(uid === undefined ? {} : { uid }),
   });
   return stdout.trim() || stderr;

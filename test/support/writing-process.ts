@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { COMPILE_CACHE } from './cli-process.ts';
 
 export interface WritingProcessOptions {
   /** What TIDINGS_FAILPOINTS holds. */
@@ -20,7 +21,7 @@ export class WritingProcess implements AsyncDisposable {
   /** @param script a file for Node, and its arguments */
   constructor(script: readonly string[], { failpoints = '', fileKib }: WritingProcessOptions) {
     const command = [process.execPath, ...script];
-    const env = { PATH: process.env['PATH'], TIDINGS_FAILPOINTS: failpoints };
+    const env = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILE_CACHE, TIDINGS_FAILPOINTS: failpoints };
     // A soft limit, so that it can be raised again.
     const limited = ['bash', '-c', 'ulimit -S -f "$0"; exec "$@"', String(fileKib), ...command];
     const [program = '', ...args] = fileKib === undefined ? command : limited;

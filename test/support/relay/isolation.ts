@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { COMPILE_CACHE } from '../cli-process.ts';
 import type { IsolationAnswer, IsolationRequest, WindowLatency } from './isolation-messages.ts';
 
 /** Something that statements can be sent to; several at once need not be allowed. */
@@ -131,7 +132,10 @@ class IsolationProcess implements AsyncDisposable {
   #stderr = '';
 
   constructor(script: string, args: readonly string[]) {
-    this.#child = spawn(process.execPath, [join(import.meta.dirname, script), ...args], { stdio: 'pipe' });
+    this.#child = spawn(process.execPath, [join(import.meta.dirname, script), ...args], {
+      stdio: 'pipe',
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
+    });
     this.#child.stdin?.on('error', () => undefined);
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     const { stdout } = this.#child;
