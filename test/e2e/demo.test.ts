@@ -10,6 +10,7 @@ import { LagMeter } from '../../scripts/demo/lag-meter.ts';
 import { type Arrival, Replica } from '../../scripts/demo/replica.ts';
 import { compareCopy, readTable, tableContent } from '../../scripts/demo/table-sum.ts';
 import type { Row } from '../../src/core/change.ts';
+import { COMPILE_CACHE } from '../support/cli-process.ts';
 import { describeServer, describeServers } from '../support/servers/describe-server.ts';
 
 const DEMO = resolve(import.meta.dirname, '../../scripts/demo.ts');
@@ -36,7 +37,7 @@ describeServer('mariadb', 'npm run demo', () => {
   function start(program: string, args: readonly string[]): Run {
     const child = spawn(process.execPath, [program, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, TMPDIR: folder },
+      env: { ...process.env, TMPDIR: folder, NODE_COMPILE_CACHE: COMPILE_CACHE },
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
