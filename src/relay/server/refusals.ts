@@ -56,6 +56,31 @@ export function answerBadPath(error: Error, _request: FastifyRequest, reply: Fas
   void reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
 }
 
+const ASKING: ReadonlySet<string> = new Set(['HEAD', 'OPTIONS']);
+
+/**
+ * For a request that no route takes. Other methods than those of the path are told with the header that HTTP has for it; who only asks what there is
+ * (HEAD, OPTIONS) hears that there is nothing.
+ */
+export function nothingUnder(
+  { method }: FastifyRequest,
+  reply: FastifyReply,
+  methods: readonly string[],
+): TidingsError {
+  if (methods.length === 0 || ASKING.has(method)) {
+    return new TidingsError('REQUEST_INVALID', 'the relay has nothing under this path and method', {
+      hint: 'GET /v1/openapi.json lists what there is.',
+      details: { status: 404 },
+    });
+  }
+  const allowed = methods.join(', ');
+  void reply.header('allow', allowed);
+  return new TidingsError('REQUEST_INVALID', 'this path does not take this method', {
+    hint: `It takes ${allowed}. GET /v1/openapi.json lists what there is.`,
+    details: { status: 405 },
+  });
+}
+
 /** An `Expect` other than 100-continue. */
 export function answerExpectations(server: Server): void {
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {

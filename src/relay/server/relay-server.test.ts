@@ -275,7 +275,6 @@ describe('what is refused', () => {
   test('what there is not is 404, what is no longer kept 410, what is not there yet 409', async () => {
     expect(await problem(server.get('/v1/streams/nope'))).toMatchObject({ status: 404, code: 'STREAM_UNKNOWN' });
     expect(await problem(server.get('/v1/nothing'))).toMatchObject({ status: 404, code: 'REQUEST_INVALID' });
-    expect(await problem(server.send('PATCH', '/v1/streams/shop'))).toMatchObject({ status: 404 });
     expect(await problem(server.get('/v1/streams/shop/groups/nope'))).toMatchObject({
       code: 'GROUP_UNKNOWN',
       status: 404,
@@ -293,6 +292,32 @@ describe('what is refused', () => {
     });
     const gone = '/v1/streams/shop/groups/search/members/gone/changes';
     expect(await problem(server.get(gone))).toMatchObject({ status: 404, code: 'GROUP_MEMBER_UNKNOWN' });
+  });
+
+  test.each([
+    ['PATCH', '/v1/streams/shop', 'GET'],
+    ['DELETE', '/v1/streams?x=1', 'GET'],
+    ['GET', '/v1/streams/shop/pause', 'POST'],
+    ['POST', MEMBER, 'PUT, DELETE'],
+    ['POST', '/livez', 'GET, HEAD'],
+  ])('%s %s is 405, and the answer names the methods that there are', async (method, path, allowed) => {
+    const answer = await server.send(method, path, method === 'GET' ? undefined : 'no JSON');
+    expect(answer.headers.get('allow')).toBe(allowed);
+    expect(answer.headers.get('content-type')).toContain('application/problem+json');
+    expect(await answer.json()).toMatchObject({ status: 405, code: 'REQUEST_INVALID' });
+  });
+
+  test('who only asks what there is gets 404 where there is nothing', async () => {
+    for (const [method, path] of [
+      ['OPTIONS', '/v1/streams'],
+      ['HEAD', '/v1/streams'],
+      ['POST', '/v1/streams/'],
+      ['POST', '/v1/streams//pause/'],
+    ] as const) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const answer = await server.send(method, path);
+      expect([method, path, answer.status, answer.headers.get('allow')]).toEqual([method, path, 404, null]);
+    }
   });
 
   test('a media type that there is not is 406, for batches parameters of lines are refused', async () => {

@@ -14,6 +14,7 @@ import { addChangesRoutes } from './changes-routes.ts';
 import { addGroupRoutes } from './group-routes.ts';
 import { addHealthRoutes } from './health-routes.ts';
 import { type HttpOptions, type ResolvedHttpOptions, resolveHttpOptions } from './http-options.ts';
+import { KnownPaths } from './known-paths.ts';
 import { LagMeter } from './lag.ts';
 import { addMemberRoutes } from './member-routes.ts';
 import { openApiOptions } from './openapi.ts';
@@ -29,6 +30,7 @@ import {
   checkOrigin,
   checkQueryEncoding,
   notJson,
+  nothingUnder,
 } from './refusals.ts';
 import { SCHEMAS } from './schemas.ts';
 import { isFailedOpening, type ServedRelay } from './served-relay.ts';
@@ -93,6 +95,7 @@ class HttpRelayServer implements RelayServer {
   readonly #context: RouteContext;
   readonly #responses: OpenResponses = new OpenResponses();
   readonly #auth: Authenticator;
+  readonly #paths: KnownPaths = new KnownPaths();
   #closed: Promise<void> | null = null;
 
   constructor(
@@ -182,6 +185,7 @@ class HttpRelayServer implements RelayServer {
     const { metrics } = this.#context;
     app.decorateRequest('bearer', '');
     app.decorateRequest('bodyText', '');
+    app.addHook('onRoute', ({ url, method }) => this.#paths.add(url, method));
     app.addHook('onRequest', (request, reply, next) => {
       const { role = null } = request.routeOptions.config;
       try {
@@ -192,6 +196,8 @@ class HttpRelayServer implements RelayServer {
           void reply.header('connection', 'close');
           throw new TidingsError('RELAY_CLOSING', 'the relay is being stopped');
         }
+        // Here, so that what would be wrong with its body is not said first.
+        if (request.is404) throw nothingUnder(request, reply, this.#paths.methodsOf(request.url));
         next();
       } catch (error) {
         next(error as Error);
@@ -200,12 +206,10 @@ class HttpRelayServer implements RelayServer {
     app.addHook('preValidation', (request, _reply, next) => {
       const { schema } = request.routeOptions;
       try {
-        if (!request.is404) {
-          checkQueryEncoding(request.url);
-          if (schema?.body === undefined) checkNoBody(request.body);
-          // A body that is not there is one without fields.
-          else if (request.body === undefined) request.body = {};
-        }
+        checkQueryEncoding(request.url);
+        if (schema?.body === undefined) checkNoBody(request.body);
+        // A body that is not there is one without fields.
+        else if (request.body === undefined) request.body = {};
         listsOfOne(request.query as Record<string, unknown>, schema?.querystring);
         next();
       } catch (error) {
@@ -238,13 +242,6 @@ class HttpRelayServer implements RelayServer {
       const { redact } = this.#context;
       const said = { ...problem, detail: redact(problem.detail), hint: redact(problem.hint) };
       return reply.code(problem.status).type(PROBLEM_TYPE).send(said);
-    });
-    this.#app.setNotFoundHandler((_request, reply) => {
-      const error = new TidingsError('REQUEST_INVALID', 'the relay has nothing under this path and method', {
-        hint: 'GET /v1/openapi.json lists what there is.',
-        details: { status: 404 },
-      });
-      return reply.code(404).type(PROBLEM_TYPE).send(problemOf(error));
     });
   }
 }
