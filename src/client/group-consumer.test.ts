@@ -523,6 +523,41 @@ test('a relay that answers what no relay does is asked five times to take a memb
   expect(joins).toBe(3 + 5);
 });
 
+test('a commit that is answered as no relay does is asked five times, and then fails the commit', async () => {
+  const group = new ScriptedGroup({ partitions: PARTITIONS, random: () => 0 });
+  const transport = group.transport();
+  let commits = 0;
+  transport.commit = () => {
+    commits++;
+    const code = commits === 3 ? 'SERVER_BUSY' : 'PROTOCOL_VIOLATION';
+    return Promise.reject(new TidingsError(code, 'what is no answer', { retry: 'backoff' }));
+  };
+  group.append(makeTransactions([20]));
+  const stream = createChangeStream(transport, { group: 'g', from: 'earliest' }, { backoff: SOON });
+  const batches = stream[Symbol.asyncIterator]();
+  const first = await batches.next();
+  const commit = first.value?.commit();
+  await expect(commit).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION', retry: 'operator' });
+  expect(commits).toBe(3 + 5);
+  await stream.close();
+});
+
+test('heartbeats that are answered as no relay does end the stream after five in a row', async () => {
+  const group = new ScriptedGroup({ partitions: PARTITIONS, random: () => 0 });
+  const transport = group.transport();
+  let beats = 0;
+  transport.heartbeat = () => {
+    beats++;
+    const code = beats === 3 ? 'SERVER_BUSY' : 'PROTOCOL_VIOLATION';
+    return Promise.reject(new TidingsError(code, 'what is no answer', { retry: 'backoff' }));
+  };
+  const clock = { ...systemClock, sleep: () => tick() };
+  const stream = createChangeStream(transport, { group: 'g' }, { backoff: SOON, clock });
+  const first = stream[Symbol.asyncIterator]().next();
+  await expect(first).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION', retry: 'operator' });
+  expect(beats).toBe(3 + 5);
+});
+
 test.each<[object, RegExp]>([
   [{ tabels: ['shop.orders'] }, /there is no option `tabels`/],
   [{ tables: 'shop.orders' }, /`tables` is a text: it takes a list of texts/],

@@ -2,7 +2,7 @@ import { isJson } from '../base/is-json.ts';
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { TidingsError } from '../core/errors.ts';
-import { answerError, networkError } from './relay-errors.ts';
+import { answerError, networkError, type Refusal } from './relay-errors.ts';
 import { type ResponseBody, streamBody } from './response-body.ts';
 import { socketGet } from './socket-get.ts';
 
@@ -40,6 +40,7 @@ interface RequestOptions {
 interface OpenedAnswer {
   readonly status: number;
   readonly type: string;
+  readonly location: string | undefined;
   readonly body: ResponseBody;
 }
 
@@ -96,7 +97,10 @@ export class HttpRequests {
       signal,
     });
     const text = await this.#text(response, ANSWER_BYTES_MAX, signal);
-    if (!isSuccess(response)) throw answerError(response.statusCode ?? 0, text, `${method} ${path}`);
+    if (!isSuccess(response)) {
+      const { statusCode: status = 0, headers } = response;
+      throw this.#refused({ status, body: text, location: headers.location, method, path });
+    }
     if (text === '') return null;
     try {
       return (this.#options.parseJson ?? JSON.parse)(text);
@@ -111,7 +115,7 @@ export class HttpRequests {
   /** The answer to a reading, its head read and its body not. @throws TidingsError */
   async open(path: string, accept: string, signal: AbortSignal): Promise<ResponseBody> {
     this.#checkOpen();
-    const { status, type, body } = await this.#get(path, accept, signal);
+    const { status, type, location, body } = await this.#get(path, accept, signal);
     if (status >= 200 && status < 300) {
       if (type.startsWith(accept)) return body;
       body.destroy();
@@ -124,12 +128,16 @@ export class HttpRequests {
       // The status alone is no answer of a relay: of a member that it does not know, it says so with the same as of a stream.
       throw networkError(new Error('the answer was cut off'), this.name, 'reading');
     }
-    throw answerError(status, said, `GET ${path.split('?', 1)[0] ?? ''}`);
+    throw this.#refused({ status, body: said, location, method: 'GET', path });
   }
 
   close(): void {
     this.#closed = true;
     this.#agent.destroy();
+  }
+
+  #refused(refusal: Omit<Refusal, 'base' | 'name'>): TidingsError {
+    return answerError({ ...refusal, base: this.#options.url.origin + this.#prefix, name: this.name });
   }
 
   #checkOpen(): void {
@@ -192,8 +200,8 @@ export class HttpRequests {
     const { url, timeoutMs } = this.#options;
     if (url.protocol === 'https:') {
       const response = await this.#send({ method: 'GET', path, accept, signal });
-      const type = response.headers['content-type'] ?? '';
-      return { status: response.statusCode ?? 0, type, body: streamBody(response) };
+      const { 'content-type': type = '', location } = response.headers;
+      return { status: response.statusCode ?? 0, type, location, body: streamBody(response) };
     }
     try {
       const { status, headers, body } = await socketGet({
@@ -205,7 +213,7 @@ export class HttpRequests {
         timeoutMs,
         onTimeout: () => stalled(this.name, timeoutMs),
       });
-      return { status, type: headers.get('content-type') ?? '', body };
+      return { status, type: headers.get('content-type') ?? '', location: headers.get('location'), body };
     } catch (error) {
       if (error instanceof TidingsError || signal.aborted) throw error;
       throw networkError(error, this.name, 'connecting');

@@ -8,6 +8,7 @@ import { CommitLedger, commitRequests, type CommitTarget, type HandedOver } from
 import type { ConsumerTiming } from './consumer-engine.ts';
 import type { MemberSession } from './member-session.ts';
 import { RECONNECT } from './reading.ts';
+import { Strangers } from './strangers.ts';
 import type { MemberName, Transport } from './transport.ts';
 
 export interface MemberCommitsOptions extends ConsumerTiming {
@@ -18,7 +19,7 @@ export interface MemberCommitsOptions extends ConsumerTiming {
 }
 
 /**
- * Commits of a group's member: one request at a time, retried until the relay has answered. What the relay fences is no longer this
+ * Commits of a group's member: one request at a time, retried until a relay has answered. What the relay fences is no longer this
  * member's, and is taken out of what it has.
  */
 export class MemberCommits {
@@ -124,10 +125,11 @@ export class MemberCommits {
 
   #attempt(request: CommitRequest): Promise<CommitResult | 'unknown'> {
     const { transport, member, clock, random } = this.#options;
+    const strangers = new Strangers();
     return retry(
       async () => {
         try {
-          return await transport.commit(member, request);
+          return await strangers.attempt(() => transport.commit(member, request));
         } catch (error) {
           if (isTidingsError(error) && error.code === 'GROUP_MEMBER_UNKNOWN') return 'unknown';
           throw error;

@@ -154,6 +154,7 @@ export class MemberSession {
 
   async #beat(): Promise<void> {
     const failures = new Backoff(this.#backoff, this.#options.random);
+    const strangers = new Strangers();
     let delayMs = this.#assignment?.heartbeatMs ?? 0;
     while (!this.#abort.signal.aborted) {
       // oxlint-disable-next-line no-await-in-loop -- heartbeats follow one another
@@ -162,7 +163,7 @@ export class MemberSession {
       const { incarnation } = this;
       try {
         // oxlint-disable-next-line no-await-in-loop -- heartbeats follow one another
-        await this.#heartbeat();
+        await strangers.attempt(() => this.#heartbeat());
         failures.reset();
         delayMs = this.#assignment?.heartbeatMs ?? 0;
       } catch (error) {

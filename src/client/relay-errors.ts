@@ -27,14 +27,68 @@ export function failureError(failure: RelayFailure, status?: number): TidingsErr
   });
 }
 
-/** The error that an answer with this status means. `body` is what it says, as far as it was read. */
-export function answerError(status: number, body: string, what: string): TidingsError {
+/** An answer that is no success. */
+export interface Refusal {
+  readonly status: number;
+  /** What it says, as far as it was read. */
+  readonly body: string;
+  /** Of a redirect: the header of that name. */
+  readonly location?: string | undefined;
+  /** What was asked: `GET`. */
+  readonly method: string;
+  /** Where, behind the relay's address. */
+  readonly path: string;
+  /** The relay's address, with the path that a proxy gave it. */
+  readonly base: string;
+  /** The relay, for messages: "the relay at http://…" */
+  readonly name: string;
+}
+
+/** The error that such an answer means. */
+export function answerError(refusal: Refusal): TidingsError {
+  const { status, body, method, name } = refusal;
   const failure = parseProblem(body);
   if (failure !== null) return failureError(failure, status);
-  return new TidingsError(codeOfStatus(status), `${what} was answered with status ${status}`, {
+  const [path = ''] = refusal.path.split('?', 1);
+  const details = { status };
+  if (status >= 300 && status < 400) {
+    const target = redirectTarget(refusal);
+    return new TidingsError(
+      'SERVER_ERROR',
+      `${name} answers ${method} ${path} with status ${status}, ${target === null ? 'and does not say where to go' : `and points to ${target}`}`,
+      {
+        hint: "Connect to that address, if it is the relay's. Tidings follows no redirect: the token would go to whoever is there.",
+        details: { ...details, ...(target === null ? {} : { location: target }) },
+      },
+    );
+  }
+  // A relay says what there is not. This may be a proxy whose relay is away.
+  if (status === 404) {
+    return new TidingsError(
+      'PROTOCOL_VIOLATION',
+      `${name} answers ${method} ${path} with status 404, as no relay does`,
+      {
+        hint: 'Check that the address is that of a relay, with the path that a proxy has given it.',
+        details,
+      },
+    );
+  }
+  return new TidingsError(codeOfStatus(status), `${method} ${path} was answered with status ${status}`, {
     ...(status >= 500 || PASSING.has(status) ? { retry: 'backoff' } : {}),
-    details: { status },
+    details,
   });
+}
+
+/**
+ * The address to connect to instead, where a redirect leads to the same path; else where it leads. Without what is in it of a query, a user or a
+ * password, which may be secret.
+ */
+function redirectTarget({ location, base, path: asked }: Refusal): string | null {
+  const [path = ''] = asked.split('?', 1);
+  if (location === undefined || !URL.canParse(location, base + path)) return null;
+  const { protocol, host, pathname } = new URL(location, base + path);
+  const kept = pathname.endsWith(path) ? pathname.slice(0, pathname.length - path.length) : pathname;
+  return `${protocol}//${host}${kept}`;
 }
 
 /** What a socket's failure means. @param what the subject of the message: "the relay at http://…" */

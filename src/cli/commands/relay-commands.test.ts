@@ -6,6 +6,7 @@ import { parseJsonDigits } from '../../base/exact-json.ts';
 import { runCli } from '../run.ts';
 
 interface Answer {
+  readonly location?: string;
   readonly status?: number;
   readonly body?: unknown;
 }
@@ -35,8 +36,13 @@ beforeEach(async () => {
     void (async () => {
       const body = await readBody(request);
       asked.push({ request: line, body, authorization: request.headers.authorization });
-      const { status = 200, body: answer } = answers[line] ?? { status: 404, body: problem('STREAM_UNKNOWN', 'no') };
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+      const {
+        status = 200,
+        location,
+        body: answer,
+      } = answers[line] ?? { status: 404, body: problem('STREAM_UNKNOWN', 'no') };
+      const moved = location === undefined ? {} : { location };
+      response.writeHead(status, { 'content-type': 'application/json', ...moved }).end(JSON.stringify(answer));
     })();
   });
   await new Promise<void>((resolve) => {
@@ -415,6 +421,15 @@ describe('what goes wrong is said with what to do about it', () => {
     answers['GET /v1/streams/shop/groups/g'] = { status: 404, body: problem('GROUP_UNKNOWN', 'no group g') };
     const { err } = await tidings(['checkpoint', 'get', url, '--stream', 'shop', '--group', 'g']);
     expect(err).toBe('error GROUP_UNKNOWN: no group g\n  The hint of the relay.\n');
+  });
+
+  test('a redirect, which no command follows', async () => {
+    answers['GET /v1/streams'] = { status: 302, location: `${url}/moved/v1/streams` };
+    answers['GET /moved/v1/streams'] = { body: [STREAM] };
+    const { code, err } = await tidings(['streams', url], { env: { TIDINGS_TOKEN: 'sesame' } });
+    expect(code).toBe(1);
+    expect(err).toContain(`with status 302, and points to ${url}/moved\n  Connect to that address`);
+    expect(asked.length).toBe(1);
   });
 
   test('an answer that is none of a relay', async () => {
