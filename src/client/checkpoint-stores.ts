@@ -1,11 +1,5 @@
 import type { CheckpointStore, NamedCheckpointStore } from '../core/consumer.ts';
-
-/** Which stream a store's checkpoint belongs to. */
-export interface StreamName {
-  readonly stream: string;
-  /** When the stream was made, ms since 1970 UTC. */
-  readonly createdMs: number;
-}
+import type { StreamName } from './transport.ts';
 
 /** A store that keeps with the SCN which stream it is one of, so that it can refuse another. */
 export interface BoundCheckpointStore extends CheckpointStore {

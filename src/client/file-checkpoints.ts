@@ -2,7 +2,8 @@ import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { NamedCheckpointStore } from '../core/consumer.ts';
 import { TidingsError } from '../core/errors.ts';
-import type { BoundCheckpointStore, StreamName } from './checkpoint-stores.ts';
+import type { BoundCheckpointStore } from './checkpoint-stores.ts';
+import type { StreamName } from './transport.ts';
 
 /**
  * A plain reader's checkpoint in a file, as one line of JSON: `{"tidings":"checkpoint","stream":…,"created":…,"scn":…}`, and with a `reader` once it
@@ -63,7 +64,7 @@ class FileCheckpoints implements BoundCheckpointStore, NamedCheckpointStore {
     if (known !== null && known.createdMs !== name.createdMs) {
       throw new TidingsError(
         'SCN_UNKNOWN',
-        `the checkpoint file ${this.#path} is one of a former stream ${name.stream}: the stream was made anew since`,
+        `the checkpoint file ${this.#path} is one of a former stream ${name.stream}, made ${isoOf(known.createdMs)}: the stream was made anew ${isoOf(name.createdMs)}`,
         {
           hint: 'Compare or copy the data anew, remove the file, and start from `latest` or `earliest`.',
           details: { path: this.#path, created: name.createdMs, createdBefore: known.createdMs },
@@ -137,6 +138,10 @@ function parseCheckpoint(
     (reader === null || typeof reader === 'string');
   if (!wellFormed) throw unusable(path, 'holds what is no checkpoint', undefined);
   return { stream, createdMs: created, scn: scn as number, reader };
+}
+
+function isoOf(timeMs: number): string {
+  return new Date(timeMs).toISOString();
 }
 
 function unusable(path: string, what: string, cause: unknown): TidingsError {

@@ -12,6 +12,7 @@ import type {
   MemberName,
   ReaderStart,
   ReadRequest,
+  StreamName,
   Transport,
 } from './transport.ts';
 
@@ -44,12 +45,19 @@ export class HttpTransport implements Transport {
     return this.#open(`${this.#path}/changes?${query.toString()}`, signal);
   }
 
+  async identity(signal?: AbortSignal): Promise<StreamName> {
+    const { requests, stream } = this.#options;
+    const createdMs = createdOf(await requests.json('GET', this.#path, undefined, signal));
+    if (createdMs === null) throw unexpected('stream');
+    return { stream, createdMs };
+  }
+
   async bootstrap(reader: string, request: BootstrapRequest, signal?: AbortSignal): Promise<ReaderStart> {
     const { requests, stream } = this.#options;
     const answer = await requests.json('PUT', this.#readerPath(reader), request, signal);
-    const { created, after, snapshot } = (answer ?? {}) as Readonly<Record<string, unknown>>;
-    const createdMs = typeof created === 'string' ? Date.parse(created) : Number.NaN;
-    if (Number.isNaN(createdMs) || typeof after !== 'number' || typeof snapshot !== 'number') {
+    const { after, snapshot } = (answer ?? {}) as Readonly<Record<string, unknown>>;
+    const createdMs = createdOf(answer);
+    if (createdMs === null || typeof after !== 'number' || typeof snapshot !== 'number') {
       throw unexpected('place to begin at');
     }
     return { stream, createdMs, after, snapshot };
@@ -124,6 +132,13 @@ function startText(start: StartAt): string {
 
 function quoted(name: string): string {
   return /^\w+$/.test(name) ? name : `\`${name.replaceAll('`', '``')}\``;
+}
+
+/** When the stream was made that the answer is about; null: it does not say so. */
+function createdOf(answer: unknown): number | null {
+  const { created } = (answer ?? {}) as Readonly<Record<string, unknown>>;
+  const createdMs = typeof created === 'string' ? Date.parse(created) : Number.NaN;
+  return Number.isNaN(createdMs) ? null : createdMs;
 }
 
 function asAssignment(answer: unknown): Assignment {

@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Fault, makeTransactions, RawRelay } from '../../test/support/stream/raw-relay.ts';
@@ -6,6 +8,7 @@ import { systemClock } from '../base/clock.ts';
 import type { CheckpointStore, ConsumerBatch, StreamOptions } from '../core/consumer.ts';
 import { createChangeStream } from './change-stream.ts';
 import { connect, type RelayClient } from './connect.ts';
+import { fileCheckpoints } from './file-checkpoints.ts';
 import { HttpRequests } from './http-requests.ts';
 import { HttpTransport } from './http-transport.ts';
 
@@ -148,6 +151,68 @@ describe('connections that fail', () => {
     });
     relay.faults.push({ kind: 'answer', status: 401, type: 'text/plain', body: 'who are you?' });
     await expect(readAll(relay)).rejects.toMatchObject({ code: 'UNAUTHORIZED' });
+  });
+
+  describe('a place that is refused', () => {
+    const path = join(tmpdir(), `tidings-place-${process.pid}.checkpoint`);
+    const refuse = (relay: RawRelay, code: string): void => {
+      const body = JSON.stringify({ code, detail: 'no such place', hint: '' });
+      relay.faults.push({ kind: 'answer', status: 410, type: 'application/problem+json', body });
+    };
+    // oxlint-disable-next-line max-params -- whose checkpoint it is, too
+    const read = async (relay: RawRelay, options: StreamOptions = {}, stream = 'shop'): Promise<void> => {
+      await writeFile(path, JSON.stringify({ tidings: 'checkpoint', stream, created: 1_700_000_000_000, scn: 5 }));
+      closing.push(() => rm(path, { force: true }));
+      await readAll(relay, { checkpoints: fileCheckpoints(path), ...options });
+    };
+
+    test.each(['SCN_PURGED', 'SCN_UNKNOWN'])(
+      'with %s is said to be one of the former stream, if it is',
+      async (code) => {
+        const relay = await startRelay();
+        relay.createdMs = 1_800_000_000_000;
+        for (const bootstrap of ['never', 'auto'] as const) {
+          refuse(relay, code);
+          await expect(read(relay, { bootstrap })).rejects.toMatchObject({
+            code: 'SCN_UNKNOWN',
+            message: `the checkpoint file ${path} is one of a former stream shop, made 2023-11-14T22:13:20.000Z: the stream was made anew 2027-01-15T08:00:00.000Z`,
+          });
+        }
+        // Nobody has rows read for a checkpoint that means nothing.
+        expect(relay.readerCalls).toEqual([]);
+      },
+    );
+
+    test('is said to be one of another stream, if it is', async () => {
+      const relay = await startRelay();
+      refuse(relay, 'SCN_PURGED');
+      await expect(read(relay, {}, 'crm')).rejects.toMatchObject({
+        code: 'CHECKPOINT_INVALID',
+        message: `the checkpoint file ${path} is one of stream crm, not of shop`,
+      });
+    });
+
+    test('of the stream that is read is what the relay says it is', async () => {
+      const relay = await startRelay();
+      refuse(relay, 'SCN_PURGED');
+      await expect(read(relay)).rejects.toMatchObject({ code: 'SCN_PURGED', message: 'no such place' });
+    });
+
+    test('is told as one of the former stream to a reader that was at work when the stream was made anew', async () => {
+      const relay = await startRelay();
+      relay.append(makeTransactions([2]));
+      const batches = connectTo(relay).stream('shop', { from: 'earliest' })[Symbol.asyncIterator]();
+      await batches.next();
+      const { port } = relay;
+      await relay.stop();
+      relay.createdMs++;
+      refuse(relay, 'SCN_PURGED');
+      await relay.listen(port);
+      await expect(batches.next()).rejects.toMatchObject({
+        code: 'SCN_UNKNOWN',
+        message: expect.stringContaining('it was made anew') as string,
+      });
+    });
   });
 
   test.each(['', '{"code":"SCN_PURGED","det'])(

@@ -1,6 +1,8 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { CommitOutcome, CheckpointStore, StartAt, StreamOptions } from '../core/consumer.ts';
+import { isTidingsError } from '../core/errors.ts';
 import { type Logger, silentLogger } from '../core/logger.ts';
+import { isTransient } from '../core/retry.ts';
 import { batchFirstScn, batchLastScn, batchLength } from '../formats/log/batch-header.ts';
 import { type LogTransactionPart, readBatch } from '../formats/log/batch-reader.ts';
 import type { ControlFrame } from '../formats/log/control-frame.ts';
@@ -18,7 +20,7 @@ import { ReaderBootstrap } from './reader-bootstrap.ts';
 import { frameError, Reading } from './reading.ts';
 import { StreamBatch } from './stream-batch.ts';
 import { StreamIdentity } from './stream-identity.ts';
-import type { FrameReader, Transport } from './transport.ts';
+import type { FrameReader, StreamName, Transport } from './transport.ts';
 
 const NOTHING_FENCED: CommitOutcome = { fenced: [] };
 
@@ -155,10 +157,29 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
         signal,
       );
     } catch (error) {
+      if (isAboutPlace(error) && this.#position !== null) await this.#checkStream(signal);
       // The next attempt begins with it.
       if (this.#bootstrap.cures(error)) this.#bootstrap.plan({ truncate: true });
       throw error;
     }
+  }
+
+  /**
+   * A place that is refused may be one of another stream: that is to be said then, as a snapshot or another place would be the wrong cure.
+   *
+   * @throws TidingsError CHECKPOINT_INVALID, SCN_UNKNOWN, and what may pass
+   */
+  async #checkStream(signal: AbortSignal): Promise<void> {
+    let name: StreamName;
+    try {
+      name = await this.#transport.identity(signal);
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      this.#log.info({ error }, 'it cannot be told whether the place that is refused is one of another stream');
+      return;
+    }
+    this.#identity.checkCreated(name);
+    if (isBound(this.#store)) this.#store.bind(name);
   }
 
   /** Whatever was dealt with so far, and is perhaps not committed: each table begins anew behind this place. */
@@ -327,6 +348,10 @@ export class PlainConsumer<R> implements ConsumerEngine<R> {
     if (this.#target === null) return false;
     return this.#target === Number.NEGATIVE_INFINITY || (this.#position ?? Number.NEGATIVE_INFINITY) >= this.#target;
   }
+}
+
+function isAboutPlace(error: unknown): boolean {
+  return isTidingsError(error) && (error.code === 'SCN_PURGED' || error.code === 'SCN_UNKNOWN');
 }
 
 interface Decoded {

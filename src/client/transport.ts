@@ -2,6 +2,13 @@ import type { ChangeKind } from '../core/change.ts';
 import type { BootstrapMode, StartAt } from '../core/consumer.ts';
 import type { Assignment, CommitRequest, CommitResult, Heartbeat } from '../core/group.ts';
 
+/** A stream, and not another one that had or will have its name. */
+export interface StreamName {
+  readonly stream: string;
+  /** When the stream was made, ms since 1970 UTC. */
+  readonly createdMs: number;
+}
+
 /**
  * How a consumer reaches one stream: over HTTP, or within the relay's own process. Both hand over the same bytes, so that a consumer
  * behaves alike wherever it runs.
@@ -13,6 +20,8 @@ export interface Transport {
    * @throws TidingsError SCN_PURGED, SCN_UNKNOWN, STREAM_UNKNOWN, CONFIG_INVALID (a filter that cannot be), CONNECTION_LOST, UNAUTHORIZED
    */
   read(request: ReadRequest, signal: AbortSignal): Promise<FrameReader>;
+  /** Which stream it is. @throws as `read` */
+  identity(signal?: AbortSignal): Promise<StreamName>;
   /**
    * Has the rows that exist read for one reader alone: whoever reads under its name gets them. Asked again under the same name it answers the same and
    * begins nothing anew. Durable when it resolves.
@@ -78,10 +87,7 @@ export interface BootstrapRequest {
 }
 
 /** Where a reader begins whose rows are being read. */
-export interface ReaderStart {
-  readonly stream: string;
-  /** When the stream was made, ms since 1970 UTC. */
-  readonly createdMs: number;
+export interface ReaderStart extends StreamName {
   /** All of its rows lie behind this SCN. */
   readonly after: number;
   /** The number of the snapshot that brings them. */

@@ -6,6 +6,7 @@ import type {
   MemberName,
   ReaderStart,
   ReadRequest,
+  StreamName,
   Transport,
 } from '../client/transport.ts';
 import { readerAudience } from '../core/change.ts';
@@ -50,6 +51,11 @@ export class LocalTransport implements Transport {
       shared?.leave();
       throw error;
     }
+  }
+
+  identity(): Promise<StreamName> {
+    const { name, createdMs } = this.#options.log;
+    return Promise.resolve({ stream: name, createdMs });
   }
 
   bootstrap(reader: string, request: BootstrapRequest): Promise<ReaderStart> {

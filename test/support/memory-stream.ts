@@ -7,6 +7,7 @@ import type {
   MemberName,
   ReaderStart,
   ReadRequest,
+  StreamName,
   Transport,
 } from '../../src/client/transport.ts';
 import type { StartAt } from '../../src/core/consumer.ts';
@@ -280,6 +281,10 @@ export class MemoryStream implements ServedStream, RelayStream, Transport, Strea
 
   get transport(): Transport {
     return this;
+  }
+
+  identity(): Promise<StreamName> {
+    return Promise.resolve({ stream: this.name, createdMs: this.log.createdMs });
   }
 
   status(): StreamStatus {

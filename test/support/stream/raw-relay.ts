@@ -116,7 +116,9 @@ export class RawRelay {
       return;
     }
     if (!url.pathname.endsWith('/changes')) {
-      response.writeHead(200, { 'content-type': 'application/json' }).end('[]');
+      const isStream = url.pathname.startsWith('/v1/streams/');
+      const answer = isStream ? { created: new Date(this.createdMs).toISOString() } : [];
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
       return;
     }
     this.readings.push(url.searchParams);

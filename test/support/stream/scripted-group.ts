@@ -81,6 +81,7 @@ export class ScriptedGroup {
   transport(): Transport {
     return {
       read: onlyMembers,
+      identity: onlyMembers,
       bootstrap: onlyMembers,
       dismiss: onlyMembers,
       readAsMember: (member, request, signal) => this.#request(() => this.#open(member, request, signal)),
