@@ -535,9 +535,8 @@ test('a commit that is answered as no relay does is asked five times, and then f
   group.append(makeTransactions([20]));
   const stream = createChangeStream(transport, { group: 'g', from: 'earliest' }, { backoff: SOON });
   const batches = stream[Symbol.asyncIterator]();
-  const first = await batches.next();
-  const commit = first.value?.commit();
-  await expect(commit).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION', retry: 'operator' });
+  const { value: batch } = (await batches.next()) as IteratorYieldResult<ConsumerBatch>;
+  await expect(batch.commit()).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION', retry: 'operator' });
   expect(commits).toBe(3 + 5);
   await stream.close();
 });

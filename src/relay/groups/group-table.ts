@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
-import { GROUPS_PER_STREAM_MAX } from './group-limits.ts';
+import { GROUPS_PER_STREAM_MAX, UNUSED_AFTER_MS } from './group-limits.ts';
 import type { GroupStore, StoredGroup } from './group-store.ts';
 import { Group } from './group.ts';
 import { KeyedLock } from './keyed-lock.ts';
@@ -11,6 +11,8 @@ export interface GroupTableOptions {
   readonly partitions: number;
   readonly store: GroupStore;
   readonly clock: Clock;
+  /** Ms from some moment on; never goes back. */
+  readonly elapsedMs: () => number;
   readonly log: Logger;
 }
 
@@ -23,7 +25,7 @@ export class GroupTable {
 
   constructor(options: GroupTableOptions, stored: readonly StoredGroup[]) {
     this.#options = options;
-    for (const group of stored) this.#groups.set(group.group, new Group(group, options.store));
+    for (const group of stored) this.#groups.set(group.group, new Group(group, options.store, options.elapsedMs()));
   }
 
   all(): Iterable<Group> {
@@ -46,17 +48,9 @@ export class GroupTable {
 
   /** All its partitions begin at `scn`. To be called with the lock held. @throws TidingsError GROUP_INVALID, DISK_FULL, DISK_ERROR */
   async create(name: string, scn: number): Promise<void> {
-    const { stream, partitions, store, clock, log } = this.#options;
-    if (this.#groups.size >= GROUPS_PER_STREAM_MAX) {
-      throw new TidingsError(
-        'GROUP_INVALID',
-        `stream ${stream} has ${this.#groups.size} groups, and can have no more`,
-        {
-          hint: 'Remove groups that nobody uses.',
-          details: { stream },
-        },
-      );
-    }
+    const { partitions, store, clock, elapsedMs, log } = this.#options;
+    // oxlint-disable-next-line no-await-in-loop -- whatever is waited for, others may have made more meanwhile
+    while (this.#groups.size >= GROUPS_PER_STREAM_MAX) await this.#makeRoom();
     await store.create({ group: name, partitions, scn, epochLimit: 0, createdMs: clock.nowMs() });
     const checkpoints = Array.from({ length: partitions }, (_, partition) => ({
       partition,
@@ -64,7 +58,7 @@ export class GroupTable {
       committedMs: null,
       epoch: 0,
     }));
-    this.#groups.set(name, new Group({ group: name, paused: false, epochLimit: 0, checkpoints }, store));
+    this.#groups.set(name, new Group({ group: name, paused: false, epochLimit: 0, checkpoints }, store, elapsedMs()));
     log.info({ group: name, scn }, 'a group begins');
   }
 
@@ -82,6 +76,41 @@ export class GroupTable {
       await group.quiet();
       await store.remove(name);
       this.#groups.delete(name);
+    });
+  }
+
+  /**
+   * A join alone makes a group, and many a mistake joins under a name of its own each time: what never was at work must not keep others out for good.
+   * What was committed is never given up.
+   *
+   * @throws TidingsError GROUP_INVALID when there is nothing to give up
+   */
+  async #makeRoom(): Promise<void> {
+    const { stream, store, elapsedMs, log } = this.#options;
+    const isOver = ({ isUnused, usedAtMs }: Group): boolean => isUnused && elapsedMs() - usedAtMs >= UNUSED_AFTER_MS;
+    const [longest] = [...this.#groups.values()]
+      .filter((group) => isOver(group))
+      .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
+    if (longest === undefined) {
+      throw new TidingsError(
+        'GROUP_INVALID',
+        `stream ${stream} has ${this.#groups.size} groups, and can have no more`,
+        {
+          hint: 'Remove groups that nobody uses.',
+          details: { stream },
+        },
+      );
+    }
+    const { name } = longest;
+    await this.lock.with(name, async () => {
+      if (this.#groups.get(name) !== longest || !isOver(longest)) return;
+      await longest.quiet();
+      await store.remove(name);
+      this.#groups.delete(name);
+      log.warn(
+        { group: name },
+        'a group that never committed anything, and has had no member for a day, gave way to a new one',
+      );
     });
   }
 }

@@ -17,14 +17,18 @@ const EPOCHS_RESERVED = 1000;
 export class Group {
   readonly name: string;
   readonly state: GroupState;
+  /** When it was last seen with members, to within a session; by a clock that never goes back. */
+  usedAtMs: number;
   readonly #store: GroupStore;
   readonly #durable: StoredCheckpoint[];
   readonly #writes = new Set<Promise<void>>();
   readonly #listeners = new Map<string, Set<AssignmentListener>>();
   #reserving: Promise<void> | null = null;
 
-  constructor({ group, paused, epochLimit, checkpoints }: StoredGroup, store: GroupStore) {
+  // oxlint-disable-next-line max-params -- what it is made of, and when
+  constructor({ group, paused, epochLimit, checkpoints }: StoredGroup, store: GroupStore, nowMs: number) {
     this.name = group;
+    this.usedAtMs = nowMs;
     this.state = new GroupState({ checkpoints: checkpoints.map(({ scn }) => scn), epoch: epochLimit, paused });
     this.#store = store;
     this.#durable = [...checkpoints];
@@ -32,6 +36,12 @@ export class Group {
 
   get lowestCheckpoint(): number {
     return this.#durable.reduce((lowest, { scn }) => Math.min(lowest, scn), Number.POSITIVE_INFINITY);
+  }
+
+  /** Without members, paused by nobody, and no checkpoint of it was ever committed: there is only where it would begin. */
+  get isUnused(): boolean {
+    const { members, paused } = this.state;
+    return members.size === 0 && !paused && this.#durable.every(({ committedMs }) => committedMs === null);
   }
 
   /** Resolves when these checkpoints, or later ones of their partitions, are durable. */

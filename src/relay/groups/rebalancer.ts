@@ -32,6 +32,7 @@ export class Rebalancer {
 
   /** Gives out what is free and tells everybody concerned. To be called after every transition of the group. */
   settle(group: Group): void {
+    if (group.state.members.size > 0) group.usedAtMs = this.#options.elapsedMs();
     try {
       if (group.state.unsettled) {
         failpoint('group-rebalance');

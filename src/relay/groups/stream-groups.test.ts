@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { TidingsError } from '../../core/errors.ts';
 import { setFailpointHandler } from '../../core/failpoint.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
@@ -486,4 +486,78 @@ test('a group takes 1024 members and no more, but one that joins again', async (
   await expect(groups.join(A)).rejects.toThrow(code('GROUP_INVALID'));
   await groups.join({ group: 'g', member: 'm7' });
   expect(groups.get('g')?.members).toHaveLength(1024);
+});
+
+describe('a stream that has as many groups as it can', () => {
+  const HOUR_MS = 3_600_000;
+
+  /** 1000 groups: of `g0` something was committed, `g1` has a member, `g2` is paused, `g3` was used last. */
+  async function full(): Promise<Setting> {
+    const setting = setUp();
+    const { groups, clock } = setting;
+    for (let i = 0; i < 1000; i++) {
+      const member = { group: `g${i}`, member: 'a' };
+      const { epoch } = await groups.join(member, { from: 'earliest' });
+      if (i === 0) await commit(groups, END, { epoch, member });
+      if (i !== 1) await groups.leave(member, epoch);
+    }
+    await groups.pause('g2');
+    clock.advance(HOUR_MS);
+    await groups.join({ group: 'g3', member: 'a' });
+    await idle();
+    return setting;
+  }
+
+  /** An hour later, with `g1` heard of all the while. */
+  async function anHourLater({ clock, groups }: Setting): Promise<void> {
+    for (let i = 0; i < 60; i++) {
+      clock.advance(60_000);
+      await groups.join({ group: 'g1', member: 'a' }, { sessionTimeoutMs: 300_000 });
+      await idle();
+    }
+  }
+
+  test('has no room for another one for a day, and then for as many as were never at work', async () => {
+    const setting = await full();
+    const { groups, store } = setting;
+    const name = { group: 'new', member: 'a' };
+    await expect(groups.join(name)).rejects.toThrow(code('GROUP_INVALID'));
+    for (let hour = 0; hour < 23; hour++) await anHourLater(setting);
+    await groups.join(name);
+    expect(store.groups.size).toBe(1000);
+    for (let i = 0; i < 995; i++) await groups.join({ group: `new${i}`, member: 'a' });
+    await expect(groups.join({ group: 'one more', member: 'a' })).rejects.toThrow(code('GROUP_INVALID'));
+    const kept = groups.list().filter(({ group }) => group.startsWith('g'));
+    expect(kept.map(({ group }) => group)).toEqual(['g0', 'g1', 'g2', 'g3']);
+  });
+
+  test('counts the day anew when the relay is started again: nobody was heard of meanwhile', async () => {
+    const setting = await full();
+    const groups = await setting.restart();
+    setting.clock.advance(23 * HOUR_MS);
+    await expect(groups.join({ group: 'new', member: 'a' })).rejects.toThrow(code('GROUP_INVALID'));
+    setting.clock.advance(2 * HOUR_MS);
+    await groups.join({ group: 'new', member: 'a' });
+    expect(setting.store.groups.has('g0')).toBe(true);
+  });
+
+  test('keeps a group that somebody joins while it is to give way', async () => {
+    const setting = await full();
+    const { groups, store, clock } = setting;
+    clock.advance(25 * HOUR_MS);
+    await idle();
+    store.hold();
+    const made = groups.join({ group: 'new', member: 'a' });
+    await idle();
+    const joined = groups.join({ group: 'g4', member: 'a' });
+    while (store.waiting > 0) {
+      store.release();
+      store.hold();
+      await idle();
+    }
+    store.release();
+    await Promise.all([made, joined]);
+    expect(groups.get('g4')?.members).toHaveLength(1);
+    expect(store.groups.has('g4') && store.groups.has('new')).toBe(true);
+  });
 });

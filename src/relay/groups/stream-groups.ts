@@ -60,8 +60,9 @@ export class StreamGroupsService implements StreamGroups {
     this.#clock = options.clock ?? systemClock;
     this.#elapsedMs = options.elapsedMs ?? (() => performance.now());
     const common = { clock: this.#clock, log: options.log ?? silentLogger };
-    this.#groups = new GroupTable({ ...options, ...common }, stored);
-    this.#rebalancer = new Rebalancer({ groups: () => this.#groups.all(), elapsedMs: this.#elapsedMs, ...common });
+    const timed = { ...common, elapsedMs: this.#elapsedMs };
+    this.#groups = new GroupTable({ ...options, ...timed }, stored);
+    this.#rebalancer = new Rebalancer({ groups: () => this.#groups.all(), ...timed });
   }
 
   /**
