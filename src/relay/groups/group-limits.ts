@@ -4,7 +4,7 @@ import { TidingsError } from '../../core/errors.ts';
 export const MEMBERS_PER_GROUP_MAX = 1024;
 export const GROUPS_PER_STREAM_MAX = 1000;
 /** A group that nobody has used for so long, and that never was at work, gives way to a new one where there are as many as can be. */
-export const UNUSED_AFTER_MS = 24 * 3_600_000;
+export const UNUSED_AFTER_MS: number = 24 * 3_600_000;
 
 const SESSION_TIMEOUT_MS = 10_000;
 export const SESSION_TIMEOUT_MIN_MS = 1000;

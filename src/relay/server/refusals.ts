@@ -145,6 +145,11 @@ export function notJson(): Error {
   return Object.assign(new Error('the body is not JSON'), { statusCode: 415 });
 }
 
+/** Which of the two was meant cannot be told. */
+export function repeatedField(): TidingsError {
+  return badRequest('body', 'an object in the body has a field twice');
+}
+
 /** For routes that take none. @throws TidingsError REQUEST_INVALID: what somebody sends is never ignored */
 export function checkNoBody(body: unknown): void {
   if (body === undefined) return;

@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises';
 import type { Server as SecureServer } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../base/clock.ts';
+import { hasRepeatedKeys } from '../../base/repeated-keys.ts';
 import { TidingsError } from '../../core/errors.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { SinkService } from '../../core/sink-service.ts';
@@ -31,6 +32,7 @@ import {
   checkQueryEncoding,
   notJson,
   nothingUnder,
+  repeatedField,
 } from './refusals.ts';
 import { SCHEMAS } from './schemas.ts';
 import { isFailedOpening, type ServedRelay } from './served-relay.ts';
@@ -318,7 +320,13 @@ function createApp({ tls, connectionsMax }: ResolvedHttpOptions): FastifyInstanc
   instance.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (request.routeOptions.config.keepsText === true) request.bodyText = body as string;
     if (body === '') done(null, undefined);
-    else void parse(request, body as string, done);
+    else {
+      const text = body as string;
+      void parse(request, text, (error, parsed: unknown) => {
+        const isAmbiguous = error === null && hasRepeatedKeys(text, parsed);
+        done(isAmbiguous ? repeatedField() : error, parsed);
+      });
+    }
   });
   // An empty form is what `curl -d ''` sends: nothing, whatever its type.
   instance.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
