@@ -369,7 +369,7 @@ export const ERROR_CATALOG: Readonly<Record<ErrorCode, ErrorEntry>> = {
     cause:
       'The disk refused to write a log, for another reason than that it is full. What it says afterwards cannot be trusted.',
     remedy:
-      "Check the disk and the system's log, then restart the relay: it verifies the end of the log, and the source hands over again what is not in it.",
+      "Check the disk and the system's log, then resume the stream or restart the relay: it verifies the end of the log, and the source hands over again what is not in it.",
   },
   MAPPING_FAILED: {
     retry: 'operator',

@@ -97,7 +97,7 @@ export class Relay implements AsyncDisposable {
     }
     const { opening } = stream;
     if (opening.kind === 'failed') throw opening.error;
-    const consumed: ChangeStream<R> = createChangeStream<R>(opening.stream.transport, options, {
+    const consumed: ChangeStream<R> = createChangeStream<R>(stream.transport, options, {
       onClose: () => this.#consumed.delete(consumed),
     });
     this.#consumed.add(consumed);

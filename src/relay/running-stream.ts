@@ -13,6 +13,7 @@ import type { RelayState } from './state/relay-state.ts';
 import { GroupBootstrap } from './snapshots/group-bootstrap.ts';
 import { ReaderSnapshots } from './snapshots/reader-snapshots.ts';
 import { SnapshotService } from './snapshots/stream-snapshots.ts';
+import { failureOf } from './stream-failure.ts';
 import { StreamRunner } from './stream-runner.ts';
 
 export interface RunningStreamOptions {
@@ -37,6 +38,7 @@ export class RunningStream implements RelayStream {
   readonly groups: StreamGroupsService;
   readonly transport: Transport;
   readonly snapshots: SnapshotService;
+  readonly #file: FileLog;
   readonly #runner: StreamRunner;
   readonly #state: RelayState;
   readonly #seek: Seek;
@@ -55,6 +57,7 @@ export class RunningStream implements RelayStream {
   ) {
     this.name = name;
     this.log = log;
+    this.#file = log;
     this.groups = groups;
     this.snapshots = snapshots;
     this.#state = state;
@@ -84,8 +87,17 @@ export class RunningStream implements RelayStream {
     void repeat(retain, { everyMs: RETENTION_EVERY_MS, clock, signal: this.#ending.signal });
   }
 
+  /** The log takes nothing more: only opening it anew helps. */
+  get isBroken(): boolean {
+    return this.#file.failed !== null;
+  }
+
   status(): StreamStatus {
-    return this.#runner.status();
+    const status = this.#runner.status();
+    const { failed } = this.#file;
+    // The source hears of it with its next batch, and there may be none for long: nothing goes on by itself any more.
+    if (failed === null || status.stall === null || status.state !== 'stalled') return status;
+    return { ...status, state: 'failed', error: failureOf(failed, status.stall.sinceMs) };
   }
 
   async pause(): Promise<void> {

@@ -1,9 +1,10 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { flipBit, type SegmentFile, segmentsOf } from '../../test/support/relay/segments.ts';
 import { MemoryLogger } from '../../test/support/relay-server.ts';
+import { setFailpointHandler } from '../core/failpoint.ts';
 import { batchChecksum } from '../formats/log/batch-builder.ts';
 import { batchLength } from '../formats/log/batch-header.ts';
 import { HEADER } from '../formats/log/batch-layout.ts';
@@ -16,6 +17,8 @@ import { Relay } from './relay.ts';
 const orders = tableOf('shop.orders', { id: { type: 'int', nullable: false }, pad: 'varchar' }, ['id']);
 
 const CHANGES = 18;
+/** The machine may have other things to do. */
+const PATIENTLY = { timeout: 15_000 };
 
 /** The stores that the streams of one test follow, and where their relay works. */
 class Setting implements Disposable {
@@ -257,6 +260,78 @@ describe('a log that cannot be opened', () => {
     cpSync(join(original.files, 'stream.json'), path);
     await using relay = await setting.open();
     expect(servedBy(relay, 'broken').status()).toMatchObject({ state: 'paused', error: null });
+  });
+});
+
+describe('a log that cannot be written', () => {
+  /** The next write of a log fails, as a disk may fail it. */
+  function failNextWrite(): void {
+    setFailpointHandler((name) => {
+      if (name !== 'before-fsync') return;
+      setFailpointHandler(null);
+      throw new Error('EIO: i/o error, fsync');
+    });
+  }
+
+  afterEach(() => setFailpointHandler(null));
+
+  test('is opened anew when its stream is resumed: readers and members go on, and nothing is missed or comes twice', async () => {
+    using setting = new Setting();
+    await using relay = await setting.open();
+    const broken = servedBy(relay, 'broken');
+    const seen = { reader: [] as unknown[], group: [] as unknown[], committed: [] as unknown[] };
+    const reading = (async () => {
+      for await (const { changes } of relay.stream('broken', { from: 'earliest' })) {
+        seen.reader.push(...changes.map(({ after }) => after?.['id']));
+        if (seen.reader.includes(9)) break;
+      }
+    })();
+    const member = (async () => {
+      for await (const batch of relay.stream('broken', { from: 'earliest', group: 'g' })) {
+        seen.group.push(...batch.changes.map(({ after }) => after?.['id']));
+        const { fenced } = await batch.commit();
+        if (fenced.length === 0) seen.committed.push(...batch.changes.map(({ after }) => after?.['id']));
+        if (seen.committed.includes(9)) break;
+      }
+    })();
+    for (let round = 0; round < 3; round++) {
+      const last = round * 3;
+      insert(setting.broken, last + 1);
+      await expect.poll(() => [seen.reader, seen.committed], PATIENTLY).toEqual([upTo(last + 1), upTo(last + 1)]);
+      failNextWrite();
+      insert(setting.broken, last + 2);
+      await expect
+        .poll(() => broken.status(), PATIENTLY)
+        .toMatchObject({ state: 'failed', error: { code: 'LOG_WRITE_FAILED' } });
+      insert(setting.broken, last + 3);
+      await Promise.all([broken.resume(), broken.resume()]);
+      await expect.poll(() => broken.status(), PATIENTLY).toMatchObject({ state: 'running', error: null });
+      await expect.poll(() => [seen.reader, seen.committed], PATIENTLY).toEqual([upTo(last + 3), upTo(last + 3)]);
+    }
+    await Promise.all([reading, member]);
+    expect(seen.group).toEqual(upTo(9));
+    expect(await idsUpTo(relay, 'broken', 9)).toEqual(upTo(9));
+    // Of the other stream nobody has heard anything.
+    insert(setting.fine, 1);
+    expect(await idsUpTo(relay, 'fine', 1)).toEqual([1]);
+  });
+
+  test('and cannot be opened either says so, and is opened when it was mended', async () => {
+    using setting = new Setting();
+    await using relay = await setting.open();
+    const broken = servedBy(relay, 'broken');
+    insert(setting.broken, 1);
+    expect(await idsUpTo(relay, 'broken', 1)).toEqual([1]);
+    failNextWrite();
+    insert(setting.broken, 2);
+    await expect.poll(() => broken.status().state, PATIENTLY).toBe('failed');
+    renameSync(setting.files, `${setting.files}.away`);
+    writeFileSync(setting.files, '');
+    await expect(broken.resume()).rejects.toMatchObject({ code: 'DIRECTORY_UNUSABLE' });
+    rmSync(setting.files);
+    renameSync(`${setting.files}.away`, setting.files);
+    await broken.resume();
+    expect(await idsUpTo(relay, 'broken', 2)).toEqual([1, 2]);
   });
 });
 

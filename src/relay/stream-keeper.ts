@@ -1,6 +1,8 @@
 import { Backoff } from '../base/backoff.ts';
+import type { Transport } from '../client/transport.ts';
 import { isTidingsError, TidingsError } from '../core/errors.ts';
 import { isTransient } from '../core/retry.ts';
+import { KeptTransport } from './kept-transport.ts';
 import type { FileLog } from './log/file-log.ts';
 import type { Opening, ServedStream, StreamStatus } from './relay-api.ts';
 import { openRunningStream, openStreamLog, type RunningStream, type RunningStreamOptions } from './running-stream.ts';
@@ -17,11 +19,14 @@ const AGAIN = { delayMinMs: 250, delayMaxMs: 30_000 };
  * why.
  *
  * States: opened; failed -> opened, when a person has mended the log and resumes the stream, or by itself where time may help (a full
- * disk). What happens to a stream that is open, failures of its source included, is `RunningStream`'s affair.
+ * disk); opened -> opened anew, when a person resumes a stream whose log could not be written. What else happens to a stream that is open,
+ * failures of its source included, is `RunningStream`'s affair.
  */
 export class StreamKeeper implements ServedStream {
   readonly name: string;
   readonly partitions: number;
+  /** For consumers that outlive a log. */
+  readonly transport: Transport = new KeptTransport(() => this.#running().transport);
   readonly #options: RunningStreamOptions;
   readonly #stop: AbortController = new AbortController();
   #state: State;
@@ -70,7 +75,7 @@ export class StreamKeeper implements ServedStream {
   }
 
   async resume(): Promise<void> {
-    if (this.#state.kind === 'failed') await this.#openAgain();
+    if (this.#state.kind === 'failed' || this.#state.stream.isBroken) await this.#openAgain();
     await this.#running().resume();
   }
 
@@ -102,6 +107,8 @@ export class StreamKeeper implements ServedStream {
   async #try(): Promise<void> {
     const { log, clock } = this.#options;
     try {
+      // Its readers and members hear that it is closed, and come again.
+      if (this.#state.kind === 'opened') await this.#state.stream.close();
       const stream = await openRunningStream(this.#options, await openStreamLog(this.#options));
       this.#state = { kind: 'opened', stream };
       log.info({}, 'the log is open again');

@@ -122,6 +122,11 @@ export class FileLog implements ChangeLog {
     return this.#position;
   }
 
+  /** Why nothing more can be written until it is opened anew; null: nothing is wrong. */
+  get failed(): TidingsError | null {
+    return this.#commit.failed;
+  }
+
   get stalled(): LogStall | null {
     return this.#commit.stalled;
   }

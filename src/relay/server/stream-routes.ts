@@ -47,7 +47,7 @@ export function addStreamRoutes({ app, relay }: RouteContext): void {
         description:
           action === 'pause'
             ? 'Until it is resumed, also over a restart of the relay. Consumers go on with what the log has.'
-            : 'After a pause, or after a failure that a person has cured. Also opens a log that could not be opened before.',
+            : 'After a pause, or after a failure that a person has cured. Also opens a log that could not be opened or written before.',
         tags: TAGS,
         role: 'operate',
         params: PARAMS,
