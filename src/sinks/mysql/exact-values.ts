@@ -21,8 +21,7 @@ type IsExact = (value: Value) => boolean;
 export function exactnessOf(source: Column, target: Column): IsExact | null {
   if (target.type === 'enum' || target.type === 'set') return membersKept(source, target);
   if (NUMERIC.has(target.type)) return numberKept(source, target);
-  if (target.type === 'char')
-    return keepsSpaces(target) || hasNoSpaces(source) ? null : (value) => !textOf(value).endsWith(' ');
+  if (target.type === 'char') return spacesKept(source, target);
   if (target.type === 'binary') return paddingKept(source, target);
   if (FRACTIONS.has(target.type) || target.type === 'date') return fractionKept(source, target);
   return null;
@@ -33,8 +32,9 @@ export function keepsSpaces({ charset }: Column): boolean {
   return charset === 'filename';
 }
 
-function hasNoSpaces(source: Column): boolean {
-  return source.type === 'char' && !keepsSpaces(source);
+function spacesKept(source: Column, target: Column): IsExact | null {
+  const hasNone = source.type === 'char' && !keepsSpaces(source);
+  return hasNone || keepsSpaces(target) ? null : (value) => !textOf(value).endsWith(' ');
 }
 
 /** @throws ValueUnfit */
