@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { exists } from './exists.ts';
 import { findProgram } from './find-program.ts';
 import { configuredUrl, FLAVOURS, type ServerFlavour } from './flavour.ts';
@@ -97,8 +97,31 @@ async function findInstalled(flavour: ServerFlavour): Promise<Installation | nul
   const version = await readVersion(flavour, command);
   if (version === null) return null;
   const help = await runCommand(program, ['--no-defaults', '--verbose', '--help', ...rootOptions()]);
-  const shareFolder = /^lc-messages-dir\s+(\S+)/m.exec(help)?.[1] ?? '/usr/share/mysql';
-  return { flavour, version, command, shareFolder };
+  return { flavour, version, command, shareFolder: await firstWithScripts(shareFoldersIn(help)) };
+}
+
+/** Where an installed server may have its scripts, from what its `--verbose --help` says; the likeliest first. */
+export function shareFoldersIn(help: string): string[] {
+  const pathOf = (name: string): string | null => new RegExp(`^${name}\\s+(/.*?)/?\\s*$`, 'm').exec(help)?.[1] ?? null;
+  const messages = pathOf('lc-messages-dir');
+  const charsets = pathOf('character-sets-dir');
+  const base = pathOf('basedir') ?? '/usr';
+  return [
+    ...(messages === null ? [] : [messages]),
+    ...(charsets === null ? [] : [dirname(charsets)]),
+    ...['share/mariadb', 'share/mysql', 'share'].map((folder) => join(base, folder)),
+  ];
+}
+
+/** MySQL needs none of them. */
+async function firstWithScripts(folders: readonly string[]): Promise<string> {
+  for (const folder of folders) {
+    for (const prefix of ['mariadb', 'mysql']) {
+      // oxlint-disable-next-line no-await-in-loop -- in their order
+      if (await exists(join(folder, `${prefix}_system_tables.sql`))) return folder;
+    }
+  }
+  return folders[0] ?? '/usr/share/mysql';
 }
 
 /** The server refuses to run as root unless told so. */
