@@ -3,10 +3,15 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
 const SECOND_MS = 1000;
 const serverSetup = ['test/support/servers/global-setup.ts'];
 
+/** A server of the user's is one for all files: they take turns. */
+const isShared = ['TIDINGS_TEST_MARIADB_URL', 'TIDINGS_TEST_MYSQL_URL'].some(
+  (name) => (process.env[name] ?? '') !== '',
+);
+
 const config: ViteUserConfig = defineConfig({
   test: {
     // Two workers: servers, proxies and the code under test share what is often a two-core machine.
-    maxWorkers: 2,
+    maxWorkers: isShared ? 1 : 2,
     pool: 'forks',
     reporters: ['default', './test/support/summary-reporter.ts'],
     projects: [

@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { describeEffect } from '../../support/ddl-context.ts';
-import { startServer } from '../../support/servers/start-server.ts';
-import type { TestServer } from '../../support/servers/test-server.ts';
+import { describeServers } from '../../support/servers/describe-server.ts';
 import { DdlFollower, type Followed } from './ddl-follower.ts';
 import { Chance, DdlGenerator } from './ddl-generator.ts';
 import { type ListedStatement, NONSTRICT_STATEMENTS, STATEMENTS, TEMPORARY_STATEMENTS } from './ddl-statements.ts';
@@ -11,86 +10,81 @@ const RANDOM_STATEMENTS = Number(process.env['TIDINGS_TEST_DDL_STATEMENTS'] ?? 4
 const SEED = Number(process.env['TIDINGS_TEST_SEED'] ?? Date.now() % 1_000_000_000);
 const MINUTE_MS = 60_000;
 
-describe.each(['mariadb', 'mysql'] as const)('DDL as %s logs it', (flavour) => {
-  let server: TestServer;
-
-  beforeAll(async () => {
-    server = await startServer(flavour);
-  });
-
-  afterAll(async () => {
-    await server.stop();
-  });
-
-  async function follow(): Promise<DdlFollower> {
-    for (const database of DATABASES) await server.query(`DROP DATABASE IF EXISTS ${database}`);
-    const follower = await DdlFollower.open(server, DATABASES);
-    await follower.run('CREATE DATABASE d1 CHARACTER SET utf8mb4');
-    await follower.run('CREATE DATABASE d2 CHARACTER SET latin2');
-    await follower.set('USE d1');
-    return follower;
-  }
-
-  async function runList(follower: DdlFollower, statements: readonly ListedStatement[]): Promise<string[]> {
-    const problems: string[] = [];
-    for (const { sql, unknown, optional } of statements) {
-      const followed = await follower.run(sql);
-      if (followed.refused !== null && !optional) problems.push(`refused (${followed.refused}): ${sql}`);
-      const everything = unknown.includes('*') && followed.unknown.length > 0;
-      if (!everything && followed.unknown.join(' ') !== unknown.join(' ')) {
-        problems.push(`unknown ${followed.unknown.join(' ')}: ${sql}`);
-      }
-      if (followed.differences.length > 0) problems.push(tell(followed));
-      problems.push(...followed.unreadable);
+describeServers(
+  ['mariadb', 'mysql'],
+  'DDL as the server logs it',
+  (server, flavour) => {
+    async function follow(): Promise<DdlFollower> {
+      for (const database of DATABASES) await server().query(`DROP DATABASE IF EXISTS ${database}`);
+      const follower = await DdlFollower.open(server(), DATABASES);
+      await follower.run('CREATE DATABASE d1 CHARACTER SET utf8mb4');
+      await follower.run('CREATE DATABASE d2 CHARACTER SET latin2');
+      await follower.set('USE d1');
+      return follower;
     }
-    return problems;
-  }
 
-  test(
-    'the hand-written statements are understood as the server carries them out',
-    async () => {
-      await using follower = await follow();
-      expect(await runList(follower, STATEMENTS[flavour])).toEqual([]);
-      await follower.set("SET SESSION sql_mode = ''");
-      expect(await runList(follower, NONSTRICT_STATEMENTS)).toEqual([]);
-    },
-    3 * MINUTE_MS,
-  );
-
-  test('DDL on a temporary table that hides a base table is not taken for the base table', async () => {
-    await using follower = await follow();
-    await follower.set("SET SESSION binlog_format = 'MIXED'");
-    const problems = await runList(follower, TEMPORARY_STATEMENTS[flavour]);
-    await follower.set("SET SESSION binlog_format = 'ROW'");
-    expect(problems).toEqual([]);
-  });
-
-  test(
-    `${RANDOM_STATEMENTS} random statements leave what is known equal to information_schema (seed ${SEED})`,
-    async () => {
-      await using follower = await follow();
-      const chance = new Chance(SEED);
-      const generator = new DdlGenerator(chance, flavour);
+    async function runList(follower: DdlFollower, statements: readonly ListedStatement[]): Promise<string[]> {
       const problems: string[] = [];
-      let carriedOut = 0;
-      let unknown = 0;
-      while (carriedOut < RANDOM_STATEMENTS) {
-        const setting = generator.setting();
-        if (setting !== null) await follower.set(setting);
-        const followed = await follower.run(generator.statement(await follower.definitions()));
-        if (followed.logged.length === 0) continue;
-        carriedOut += 1;
-        unknown += followed.unknown.length;
+      for (const { sql, unknown, optional } of statements) {
+        const followed = await follower.run(sql);
+        if (followed.refused !== null && !optional) problems.push(`refused (${followed.refused}): ${sql}`);
+        const everything = unknown.includes('*') && followed.unknown.length > 0;
+        if (!everything && followed.unknown.join(' ') !== unknown.join(' ')) {
+          problems.push(`unknown ${followed.unknown.join(' ')}: ${sql}`);
+        }
         if (followed.differences.length > 0) problems.push(tell(followed));
+        problems.push(...followed.unreadable);
       }
-      console.log(`${flavour}, seed ${SEED}: ${carriedOut} statements, after ${unknown} of them a table was unknown`);
+      return problems;
+    }
+
+    test(
+      'the hand-written statements are understood as the server carries them out',
+      async () => {
+        await using follower = await follow();
+        expect(await runList(follower, STATEMENTS[flavour])).toEqual([]);
+        await follower.set("SET SESSION sql_mode = ''");
+        expect(await runList(follower, NONSTRICT_STATEMENTS)).toEqual([]);
+      },
+      3 * MINUTE_MS,
+    );
+
+    test('DDL on a temporary table that hides a base table is not taken for the base table', async () => {
+      await using follower = await follow();
+      await follower.set("SET SESSION binlog_format = 'MIXED'");
+      const problems = await runList(follower, TEMPORARY_STATEMENTS[flavour]);
+      await follower.set("SET SESSION binlog_format = 'ROW'");
       expect(problems).toEqual([]);
-      // Not knowing is safe but no success: it must stay the exception.
-      expect(unknown / carriedOut).toBeLessThan(0.25);
-    },
-    10 * MINUTE_MS,
-  );
-});
+    });
+
+    test(
+      `${RANDOM_STATEMENTS} random statements leave what is known equal to information_schema (seed ${SEED})`,
+      async () => {
+        await using follower = await follow();
+        const chance = new Chance(SEED);
+        const generator = new DdlGenerator(chance, flavour);
+        const problems: string[] = [];
+        let carriedOut = 0;
+        let unknown = 0;
+        while (carriedOut < RANDOM_STATEMENTS) {
+          const setting = generator.setting();
+          if (setting !== null) await follower.set(setting);
+          const followed = await follower.run(generator.statement(await follower.definitions()));
+          if (followed.logged.length === 0) continue;
+          carriedOut += 1;
+          unknown += followed.unknown.length;
+          if (followed.differences.length > 0) problems.push(tell(followed));
+        }
+        console.log(`${flavour}, seed ${SEED}: ${carriedOut} statements, after ${unknown} of them a table was unknown`);
+        expect(problems).toEqual([]);
+        // Not knowing is safe but no success: it must stay the exception.
+        expect(unknown / carriedOut).toBeLessThan(0.25);
+      },
+      10 * MINUTE_MS,
+    );
+  },
+  { owned: true },
+); // Its files are read.
 
 function tell({ logged, effects, differences }: Followed): string {
   const understood = effects.map((effect) => String(describeEffect(effect)));

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, beforeEach, describe } from 'vitest';
-import type { ServerFlavour } from './flavour.ts';
-import { ServerUnavailableError } from './server-unavailable.ts';
-import { type StartServerOptions, startServer } from './start-server.ts';
+import { afterAll, beforeAll, describe, inject } from 'vitest';
+import { configuredUrl, type ServerFlavour } from './flavour.ts';
+import { serverNotOwned } from './server-unavailable.ts';
+import { canBeConfigured, type StartServerOptions, startServer } from './start-server.ts';
 import type { TestServer } from './test-server.ts';
 
 const START_MAX_MS = 120_000;
@@ -16,20 +16,13 @@ export function describeServer(
   body: (server: () => TestServer) => void,
   options: StartServerOptions = {},
 ): void {
-  describe(`${title} [${flavour}]`, () => {
+  const reason = whyNot(flavour, options);
+  if (reason !== null) process.stderr.write(`skipping "${title}": ${reason}\n`);
+  describe.skipIf(reason !== null)(`${title} [${flavour}]`, () => {
     let server: TestServer | undefined;
-    let reason: string | undefined;
     beforeAll(async () => {
-      try {
-        server = await startServer(flavour, options);
-      } catch (error) {
-        reason = skipReason(error);
-        process.stderr.write(`skipping "${title}": ${reason}\n`);
-      }
+      server = await startServer(flavour, options);
     }, START_MAX_MS);
-    beforeEach(({ skip }) => {
-      if (reason !== undefined) skip(reason);
-    });
     afterAll(async () => {
       await server?.stop();
     });
@@ -51,11 +44,11 @@ export function describeServers(
 }
 
 /**
- * Why tests may be skipped; throws the error again when they may not: it is a real failure, or a server is missing in CI, where
- * nobody would read that tests were left out.
+ * Why tests are skipped; null: they are not. A server that is missing in CI is a failure there, as nobody would read that tests were left out.
+ * Known before the first test: a hook of the group's own could not be skipped.
  */
-function skipReason(error: unknown): string {
-  if (!(error instanceof ServerUnavailableError)) throw error;
-  if (error.kind === 'missing' && process.env['CI'] === 'true') throw error;
-  return error.message;
+function whyNot(flavour: ServerFlavour, options: StartServerOptions): string | null {
+  const isShared = configuredUrl(flavour) !== null;
+  if (isShared && !canBeConfigured(options)) return serverNotOwned(flavour, 'starting one with options').message;
+  return process.env['CI'] === 'true' ? null : (inject('missingServers')[flavour] ?? null);
 }

@@ -21,11 +21,16 @@ export interface StartServerOptions extends OwnServerOptions {
  * @throws ServerUnavailableError when there is none and none can be had, or when it is not ours to configure.
  */
 export async function startServer(flavour: ServerFlavour, options: StartServerOptions = {}): Promise<TestServer> {
-  const { owned, ...ownOptions } = options;
+  const { owned: _, ...ownOptions } = options;
   const url = configuredUrl(flavour);
   if (url === null) return await OwnServer.create(await findInstallation(flavour), ownOptions);
-  if (owned === true || Object.keys(ownOptions).length > 0) throw serverNotOwned(flavour, 'starting one with options');
+  if (!canBeConfigured(options)) throw serverNotOwned(flavour, 'starting one with options');
   return await ConfiguredServer.connect(flavour, url);
+}
+
+/** Whether a server that the user named in the environment will do. */
+export function canBeConfigured({ owned, ...ownOptions }: StartServerOptions): boolean {
+  return owned !== true && Object.keys(ownOptions).length === 0;
 }
 
 /**
