@@ -66,6 +66,9 @@ class Server {
     const connection = await mysql.createConnection({ uri, charset: 'utf8mb4', rowsAsArray: true });
     const [[version]] = (await connection.query('SELECT version()')) as unknown as [[[string]]];
     const server = new Server(/mariadb/i.test(version[0]) ? 'mariadb' : 'mysql', connection);
+    // MariaDB's setting says other defaults from 11.5 on, and each statement in the binlog carries it: here they are those without it.
+    const [overrides] = (await connection.query("SHOW VARIABLES LIKE 'character_set_collations'")) as unknown as [[]];
+    if (overrides.length > 0) await connection.query("SET SESSION character_set_collations = ''");
     const bytes = Array.from({ length: 256 }, (_, byte) => `(x'${hex(byte)}')`);
     await connection.query(`CREATE DATABASE IF NOT EXISTS ${SCRATCH}`);
     await connection.query(`USE ${SCRATCH}`);
@@ -261,7 +264,7 @@ function wrapped(numbers: readonly number[]): string {
 async function collationLists(mysqlSide: Server, mariadbSide: Server): Promise<string> {
   const onMysql = await mysqlSide.rows('SELECT id, collation_name FROM information_schema.collations ORDER BY id');
   const onMariadb = await mariadbSide.rows(
-    'SELECT id, full_collation_name FROM information_schema.collation_character_set_applicability ORDER BY id',
+    'SELECT id, full_collation_name FROM information_schema.collation_character_set_applicability WHERE id > 0 ORDER BY id',
   );
   const charsets = ['utf8mb3', 'utf8mb4', 'ucs2', 'utf16', 'utf32'];
   const tailorings: string[] = [];

@@ -46,9 +46,9 @@ export function charsetOfCollationName(name: string): string | null {
 }
 
 /**
- * The collation that a character set has when a definition names none: of MySQL 8.0 to 9, and of MariaDB up to 11.4. MySQL 5.7 has
- * utf8mb4_general_ci for utf8mb4; MariaDB from 11.5 has `…_uca1400_ai_ci` for the Unicode sets, and there the variable
- * `character_set_collations` changes it. Null for a character set that the server does not list.
+ * The collation that a character set has when a definition names none: of MySQL 8.0 to 9, and of MariaDB. MySQL 5.7 has
+ * utf8mb4_general_ci for utf8mb4; MariaDB's variable `character_set_collations`, which statements carry, says another one, from 11.5
+ * on by default: `…_uca1400_ai_ci` for the Unicode sets. Null for a character set that the server does not list.
  */
 export function defaultCollationOf(charset: string, flavour: Flavour): string | null {
   const lines = flavour === 'mysql' ? MYSQL_DEFAULT_COLLATIONS : MARIADB_DEFAULT_COLLATIONS;
