@@ -32,7 +32,7 @@ interface ServerOptions {
   readonly server?: Partial<Server>;
 }
 
-function serverOf(flavour: Flavour, { version, settings = {}, server = {} }: ServerOptions = {}): Server {
+export function serverOf(flavour: Flavour, { version, settings = {}, server = {} }: ServerOptions = {}): Server {
   const versionText = version ?? (flavour === 'mysql' ? '8.4.3' : '11.4.4-MariaDB');
   const all = Object.entries({ ...BEST, ...BEST_OF[flavour], ...settings });
   return {

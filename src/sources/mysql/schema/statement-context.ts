@@ -65,9 +65,12 @@ export function statementContext({ event, flags, server, writtenBy, catalog }: S
   };
 }
 
-/** The session's own default collations: charset → collation. */
+/**
+ * The session's own default collations: charset → collation. What MariaDB logs of `character_set_collations` is all of it, also when that is
+ * nothing: the server's setting of today has no part in such a statement.
+ */
 function sessionCollations({ variables }: QueryEvent, server: Server): ReadonlyMap<string, string> {
-  const collations = new Map(server.defaultCollations);
+  const collations = new Map(variables.characterSetCollations === undefined ? server.defaultCollations : []);
   const utf8mb4 = variables.defaultCollationForUtf8mb4;
   if (utf8mb4 !== undefined) {
     const name = collationName(utf8mb4, server.flavour);
