@@ -51,6 +51,8 @@ export interface Followed {
  */
 export class DdlFollower implements AsyncDisposable {
   readonly #connection: Connection;
+  /** MariaDB from 11.2 on shows a session its temporary tables in information_schema, in place of those that they hide. */
+  readonly #reader: Connection;
   readonly #flavour: 'mysql' | 'mariadb';
   readonly #databases: readonly string[];
   readonly #context: ServerContext;
@@ -61,12 +63,13 @@ export class DdlFollower implements AsyncDisposable {
   #position = 4;
 
   private constructor(
-    connection: Connection,
+    { connection, reader }: { readonly connection: Connection; readonly reader: Connection },
     databases: readonly string[],
     context: ServerContext,
     dataDir: string | null,
   ) {
     this.#connection = connection;
+    this.#reader = reader;
     this.#flavour = context.flavour;
     this.#databases = databases;
     this.#context = context;
@@ -75,12 +78,16 @@ export class DdlFollower implements AsyncDisposable {
 
   static async open(server: TestServer, databases: readonly string[]): Promise<DdlFollower> {
     const connection = await server.connection({ charset: 'utf8mb4' });
+    const reader = await server.connection({ charset: 'utf8mb4' });
     const query: QueryRows = async (sql) => (await connection.query(sql))[0] as Row[];
     const charsets = await query(
       'SELECT CHARACTER_SET_NAME AS cs, DEFAULT_COLLATE_NAME AS co FROM information_schema.CHARACTER_SETS',
     );
+    // COLLATIONS has those of MariaDB that go with several character sets once, without one.
     const collations = await query(
-      'SELECT COLLATION_NAME AS co, CHARACTER_SET_NAME AS cs FROM information_schema.COLLATIONS',
+      server.flavour === 'mariadb'
+        ? 'SELECT FULL_COLLATION_NAME AS co, CHARACTER_SET_NAME AS cs FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY'
+        : 'SELECT COLLATION_NAME AS co, CHARACTER_SET_NAME AS cs FROM information_schema.COLLATIONS',
     );
     const defaults = new Map(charsets.map((row) => [utf8mb3(row['cs'] as string), utf8mb3(row['co'] as string)]));
     const owners = new Map(
@@ -89,7 +96,7 @@ export class DdlFollower implements AsyncDisposable {
     const [variables] = await query('SELECT VERSION() AS v, @@character_set_server AS cs, @@collation_server AS co');
     const [major = 0, minor = 0, patch = 0] = String(variables?.['v']).split(/[.-]/).map(Number);
     const follower = new DdlFollower(
-      connection,
+      { connection, reader },
       databases,
       {
         flavour: server.flavour,
@@ -111,6 +118,7 @@ export class DdlFollower implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection.end();
+    await this.#reader.end();
   }
 
   /** The tables of which the catalog has a definition. */
@@ -222,11 +230,14 @@ export class DdlFollower implements AsyncDisposable {
   }
 
   async #rows(sql: string): Promise<Row[]> {
-    return (await this.#connection.query(sql))[0] as Row[];
+    return (await this.#reader.query(sql))[0] as Row[];
   }
 
   async #mode(): Promise<StatementMode> {
-    const [row] = await this.#rows('SELECT @@SESSION.sql_mode AS m, @@SESSION.explicit_defaults_for_timestamp AS e');
+    const [rows] = await this.#connection.query(
+      'SELECT @@SESSION.sql_mode AS m, @@SESSION.explicit_defaults_for_timestamp AS e',
+    );
+    const [row] = rows as Row[];
     const modes = new Set(String(row?.['m']).split(','));
     const sqlMode: DdlSqlMode = {
       ansiQuotes: modes.has('ANSI_QUOTES'),
