@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Row } from '../../../src/core/change.ts';
 import type { RowBatch } from '../../../src/core/source.ts';
+import { parseVersion } from '../../../src/drivers/mysql/server-version.ts';
 import { MysqlSource } from '../../../src/sources/mysql/mysql-source.ts';
 import { wrongRows } from '../../support/rows/check-rows.ts';
 import { RowBuffer } from '../../support/rows/row-buffer.ts';
@@ -63,11 +64,17 @@ interface Case {
   /** Of the table `t`; statements behind it insert rows in the order of its key. */
   readonly statements: readonly string[];
   /** The rows as they must be, as far as that is told here. */
-  readonly rows: readonly Row[];
+  readonly rows: readonly Row[] | ((version: number) => readonly Row[]);
   readonly only?: ServerFlavour;
+  /** The version that has it first. */
+  readonly since?: number;
   /** Columns of the stream's rows that a snapshot cannot read. */
   readonly hidden?: readonly string[];
 }
+
+/** The first MariaDB whose TIMESTAMP ends in 2106, not in 2038. */
+const MARIADB_2106 = 110_500;
+const MARIADB_VECTOR = 110_700;
 
 const CASES: readonly Case[] = [
   {
@@ -225,12 +232,40 @@ const CASES: readonly Case[] = [
       "SET timestamp = 1795166102.5, time_zone = '+02:00'",
       'INSERT INTO t VALUES (1, 10), (2, 20)',
     ],
-    rows: [1, 2].map((id) => ({
-      id,
-      v: id * 10,
-      row_start: '2026-11-20T09:15:02.500000Z',
-      row_end: '2038-01-19T03:14:07.999999Z',
-    })),
+    rows: (version) =>
+      [1, 2].map((id) => ({
+        id,
+        v: id * 10,
+        row_start: '2026-11-20T09:15:02.500000Z',
+        row_end: version < MARIADB_2106 ? '2038-01-19T03:14:07.999999Z' : '2106-02-07T06:28:15.999999Z',
+      })),
+  },
+  {
+    name: 'instants after 2038',
+    only: 'mariadb',
+    since: MARIADB_2106,
+    statements: [
+      'CREATE TABLE t (s TIMESTAMP(3) PRIMARY KEY, m TIMESTAMP)',
+      "SET time_zone = '+03:00'",
+      "INSERT INTO t VALUES ('2038-01-19 06:14:08', '2038-01-19 06:14:07'), ('2106-02-07 09:28:15.999', '2072-02-29 23:59:59')",
+    ],
+    rows: [
+      { s: '2038-01-19T03:14:08.000Z', m: '2038-01-19T03:14:07Z' },
+      { s: '2106-02-07T06:28:15.999Z', m: '2072-02-29T20:59:59Z' },
+    ],
+  },
+  {
+    name: 'VECTOR of MariaDB',
+    only: 'mariadb',
+    since: MARIADB_VECTOR,
+    statements: [
+      'CREATE TABLE t (id INT PRIMARY KEY, v VECTOR(3) NOT NULL, w VECTOR(1), VECTOR INDEX (v))',
+      "INSERT INTO t VALUES (1, VEC_FromText('[1, -2.5, 3e-5]'), VEC_FromText('[0.1]')), (2, x'0000008000000000ffff7f5f', NULL)",
+    ],
+    rows: [
+      { id: 1, v: Float32Array.of(1, -2.5, 3e-5), w: Float32Array.of(0.1) },
+      { id: 2, v: Float32Array.of(-0, 0, 18_446_742_974_197_923_840), w: null },
+    ],
   },
   {
     name: 'rows of a table with a UNIQUE key that is hashed, but for the hash',
@@ -244,7 +279,10 @@ const CASES: readonly Case[] = [
 describeServers(['mariadb', 'mysql'], 'a snapshot has, to the byte, what the stream has:', (server, flavour) => {
   const cases = CASES.filter(({ only = flavour }) => only === flavour).map((given) => [given.name, given] as const);
 
-  test.for(cases)('%s', async ([, { statements, rows, hidden = [] }]) => {
+  test.for(cases)('%s', async ([, { statements, rows: given, since = 0, hidden = [] }], { skip }) => {
+    const version = parseVersion(server().version);
+    skip(version < since, `not in ${server().version}`);
+    const rows = typeof given === 'function' ? given(version) : given;
     const database = await inDatabase(server(), []);
     const { place } = await presentPosition(server());
     await withConnection(server(), database, async (connection) => {

@@ -27,6 +27,8 @@ export interface ColumnType {
 /** What random tables may be made of. */
 export interface ServerFacts {
   readonly flavour: ServerFlavour;
+  /** 10.11.18 is 101118. */
+  readonly version: number;
   /** Character sets that a column can have, `binary` left out. */
   readonly charsets: readonly { readonly name: string; readonly bytesMax: number }[];
   /**

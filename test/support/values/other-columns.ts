@@ -103,15 +103,32 @@ export function vectorColumn(dice: Dice): ColumnType {
       return `STRING_TO_VECTOR('[${dice.list(count, () => dice.pick([0, -0, 1.5, -3.4e38, 0.1, dice.between(-1e6, 1e6) / 1e3])).join(',')}]')`;
     },
     select: hexed,
-    expected: (raw) => {
-      const bytes = Buffer.from(raw.toString('latin1'), 'hex');
-      return Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(i * 4));
-    },
+    expected: floats,
     key: 'no',
     rowBytes: 12,
     blob: true,
     nullableOnly: true,
   };
+}
+
+/** MariaDB takes so many elements as the column has, no more and no fewer, of which the sum of the squares is a finite float. */
+export function mariadbVectorColumn(dice: Dice): ColumnType {
+  const count = dice.pick([1, 2, 3, 16, 64, 300]);
+  const elements = [0, '-0', 1.5, 1e18, 0.1];
+  return {
+    sql: `VECTOR(${count})`,
+    value: (dice) =>
+      `VEC_FromText('[${dice.list(count, () => dice.pick([...elements, dice.between(-1e6, 1e6) / 1e3])).join(',')}]')`,
+    select: hexed,
+    expected: floats,
+    key: 'no',
+    rowBytes: count * 4 + 2,
+  };
+}
+
+function floats(raw: Buffer): Float32Array {
+  const bytes = Buffer.from(raw.toString('latin1'), 'hex');
+  return Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(i * 4));
 }
 
 export function uuidColumn(): ColumnType {

@@ -8,6 +8,7 @@ import {
   jsonAliasColumn,
   jsonColumn,
   uuidColumn,
+  mariadbVectorColumn,
   vectorColumn,
 } from './other-columns.ts';
 import { dateColumn, datetimeColumn, timeColumn, timestampColumn } from './temporal-columns.ts';
@@ -205,7 +206,7 @@ function randomType(dice: Dice, facts: ServerFacts): ColumnType {
     () => doubleColumn(dice),
     () => dateColumn(),
     () => datetimeColumn(dice),
-    () => timestampColumn(dice),
+    () => timestampColumn(dice, facts),
     () => timeColumn(dice),
     () => charColumn(dice, facts),
     () => varcharColumn(dice, facts),
@@ -227,6 +228,7 @@ function randomType(dice: Dice, facts: ServerFacts): ColumnType {
     () => textColumn(dice, facts, { compressed: true }),
     () => varbinaryColumn(dice, { compressed: true }),
     () => blobColumn(dice, { compressed: true }),
+    ...(facts.version >= 110_700 ? [() => mariadbVectorColumn(dice)] : []),
   ];
   return dice.pick([...common, ...(facts.flavour === 'mysql' ? mysql : mariadb)])();
 }

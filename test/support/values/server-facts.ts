@@ -1,3 +1,4 @@
+import { parseVersion } from '../../../src/drivers/mysql/server-version.ts';
 import type { TestServer } from '../servers/test-server.ts';
 import type { ServerFacts } from './column-spec.ts';
 
@@ -8,5 +9,10 @@ export async function serverFacts(server: TestServer): Promise<ServerFacts> {
   const charsets = listed.filter(({ name }) => name !== 'binary');
   // MariaDB's encoding of names as file names: not listed, but a column can have it.
   if (server.flavour === 'mariadb') charsets.push({ name: 'filename', bytesMax: 5 });
-  return { flavour: server.flavour, charsets, members: { astral: true, lossy: true } };
+  return {
+    flavour: server.flavour,
+    version: parseVersion(server.version),
+    charsets,
+    members: { astral: true, lossy: true },
+  };
 }

@@ -1,4 +1,4 @@
-import { type ColumnType, ascii, plain } from './column-spec.ts';
+import { type ColumnType, type ServerFacts, ascii, plain } from './column-spec.ts';
 import type { Dice } from './dice.ts';
 
 const pad = (n: number, width = 2): string => String(n).padStart(width, '0');
@@ -50,9 +50,12 @@ export function datetimeColumn(dice: Dice): ColumnType {
 }
 
 const SECONDS_2038 = 2_147_483_647;
+/** Where TIMESTAMP ends in MariaDB from 11.5 on. */
+const SECONDS_2106 = 4_294_967_295;
 
-export function timestampColumn(dice: Dice): ColumnType {
+export function timestampColumn(dice: Dice, { flavour, version }: ServerFacts): ColumnType {
   const digits = dice.between(0, 6);
+  const secondsMax = flavour === 'mariadb' && version >= 110_500 ? SECONDS_2106 : SECONDS_2038;
   return {
     sql: declared('TIMESTAMP', digits),
     value: (dice) => {
@@ -60,6 +63,8 @@ export function timestampColumn(dice: Dice): ColumnType {
         '0000-00-00 00:00:00',
         '2038-01-19 03:14:07',
         '2038-01-19 03:14:06',
+        '2038-01-19 03:14:08',
+        '2106-02-07 06:28:15',
         '1970-01-01 00:00:01',
         '1970-01-01 00:00:00',
       ];
@@ -67,7 +72,7 @@ export function timestampColumn(dice: Dice): ColumnType {
         return `'${dice.pick([...edges, `${day(dice)} ${clock(dice)}`])}${dice.oneIn(2) ? '' : `.${fraction(dice)}`}'`;
       }
       // In the session's time zone; what would fall out of the range there becomes zero.
-      return `FROM_UNIXTIME(${dice.between(dice.pick([0, 1, 1_000_000_000]), SECONDS_2038)}.${fraction(dice)})`;
+      return `FROM_UNIXTIME(${dice.between(dice.pick([0, 1, 1_000_000_000]), secondsMax)}.${fraction(dice)})`;
     },
     select: plain,
     expected: (raw) => `${ascii(raw).replace(' ', 'T')}Z`,

@@ -22,7 +22,7 @@ export interface SnapshotTaker {
   take(table: RandomTable, shown: ReadonlyMap<number, ShownRow>): Promise<void>;
 }
 
-export type RowImage = 'FULL' | 'MINIMAL' | 'NOBLOB';
+export type RowImage = 'FULL' | 'FULL_NODUP' | 'MINIMAL' | 'NOBLOB';
 
 /** Modes that differ in what they let into a column, or how they read a literal's text. */
 const SQL_MODES = [

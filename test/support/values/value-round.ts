@@ -33,7 +33,7 @@ export interface Round {
   readonly invisibleKeys: boolean;
 }
 
-export function randomRound(dice: Dice, { flavour }: ServerFacts): Round {
+export function randomRound(dice: Dice, { flavour, version }: ServerFacts): Round {
   const readsDdl = dice.oneIn(2);
   const common = {
     image: dice.pick(['FULL', 'FULL', 'MINIMAL', 'NOBLOB'] as const),
@@ -44,6 +44,7 @@ export function randomRound(dice: Dice, { flavour }: ServerFacts): Round {
   if (flavour === 'mariadb') {
     return {
       ...common,
+      image: version >= 110_400 && dice.oneIn(4) ? 'FULL_NODUP' : common.image,
       global: [
         `binlog_row_metadata = ${dice.pick(['FULL', 'NO_LOG', 'MINIMAL'])}`,
         `log_bin_compress = ${dice.pick(['ON', 'OFF', 'OFF'])}`,
@@ -105,7 +106,7 @@ export async function runRound(
     const altered = await alter(load, table, { dice, facts: { ...facts, members } });
     await load.fill(altered, { rows: ROWS_PER_TABLE >> 1, image, firstId: 1000, keep: false, snapshot });
   }
-  const check = new ValueCheck(load.changes, { json, snapshot });
+  const check = new ValueCheck(load.changes, { json, snapshot, facts });
   const source = new MysqlSource({
     url: server.url,
     tables: [`${database}.*`],
