@@ -87,6 +87,7 @@ export function tableOf(database: string, name: string, changes: Partial<Watched
     hasPrimaryKey: true,
     keyProposal: null,
     hasJson: false,
+    hidesGenerated: false,
     unreadable: null,
     selectable: true,
     ...changes,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseVersion } from '../../../src/drivers/mysql/server-version.ts';
 import type { Finding } from '../../../src/core/finding.ts';
 import { type Logger, silentLogger } from '../../../src/core/logger.ts';
 import type { MysqlSourceOptions } from '../../../src/sources/mysql/config.ts';
@@ -241,6 +242,25 @@ describeServers(
         expect(await levels(server(), 'PRIMARY_KEYS', options)).toEqual(['ok']);
         // What the application selects stays as it is.
         expect(await server().query('SELECT * FROM keyless.plain')).toEqual([{ x: 1 }, { x: 1 }]);
+      });
+
+      test('generated columns that the server leaves out of updates are named, those of a period are not', async () => {
+        await server().query(`CREATE DATABASE computed; USE computed;
+          CREATE TABLE plain (id INT PRIMARY KEY, v INT);
+          CREATE TABLE made (id INT PRIMARY KEY, v INT, g INT AS (v + 1) STORED)`);
+        if (flavour === 'mariadb') {
+          await server()
+            .query(`CREATE TABLE computed.versioned (id INT PRIMARY KEY, a TIMESTAMP(6) GENERATED ALWAYS AS ROW START,
+            b TIMESTAMP(6) GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (a, b)) WITH SYSTEM VERSIONING`);
+        }
+        const [finding] = await find(server(), 'GENERATED_COLUMNS', { tables: ['computed.*'] });
+        const hides = flavour === 'mariadb' && parseVersion(server().version) >= 110_800;
+        expect(finding).toMatchObject({
+          level: hides ? 'warning' : 'ok',
+          message: hides
+            ? 'this server logs the generated columns of computed.made with inserted rows only: they are absent from updates and deletes, also where their values change'
+            : 'no watched table has generated columns that inserted rows alone have',
+        });
       });
 
       test('tables of an engine without transactions get InnoDB', async () => {

@@ -14,7 +14,7 @@ import {
   rowMetadata,
 } from './checks-binlog.ts';
 import { binlogFilters, gtids, replicaUpdates, retention, serverId, serverVersion, tls } from './checks-server.ts';
-import { cascades, engines, primaryKeys, tableAccess, tablesMatched } from './checks-tables.ts';
+import { cascades, engines, generatedColumns, primaryKeys, tableAccess, tablesMatched } from './checks-tables.ts';
 
 /** Everything that is looked at, in the order in which it is reported. Another check is another line here. */
 export const CHECKS: readonly Check[] = [
@@ -41,5 +41,6 @@ export const CHECKS: readonly Check[] = [
   tableAccess,
   primaryKeys,
   engines,
+  generatedColumns,
   cascades,
 ];

@@ -95,19 +95,21 @@ export const rowImage: Check = {
   atStart: 'warn',
   look({ server }) {
     const image = setting(server, 'binlog_row_image');
-    if (logsWholeRows(image)) return [ok(`binlog_row_image is ${image || 'FULL'}`)];
+    if (image === '' || image === 'FULL') return [ok(`binlog_row_image is ${image || 'FULL'}`)];
     const absent =
       image === 'NOBLOB' ? 'BLOB and TEXT columns that did not change are' : 'columns that did not change are';
+    // MariaDB 11.4: the row before an update is whole.
+    const where = image === 'FULL_NODUP' ? 'what rows are after an update' : 'the rows';
     return [
       warning(
-        `binlog_row_image is ${image}: ${absent} absent from the rows`,
+        `binlog_row_image is ${image}: ${absent} absent from ${where}`,
         setVariable(server, 'binlog_row_image', 'FULL'),
       ),
     ];
   },
 };
 
-/** MariaDB 11.4 adds FULL_NODUP: whole rows, unchanged columns once. */
+/** MariaDB's FULL_NODUP has the unchanged columns once, in the row before an update. */
 function logsWholeRows(image: string): boolean {
   return image === '' || image.startsWith('FULL');
 }

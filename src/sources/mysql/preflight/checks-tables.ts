@@ -112,6 +112,20 @@ export const engines: Check = {
     }),
 };
 
+/** MariaDB 11.8 logs generated columns with inserted rows and nowhere else, also with binlog_row_image=FULL. */
+export const generatedColumns: Check = {
+  code: 'GENERATED_COLUMNS',
+  atStart: null,
+  look: ({ tables }) =>
+    aboutTables(tables, {
+      found: ({ hidesGenerated }) => hidesGenerated,
+      message: (names) =>
+        `this server logs the generated columns of ${names} with inserted rows only: they are absent from updates and deletes, also where their values change`,
+      cure: () => null,
+      fine: 'no watched table has generated columns that inserted rows alone have',
+    }),
+};
+
 /** InnoDB changes the child rows below the level at which rows are logged. MySQL 9.6 took that over into the server, which logs them. */
 export const cascades: Check = {
   code: 'CASCADES',

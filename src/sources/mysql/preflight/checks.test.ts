@@ -57,12 +57,13 @@ describe('cures', () => {
 });
 
 describe('what rows contain', () => {
-  test('MINIMAL and NOBLOB say which columns are absent; FULL_NODUP has whole rows', () => {
+  test('MINIMAL, NOBLOB and FULL_NODUP say which columns are absent, and from where', () => {
     const image = (value: string): string | undefined =>
       findings(factsOf('mariadb', { settings: { binlog_row_image: value } }), 'ROW_IMAGE')[0]?.message;
     expect(image('MINIMAL')).toContain('columns that did not change are absent');
     expect(image('NOBLOB')).toContain('BLOB and TEXT columns that did not change are absent');
-    expect(image('FULL_NODUP')).toBe('binlog_row_image is FULL_NODUP');
+    expect(image('FULL_NODUP')).toContain('columns that did not change are absent from what rows are after an update');
+    expect(image('FULL')).toBe('binlog_row_image is FULL');
   });
 
   test('JSON diffs without documents are an error when a watched table has JSON, a warning when none has, and nothing with whole rows', () => {
@@ -354,6 +355,18 @@ describe('tables', () => {
       expect(cure?.split('\n')).toHaveLength(10);
     }
     expect(found[1]?.cure).toContain('ALTER TABLE `shop`.`t0` ENGINE = InnoDB;');
+  });
+
+  test('generated columns that updates do not have are a warning', () => {
+    const found = (hidesGenerated: boolean): unknown =>
+      findings(
+        factsOf('mariadb', { facts: { tables: tablesOf([tableOf('shop', 'lines', { hidesGenerated })]) } }),
+        'GENERATED_COLUMNS',
+      ).map(({ level, message }) => [level, message]);
+    expect(found(true)).toEqual([
+      ['warning', expect.stringContaining('columns of shop.lines with inserted rows only')],
+    ]);
+    expect(found(false)).toEqual([['ok', expect.any(String)]]);
   });
 
   test('cascading foreign keys are a warning where InnoDB works them, and fine where the server does and logs it', () => {

@@ -81,6 +81,7 @@ async function describe(
     unreadable.map(({ database, table, reason }) => [quoteTable({ database, name: table }), reason]),
   );
   const transactions = await readEngines(queries);
+  const hiding = await readHidingTables(queries, server);
   const hasKey = (table: Listed): boolean | null => {
     const schema = known.get(quoteTable(table));
     return schema === undefined ? null : schema.key.length > 0;
@@ -95,6 +96,7 @@ async function describe(
       hasPrimaryKey: hasKey(table),
       keyProposal: proposals.get(name) ?? null,
       hasJson: known.get(name)?.columns.some(({ type }) => type === 'json') ?? false,
+      hidesGenerated: hiding.has(name),
       unreadable: reasons.get(name) ?? null,
       selectable: grants === null || grants.selectsTable(table.database, table.name),
     };
@@ -105,6 +107,19 @@ async function describe(
 async function readEngines(queries: QueryConnection): Promise<Map<string, boolean>> {
   const rows = await queries.query('SELECT ENGINE AS engine, TRANSACTIONS AS tx FROM information_schema.ENGINES');
   return new Map(rows.map((row) => [textOf(row, 'engine').toLowerCase(), textOf(row, 'tx') === 'YES']));
+}
+
+/** The first MariaDB that is known to leave generated columns out of the rows of updates and deletes, whatever its row image. */
+const MARIADB_HIDES_GENERATED = 110_800;
+
+/** Quoted names of tables with columns that are logged with inserted rows only. Those of a row's period are always there. */
+async function readHidingTables(queries: QueryConnection, { flavour, version }: Server): Promise<ReadonlySet<string>> {
+  if (flavour !== 'mariadb' || version < MARIADB_HIDES_GENERATED) return new Set();
+  const rows = await queries.query(
+    'SELECT DISTINCT TABLE_SCHEMA AS db, TABLE_NAME AS tbl FROM information_schema.COLUMNS ' +
+      "WHERE IS_GENERATED = 'ALWAYS' AND GENERATION_EXPRESSION NOT IN ('ROW START', 'ROW END')",
+  );
+  return new Set(rows.map((row) => quoteTable({ database: textOf(row, 'db'), name: textOf(row, 'tbl') })));
 }
 
 async function readCascades(queries: QueryConnection): Promise<Cascade[]> {
