@@ -16,6 +16,12 @@ test.each([
     'another row has the same values in the unique key one_u',
   ],
   [1062, "Duplicate entry 'x' for key 'secret'", 'another row has the same values in the unique key'],
+  [
+    1292,
+    "Incorrect datetime value: '2038-01-19 03:14:08' for column `d`.`t`.`note` at row 1",
+    'the value of column note cannot be kept as it is',
+  ],
+  [1292, "Incorrect vector value: 'x' for column `d`.`note`.`secret` at row 1", 'the value cannot be kept as it is'],
   [1264, "Out of range value for column 'secret' at row 1", 'the value is out of range'],
   [1644, 'secret words of a trigger', 'a trigger of the target refuses it (SIGNAL)'],
   [9999, 'secret', 'the target does not take its values'],
@@ -31,6 +37,7 @@ test('what is of a row is told from what is of the statement or the server', () 
     true,
     true,
   ]);
+  expect(writeError({ errno: 1020, sqlMessage: '', sqlState: 'HY000' }, '').code).toBe('SINK_BUSY');
   expect([reply(1213, '40001'), reply(1146, '42S02'), reply(1114, 'HY000'), reply(1064, '42000')]).toEqual([
     false,
     false,

@@ -9,6 +9,7 @@ import { driverError } from '../../drivers/mysql/server-errors.ts';
  */
 const BY_NUMBER: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [1205, 'SINK_BUSY'], // lock wait timeout
+  [1020, 'SINK_BUSY'], // MariaDB, innodb_snapshot_isolation: somebody has changed the row since the transaction began to read
   [1213, 'SINK_BUSY'], // deadlock; also what Galera says of a transaction that it could not certify
   [3058, 'SINK_BUSY'], // deadlock over user locks
   [3101, 'SINK_BUSY'], // Group Replication could not certify the transaction
@@ -211,5 +212,7 @@ export function columnIn(message: string, names: ReadonlySet<string>): string | 
     const short = name.slice(name.indexOf('.') + 1);
     if (names.has(short)) return short;
   }
-  return null;
+  // MariaDB, of values that it cannot read.
+  const name = /for column `.*`\.`.*`\.`(.*)` at row \d+$/s.exec(message)?.[1];
+  return name !== undefined && names.has(name) ? name : null;
 }
