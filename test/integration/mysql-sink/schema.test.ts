@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
+import { parseVersion } from '../../../src/drivers/mysql/server-version.ts';
 import { tableOf } from '../../../src/testing/tables.ts';
 import { describeServers } from '../../support/servers/describe-server.ts';
 import { openMysqlSink } from '../../support/sinks/open-mysql-sink.ts';
 import { batchOf, RowsOf } from '../../support/sinks/sink-rows.ts';
 
-describeServers(['mariadb', 'mysql'], 'tables of the target', (server) => {
+describeServers(['mariadb', 'mysql'], 'tables of the target', (server, flavour) => {
   let number = 0;
   const fresh = async (create = ''): Promise<{ db: string; url: string }> => {
     const db = `schema_${++number}`;
@@ -148,6 +149,37 @@ describeServers(['mariadb', 'mysql'], 'tables of the target', (server) => {
     const [before] = await server().query(`SHOW CREATE TABLE ${db}.t`);
     await sink.prepare(rows.target);
     expect((await server().query(`SHOW CREATE TABLE ${db}.t`))[0]).toEqual(before);
+  });
+
+  test('that have bytes for a VECTOR hold those that a VECTOR of MariaDB does not', async () => {
+    const { db, url } = await fresh('id INT PRIMARY KEY, v VARBINARY(8)');
+    await using sink = await openMysqlSink(url);
+    const write = async (name: string): Promise<void> => {
+      const columns = { id: { type: 'int', nullable: false }, v: { type: 'vector', length: 2 } } as const;
+      const rows = new RowsOf(tableOf(`${db}.${name}`, columns, ['id']));
+      await sink.prepare(rows.target);
+      // Fewer elements than the column has, and squares that are no float.
+      const vectors = [Float32Array.of(1, -2.5), Float32Array.of(0.5), Float32Array.of(3e38, 0)];
+      await sink.write(batchOf(vectors.map((v, id) => rows.insert({ id, v }))));
+    };
+    if (flavour === 'mariadb' && parseVersion(server().version) >= 110_700) {
+      const error = {
+        code: 'SINK_ROW_REFUSED',
+        message: `${db}.made: a row is refused: the value of column v cannot be kept as it is`,
+      };
+      await expect(write('made')).rejects.toMatchObject({
+        rows: [
+          { index: 1, error },
+          { index: 2, error },
+        ],
+      });
+    } else await write('made');
+    await write('t');
+    expect(await server().query(`SELECT HEX(v) AS v FROM ${db}.t ORDER BY id`)).toEqual([
+      { v: '0000803F000020C0' },
+      { v: '0000003F' },
+      { v: 'E6B1617F00000000' },
+    ]);
   });
 
   test('stay as they are with `ignore`, and columns that they lack are left out; with `stop` they stop the sink', async () => {

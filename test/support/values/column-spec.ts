@@ -29,6 +29,10 @@ export interface ServerFacts {
   readonly flavour: ServerFlavour;
   /** 10.11.18 is 101118. */
   readonly version: number;
+  /** Where random TIMESTAMPs end, in seconds. */
+  readonly timestampMax: number;
+  /** MySQL's VECTORs may have fewer elements than the column, and elements of any size; `whole`: none that MariaDB does not take. */
+  readonly vectors: 'any' | 'whole';
   /** Character sets that a column can have, `binary` left out. */
   readonly charsets: readonly { readonly name: string; readonly bytesMax: number }[];
   /**

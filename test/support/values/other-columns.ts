@@ -1,4 +1,4 @@
-import { type ColumnType, ascii, fromHex, hexed, plain, utf8 } from './column-spec.ts';
+import { type ColumnType, type ServerFacts, ascii, fromHex, hexed, plain, utf8 } from './column-spec.ts';
 import type { Dice } from './dice.ts';
 import { randomText, textLiteral } from './texts.ts';
 
@@ -94,13 +94,14 @@ export function geometryColumn(dice: Dice): ColumnType {
   };
 }
 
-export function vectorColumn(dice: Dice): ColumnType {
+export function vectorColumn(dice: Dice, { vectors }: ServerFacts): ColumnType {
   const most = dice.pick([1, 2, 3, 16, 64, 300]);
   return {
     sql: `VECTOR(${most})`,
     value: (dice) => {
-      const count = dice.pick([1, most, dice.between(1, most)]);
-      return `STRING_TO_VECTOR('[${dice.list(count, () => dice.pick([0, -0, 1.5, -3.4e38, 0.1, dice.between(-1e6, 1e6) / 1e3])).join(',')}]')`;
+      const count = vectors === 'whole' ? most : dice.pick([1, most, dice.between(1, most)]);
+      const large = vectors === 'whole' ? -1e18 : -3.4e38;
+      return `STRING_TO_VECTOR('[${dice.list(count, () => dice.pick([0, -0, 1.5, large, 0.1, dice.between(-1e6, 1e6) / 1e3])).join(',')}]')`;
     },
     select: hexed,
     expected: floats,

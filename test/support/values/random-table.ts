@@ -218,7 +218,7 @@ function randomType(dice: Dice, facts: ServerFacts): ColumnType {
     () => setColumn(dice, facts),
     () => geometryColumn(dice),
   ];
-  const mysql: readonly (() => ColumnType)[] = [jsonColumn, jsonColumn, () => vectorColumn(dice)];
+  const mysql: readonly (() => ColumnType)[] = [jsonColumn, jsonColumn, () => vectorColumn(dice, facts)];
   const mariadb: readonly (() => ColumnType)[] = [
     uuidColumn,
     inet4Column,

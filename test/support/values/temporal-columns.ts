@@ -49,13 +49,8 @@ export function datetimeColumn(dice: Dice): ColumnType {
   };
 }
 
-const SECONDS_2038 = 2_147_483_647;
-/** Where TIMESTAMP ends in MariaDB from 11.5 on. */
-const SECONDS_2106 = 4_294_967_295;
-
-export function timestampColumn(dice: Dice, { flavour, version }: ServerFacts): ColumnType {
+export function timestampColumn(dice: Dice, { timestampMax }: ServerFacts): ColumnType {
   const digits = dice.between(0, 6);
-  const secondsMax = flavour === 'mariadb' && version >= 110_500 ? SECONDS_2106 : SECONDS_2038;
   return {
     sql: declared('TIMESTAMP', digits),
     value: (dice) => {
@@ -72,7 +67,7 @@ export function timestampColumn(dice: Dice, { flavour, version }: ServerFacts): 
         return `'${dice.pick([...edges, `${day(dice)} ${clock(dice)}`])}${dice.oneIn(2) ? '' : `.${fraction(dice)}`}'`;
       }
       // In the session's time zone; what would fall out of the range there becomes zero.
-      return `FROM_UNIXTIME(${dice.between(dice.pick([0, 1, 1_000_000_000]), secondsMax)}.${fraction(dice)})`;
+      return `FROM_UNIXTIME(${dice.between(dice.pick([0, 1, 1_000_000_000]), timestampMax)}.${fraction(dice)})`;
     },
     select: plain,
     expected: (raw) => `${ascii(raw).replace(' ', 'T')}Z`,
