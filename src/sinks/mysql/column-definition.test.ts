@@ -33,7 +33,20 @@ const MARIADB = server(
   'utf8mb4_general_ci',
 );
 
+const MARIADB_11_8 = server(
+  'mariadb',
+  'utf8mb4_0900_ai_ci',
+  'utf8mb4_0900_as_cs',
+  'utf8mb4_uca1400_nopad_ai_ci',
+  'utf8mb4_nopad_bin',
+);
+
 test.each([
+  [MYSQL, 'utf8mb4_0900_ai_ci', true, 'utf8mb4_0900_ai_ci'],
+  [MARIADB_11_8, 'utf8mb4_0900_ai_ci', false, 'utf8mb4_0900_ai_ci'],
+  [MARIADB_11_8, 'utf8mb4_0900_ai_ci', true, 'utf8mb4_nopad_bin'],
+  [MARIADB_11_8, 'utf8mb4_tr_0900_as_cs', true, 'utf8mb4_nopad_bin'],
+  [MARIADB_11_8, 'utf8mb4_tr_0900_ai_ci', false, 'utf8mb4_uca1400_nopad_ai_ci'],
   [MYSQL, 'utf8mb4_uca1400_ai_ci', false, 'utf8mb4_0900_ai_ci'],
   [MYSQL, 'utf8mb4_uca1400_as_cs', false, 'utf8mb4_0900_as_cs'],
   [MYSQL, 'utf8mb4_uca1400_ai_ci', true, 'utf8mb4_0900_bin'],

@@ -138,6 +138,12 @@ function textType(
 }
 
 /**
+ * MariaDB from 11.4.5 on has collations of these names that are of Unicode 14: there texts are one that are several in MySQL, as are letters whose
+ * case is younger than Unicode 9.
+ */
+const MYSQL_UNICODE_9 = /_0900_a/;
+
+/**
  * The source's collation, if the target has it. Otherwise a near one: what tells case and accents apart goes on doing so. For a key that would not be
  * enough, as two rows of the source must never be one in the target: it gets the collation that tells most apart.
  */
@@ -145,7 +151,8 @@ export function chooseCollation(
   { charset, collation, inKey }: { charset: string | null; collation: string | null; inKey: boolean },
   { flavour, collations }: TargetServer,
 ): string {
-  if (collation !== null && collations.has(collation)) return collation;
+  const isUsable = collation !== null && !(inKey && flavour === 'mariadb' && MYSQL_UNICODE_9.test(collation));
+  if (isUsable && collations.has(collation)) return collation;
   const has = (name: string): boolean => collations.has(name);
   const known = charset !== null && [...collations.values()].includes(charset);
   const to = known ? charset : 'utf8mb4';

@@ -70,6 +70,20 @@ describeServers(['mariadb', 'mysql'], 'writing into MySQL', (server) => {
     expect(await server().query(`SELECT * FROM ${db}.t`)).toEqual([{ id: 1, ['constructor']: 7, u: 2 }]);
   });
 
+  test('keys that are two in MySQL are two in every target, also where its collation of the same name is of a later Unicode', async () => {
+    const db = await database();
+    await using sink = await openMysqlSink(url(db));
+    const type = { type: 'varchar', length: 20, charset: 'utf8mb4', collation: 'utf8mb4_0900_ai_ci' } as const;
+    const rows = new RowsOf(tableOf(`${db}.t`, { k: { ...type, nullable: false } }, ['k']));
+    await sink.prepare(rows.target);
+    // A letter of Georgian and its capital, which Unicode has since version 11.
+    await sink.write(batchOf(['\u10d0', '\u1c90'].map((k) => rows.insert({ k }))));
+    expect(await server().query(`SELECT HEX(k) AS k FROM ${db}.t ORDER BY HEX(k)`)).toEqual([
+      { k: 'E18390' },
+      { k: 'E1B290' },
+    ]);
+  });
+
   test('what a target of another type would bend without a word is refused', async () => {
     const db = await database();
     await server().query(`CREATE TABLE ${db}.t (id INT PRIMARY KEY, n INT)`);
