@@ -230,7 +230,10 @@ export class DdlFollower implements AsyncDisposable {
   }
 
   async #rows(sql: string): Promise<Row[]> {
-    return (await this.#reader.query(sql))[0] as Row[];
+    const [rows] = await this.#reader.query(sql);
+    // Tables stay locked for a moment behind the last row, which RENAME TABLE … NOWAIT would meet; behind the next answer they are not.
+    await this.#reader.query('DO 0');
+    return rows as Row[];
   }
 
   async #mode(): Promise<StatementMode> {
