@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseVersion } from '../../../src/drivers/mysql/server-version.ts';
 import { describeServer, describeServers } from '../../support/servers/describe-server.ts';
 import { drain, inDatabase, LiveReader, rowsOf, run, withConnection } from './source-reading.ts';
 
@@ -174,6 +175,46 @@ describeServers(['mariadb', 'mysql'], 'rows of many origins', (server, flavour) 
     ]);
   });
 
+  test('row image FULL_NODUP: what did not change is absent from the row after an update', async ({ skip }) => {
+    skip(flavour === 'mysql' || parseVersion(server().version) < 110_400, `not in ${server().version}`);
+    const database = await inDatabase(server(), [
+      'CREATE TABLE kv (id INT PRIMARY KEY, a INT, b TEXT)',
+      'CREATE TABLE keyless (a INT, b TEXT)',
+      'SET SESSION binlog_row_image = FULL_NODUP',
+      "INSERT INTO kv VALUES (1, NULL, 'b')",
+      'UPDATE kv SET a = 5',
+      'DELETE FROM kv',
+      "INSERT INTO keyless VALUES (1, 'b')",
+      'UPDATE keyless SET a = 2',
+    ]);
+    expect(await rowsOf(server(), database)).toEqual([
+      'insert kv {"id":1,"a":null,"b":"b"}',
+      'update kv {"id":1,"a":null,"b":"b"} -> {"a":5}',
+      'delete kv {"id":1,"a":5,"b":"b"}',
+      'insert keyless {"a":1,"b":"b"}',
+      'update keyless {"a":1,"b":"b"} -> {"a":2,"b":"b"}',
+    ]);
+  });
+
+  test('generated columns: MariaDB 11.8 logs them with inserted rows only, whatever the row image', async () => {
+    const database = await inDatabase(server(), [
+      'CREATE TABLE kv (id INT PRIMARY KEY, a INT, v INT AS (a + 1) VIRTUAL, s INT AS (a + 2) STORED)',
+      'INSERT INTO kv (id, a) VALUES (1, 1)',
+      'UPDATE kv SET a = 2',
+      'DELETE FROM kv',
+    ]);
+    const hides = flavour === 'mariadb' && parseVersion(server().version) >= 110_800;
+    expect(await rowsOf(server(), database)).toEqual([
+      'insert kv {"id":1,"a":1,"v":2,"s":3}',
+      ...(hides
+        ? ['update kv {"id":1,"a":1} -> {"id":1,"a":2}', 'delete kv {"id":1,"a":2}']
+        : [
+            'update kv {"id":1,"a":1,"v":2,"s":3} -> {"id":1,"a":2,"v":3,"s":4}',
+            'delete kv {"id":1,"a":2,"v":3,"s":4}',
+          ]),
+    ]);
+  });
+
   test('compressed transactions and rows are read like others', async () => {
     const compress = flavour === 'mysql' ? 'binlog_transaction_compression' : 'log_bin_compress';
     await server().query(`SET GLOBAL ${compress} = ON`);
@@ -224,6 +265,36 @@ describeServer(
   },
   { options: ['--binlog-transaction-compression=ON'] },
 );
+
+describeServer('mariadb', 'a transaction that the server makes a binlog file of', (server) => {
+  test('is read like others, also when it is prepared first, and reading goes on behind it', async ({ skip }) => {
+    skip(parseVersion(server().version) < 110_700, `not in ${server().version}`);
+    await server().query('SET GLOBAL binlog_large_commit_threshold = 10 * 1024 * 1024');
+    const database = await inDatabase(server(), ['CREATE TABLE kv (id INT PRIMARY KEY, v MEDIUMTEXT)']);
+    const inserts = (from: number): string[] =>
+      Array.from({ length: 12 }, (_, i) => `INSERT INTO kv VALUES (${from + i}, REPEAT('x', 1000000))`);
+    await run(server(), database, [
+      ...['INSERT INTO kv VALUES (1, NULL)', 'BEGIN', ...inserts(100), 'COMMIT', 'INSERT INTO kv VALUES (2, NULL)'],
+    ]);
+    await withConnection(server(), database, async (connection) => {
+      const prepare = ["XA START 'a'", ...inserts(200), "XA END 'a'", "XA PREPARE 'a'"];
+      for (const statement of prepare) await connection.query(statement);
+      await run(server(), database, ['INSERT INTO kv VALUES (3, NULL)']);
+      await connection.query("XA COMMIT 'a'");
+    });
+    await run(server(), database, ['INSERT INTO kv VALUES (4, NULL)']);
+    const files = await server().query<{ File_size: number }>('SHOW BINARY LOGS');
+    expect(files.filter(({ File_size: size }) => size > 12_000_000)).toHaveLength(2);
+    const { transactions } = await drain(server(), { tables: [`${database}.*`] });
+    expect(transactions.map(({ lines }) => lines.length)).toEqual([1, 1, 12, 1, 1, 12, 1]);
+    const rest = await rowsOf(server(), database, { from: transactions[2]?.end ?? '' });
+    expect(rest.map((line) => line.slice(0, 20))).toEqual([
+      ...['insert kv {"id":2,"v', 'insert kv {"id":3,"v'],
+      ...Array.from({ length: 12 }, (_, i) => `insert kv {"id":${200 + i},`),
+      'insert kv {"id":4,"v',
+    ]);
+  });
+});
 
 describe('table ids', () => {
   describeServers(
