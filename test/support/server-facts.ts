@@ -87,7 +87,7 @@ export function tableOf(database: string, name: string, changes: Partial<Watched
     hasPrimaryKey: true,
     keyProposal: null,
     hasJson: false,
-    hidesGenerated: false,
+    insertedOnly: [],
     unreadable: null,
     selectable: true,
     ...changes,

@@ -260,6 +260,7 @@ describeServers(
           message: hides
             ? 'this server logs the generated columns of computed.made with inserted rows only: they are absent from updates and deletes, also where their values change'
             : 'no watched table has generated columns that inserted rows alone have',
+          cure: hides ? `'computed.made': { exclude: ["g"] }    # in the mapping of each sink` : null,
         });
       });
 

@@ -118,10 +118,12 @@ export const generatedColumns: Check = {
   atStart: null,
   look: ({ tables }) =>
     aboutTables(tables, {
-      found: ({ hidesGenerated }) => hidesGenerated,
+      found: ({ insertedOnly }) => insertedOnly.length > 0,
       message: (names) =>
         `this server logs the generated columns of ${names} with inserted rows only: they are absent from updates and deletes, also where their values change`,
-      cure: () => null,
+      // A target would keep what the inserted row had.
+      cure: (table) =>
+        `'${nameOf(table)}': { exclude: ${JSON.stringify(table.insertedOnly)} }    # in the mapping of each sink`,
       fine: 'no watched table has generated columns that inserted rows alone have',
     }),
 };

@@ -76,8 +76,8 @@ export interface WatchedTable {
   /** How it could get a primary key; null when it has one, or when nobody asked. */
   readonly keyProposal: string | null;
   readonly hasJson: boolean;
-  /** It has generated columns that the server logs with inserted rows only. */
-  readonly hidesGenerated: boolean;
+  /** Columns that the server logs with inserted rows only. */
+  readonly insertedOnly: readonly string[];
   /** Why the definition cannot be read exactly; null when it can. */
   readonly unreadable: string | null;
   /** The account's grants give SELECT on the whole table. */

@@ -81,7 +81,7 @@ async function describe(
     unreadable.map(({ database, table, reason }) => [quoteTable({ database, name: table }), reason]),
   );
   const transactions = await readEngines(queries);
-  const hiding = await readHidingTables(queries, server);
+  const computed = await readComputedColumns(queries, server);
   const hasKey = (table: Listed): boolean | null => {
     const schema = known.get(quoteTable(table));
     return schema === undefined ? null : schema.key.length > 0;
@@ -96,7 +96,7 @@ async function describe(
       hasPrimaryKey: hasKey(table),
       keyProposal: proposals.get(name) ?? null,
       hasJson: known.get(name)?.columns.some(({ type }) => type === 'json') ?? false,
-      hidesGenerated: hiding.has(name),
+      insertedOnly: computed.get(name) ?? [],
       unreadable: reasons.get(name) ?? null,
       selectable: grants === null || grants.selectsTable(table.database, table.name),
     };
@@ -112,14 +112,18 @@ async function readEngines(queries: QueryConnection): Promise<Map<string, boolea
 /** The first MariaDB that is known to leave generated columns out of the rows of updates and deletes, whatever its row image. */
 const MARIADB_HIDES_GENERATED = 110_800;
 
-/** Quoted names of tables with columns that are logged with inserted rows only. Those of a row's period are always there. */
-async function readHidingTables(queries: QueryConnection, { flavour, version }: Server): Promise<ReadonlySet<string>> {
-  if (flavour !== 'mariadb' || version < MARIADB_HIDES_GENERATED) return new Set();
+/** Columns that are logged with inserted rows only, by the quoted names of their tables. Those of a row's period are always there. */
+async function readComputedColumns(
+  queries: QueryConnection,
+  { flavour, version }: Server,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  if (flavour !== 'mariadb' || version < MARIADB_HIDES_GENERATED) return new Map();
   const rows = await queries.query(
-    'SELECT DISTINCT TABLE_SCHEMA AS db, TABLE_NAME AS tbl FROM information_schema.COLUMNS ' +
-      "WHERE IS_GENERATED = 'ALWAYS' AND GENERATION_EXPRESSION NOT IN ('ROW START', 'ROW END')",
+    'SELECT TABLE_SCHEMA AS db, TABLE_NAME AS tbl, COLUMN_NAME AS col FROM information_schema.COLUMNS ' +
+      "WHERE IS_GENERATED = 'ALWAYS' AND GENERATION_EXPRESSION NOT IN ('ROW START', 'ROW END') ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION",
   );
-  return new Set(rows.map((row) => quoteTable({ database: textOf(row, 'db'), name: textOf(row, 'tbl') })));
+  const tables = Map.groupBy(rows, (row) => quoteTable({ database: textOf(row, 'db'), name: textOf(row, 'tbl') }));
+  return new Map([...tables].map(([name, columns]) => [name, columns.map((row) => textOf(row, 'col'))]));
 }
 
 async function readCascades(queries: QueryConnection): Promise<Cascade[]> {
