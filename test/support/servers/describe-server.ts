@@ -16,9 +16,7 @@ export function describeServer(
   body: (server: () => TestServer) => void,
   options: StartServerOptions = {},
 ): void {
-  const reason = whyNot(flavour, options);
-  if (reason !== null) process.stderr.write(`skipping "${title}": ${reason}\n`);
-  describe.skipIf(reason !== null)(`${title} [${flavour}]`, () => {
+  describe.skipIf(!isAvailable(flavour, title, options))(`${title} [${flavour}]`, () => {
     let server: TestServer | undefined;
     beforeAll(async () => {
       server = await startServer(flavour, options);
@@ -44,9 +42,15 @@ export function describeServers(
 }
 
 /**
- * Why tests are skipped; null: they are not. A server that is missing in CI is a failure there, as nobody would read that tests were left out.
- * Known before the first test: a hook of the group's own could not be skipped.
+ * Whether a test can have such a server; where it cannot, the reason is printed. A server that is missing in CI counts as one that is there, so that its
+ * tests fail: nobody would read that they were left out. Known before the first test: a hook of a group's own could not be skipped.
  */
+export function isAvailable(flavour: ServerFlavour, title: string, options: StartServerOptions = {}): boolean {
+  const reason = whyNot(flavour, options);
+  if (reason !== null) process.stderr.write(`skipping "${title}": ${reason}\n`);
+  return reason === null;
+}
+
 function whyNot(flavour: ServerFlavour, options: StartServerOptions): string | null {
   const isShared = configuredUrl(flavour) !== null;
   if (isShared && !canBeConfigured(options)) return serverNotOwned(flavour, 'starting one with options').message;
