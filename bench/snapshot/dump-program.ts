@@ -25,6 +25,6 @@ export async function findDumpProgram(flavour: ServerFlavour): Promise<readonly 
     const [loader, ...args] = await unpackedCommand(root, program);
     return await runCommand(loader, [...args, '--version']).catch(() => null);
   };
-  const { root } = await unpackPackages({ flavour, packages, target, versionOf });
+  const { root } = await unpackPackages({ flavour, packages, suite: null, target, versionOf });
   return await unpackedCommand(root, program);
 }

@@ -21,6 +21,8 @@ export interface Download {
   /** For whom: it is told what is being done. */
   readonly flavour: ServerFlavour;
   readonly packages: readonly string[];
+  /** Null: that of the machine's distribution. */
+  readonly suite: string | null;
   readonly target: string;
 }
 
@@ -32,14 +34,14 @@ export interface Download {
  *
  * @throws Error with the reason when this machine's distribution cannot serve any of them.
  */
-export async function downloadPackages({ flavour, packages: wanted, target }: Download): Promise<void> {
+export async function downloadPackages({ flavour, packages: wanted, suite: asked, target }: Download): Promise<void> {
   const release = await readRelease();
   const main = findMainArchive(await readArchives(), release.codename);
   if (main === null) {
     throw new Error(`no package source for ${release.id} ${release.codename || '(unknown release)'} found in /etc/apt`);
   }
   // Debian's releases have no MySQL; its unstable suite has. Other distributions of the family carry it in the release.
-  const suite = flavour === 'mysql' && release.id === 'debian' ? 'sid' : release.codename;
+  const suite = asked ?? (flavour === 'mysql' && release.id === 'debian' ? 'sid' : release.codename);
   const components = release.id === 'ubuntu' ? ['main', 'universe'] : ['main'];
   const work = join(target, 'apt');
   const env = await writeAptConfiguration(work, { ...main, suites: [suite], components });

@@ -19,6 +19,17 @@ export interface Installation {
 /** Everything that was downloaded or prepared for tests; git-ignored, and safe to delete. */
 export const CACHE_FOLDER: string = resolve(import.meta.dirname, '../../../.cache/servers');
 
+/** Packages of another suite of Debian than the machine's (`trixie`, `sid`), for the servers of another time; null: those of the machine's. */
+function otherSuite(): string | null {
+  const suite = process.env['TIDINGS_TEST_DEBIAN_SUITE'];
+  return suite === undefined || suite === '' ? null : suite;
+}
+
+function unpackedFolder(flavour: ServerFlavour): string {
+  const suite = otherSuite();
+  return join(CACHE_FOLDER, suite === null ? flavour : `${flavour}-${suite}`);
+}
+
 /** What to ask the archive for: the first package that exists there. */
 const PACKAGES: Readonly<Record<ServerFlavour, readonly string[]>> = {
   mariadb: ['mariadb-server-core'],
@@ -46,21 +57,22 @@ export async function findInstallation(flavour: ServerFlavour): Promise<Installa
 export async function isAtHand(flavour: ServerFlavour): Promise<boolean> {
   return (
     configuredUrl(flavour) !== null ||
-    (await readUnpacked(join(CACHE_FOLDER, flavour))) !== null ||
+    (await readUnpacked(unpackedFolder(flavour))) !== null ||
     (await findInstalled(flavour)) !== null
   );
 }
 
 async function findNow(flavour: ServerFlavour): Promise<Installation> {
-  const target = join(CACHE_FOLDER, flavour);
+  const target = unpackedFolder(flavour);
+  const suite = otherSuite();
   const unpacked = await readUnpacked(target);
   if (unpacked !== null) return await describeUnpacked(flavour, unpacked);
-  const installed = await findInstalled(flavour);
+  const installed = suite === null ? await findInstalled(flavour) : null;
   if (installed !== null) return installed;
   const versionOf = async (root: string): Promise<string | null> =>
     await readVersion(flavour, await serverCommand(flavour, root));
   const packages = PACKAGES[flavour];
-  const fetched = await unpackPackages({ flavour, packages, target, versionOf }).catch((error: unknown) => {
+  const fetched = await unpackPackages({ flavour, packages, suite, target, versionOf }).catch((error: unknown) => {
     throw serverMissing(flavour, error instanceof Error ? error.message : String(error));
   });
   return await describeUnpacked(flavour, fetched);

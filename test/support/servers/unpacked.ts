@@ -16,6 +16,8 @@ export interface PackageRequest {
   readonly flavour: ServerFlavour;
   /** What to ask the archive for: the first that exists there, with the libraries that it needs. */
   readonly packages: readonly string[];
+  /** Null: that of the machine's distribution. */
+  readonly suite: string | null;
   readonly target: string;
   /** Of the program below the root; null: it is another one, or does not start. */
   readonly versionOf: (root: string) => Promise<string | null>;
@@ -40,7 +42,7 @@ export async function unpackPackages(request: PackageRequest): Promise<Unpacked>
   });
 }
 
-async function fetchPackages({ flavour, packages, target, versionOf }: PackageRequest): Promise<Unpacked> {
+async function fetchPackages({ flavour, packages, suite, target, versionOf }: PackageRequest): Promise<Unpacked> {
   if (
     process.platform !== 'linux' ||
     (await findProgram(['apt-get'])) === null ||
@@ -52,7 +54,7 @@ async function fetchPackages({ flavour, packages, target, versionOf }: PackageRe
   const partial = `${target}.partial-${process.pid}`;
   try {
     await mkdir(partial, { recursive: true });
-    await downloadPackages({ flavour, packages, target: partial });
+    await downloadPackages({ flavour, packages, suite, target: partial });
     const version = await versionOf(join(partial, 'root'));
     if (version === null) throw new Error('the downloaded program is another one, or does not start');
     await writeFile(join(partial, MARKER), `${JSON.stringify({ version })}\n`);
