@@ -159,8 +159,11 @@ describe('connections that fail', () => {
       const body = JSON.stringify({ code, detail: 'no such place', hint: '' });
       relay.faults.push({ kind: 'answer', status: 410, type: 'application/problem+json', body });
     };
-    // oxlint-disable-next-line max-params -- whose checkpoint it is, too
-    const read = async (relay: RawRelay, options: StreamOptions = {}, stream = 'shop'): Promise<void> => {
+    /** @param stream whose checkpoint it is */
+    const read = async (
+      relay: RawRelay,
+      { stream = 'shop', ...options }: StreamOptions & { readonly stream?: string } = {},
+    ): Promise<void> => {
       await writeFile(path, JSON.stringify({ tidings: 'checkpoint', stream, created: 1_700_000_000_000, scn: 5 }));
       closing.push(() => rm(path, { force: true }));
       await readAll(relay, { checkpoints: fileCheckpoints(path), ...options });
@@ -186,7 +189,7 @@ describe('connections that fail', () => {
     test('is said to be one of another stream, if it is', async () => {
       const relay = await startRelay();
       refuse(relay, 'SCN_PURGED');
-      await expect(read(relay, {}, 'crm')).rejects.toMatchObject({
+      await expect(read(relay, { stream: 'crm' })).rejects.toMatchObject({
         code: 'CHECKPOINT_INVALID',
         message: `the checkpoint file ${path} is one of stream crm, not of shop`,
       });

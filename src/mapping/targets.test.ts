@@ -64,6 +64,16 @@ describe('a target', () => {
     expect(of(wider)).toBe(of(copies()));
   });
 
+  test('has what the source computes as ordinary columns', () => {
+    const table = tableOf('shop.orders', { ...COLUMNS, twice: { type: 'bigint', generated: 'virtual' } }, ['id']);
+    const [row] = rowsOf({}, changeOf(table, { after: { ...ROW, twice: 4 } }));
+    expect(row?.after?.['twice']).toBe(4);
+    expect(row?.target.table.columns.find(({ name }) => name === 'twice')).toMatchObject({
+      type: 'bigint',
+      generated: null,
+    });
+  });
+
   test('has its options from rule, database and sink, the nearest first', () => {
     const mapping: MappingConfig = {
       options: { a: 1, b: 1, c: 1 },

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { expect, test, vi } from 'vitest';
+import { ConfiguredServer } from '../support/servers/configured-server.ts';
 import { describeServers } from '../support/servers/describe-server.ts';
 import type { ServerFlavour } from '../support/servers/flavour.ts';
 import { startServer } from '../support/servers/start-server.ts';
@@ -24,6 +25,21 @@ describeServers(
       expect(row).toMatchObject({ version: server().version, logBin: 1, format: 'ROW' });
       expect(row?.serverId).toBeGreaterThan(0);
       expect(/mariadb/i.test(server().version)).toBe(flavour === 'mariadb');
+    });
+
+    test('that a URL names is left as it was found', async () => {
+      const variable = async (): Promise<unknown> =>
+        (
+          await server().query("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_row_image', 'max_connections')")
+        ).map((row) => row['Value']);
+      const found = await variable();
+      const named = await ConfiguredServer.connect(flavour, server().url);
+      await named.query("CREATE DATABASE `left ``behind`; CREATE USER 'left''behind'@'%'");
+      await named.query("SET GLOBAL binlog_row_image = 'MINIMAL'; SET GLOBAL max_connections = 77");
+      await named.stop();
+      expect(await variable()).toEqual(found);
+      expect(await server().query("SHOW DATABASES LIKE 'left%'")).toEqual([]);
+      expect(await server().query("SELECT User FROM mysql.user WHERE User LIKE 'left%'")).toEqual([]);
     });
 
     test('keeps its grants: a user may do what was granted, and nothing else', async () => {

@@ -25,7 +25,7 @@ export class GroupTable {
 
   constructor(options: GroupTableOptions, stored: readonly StoredGroup[]) {
     this.#options = options;
-    for (const group of stored) this.#groups.set(group.group, new Group(group, options.store, options.elapsedMs()));
+    for (const group of stored) this.#add(group);
   }
 
   all(): Iterable<Group> {
@@ -48,7 +48,7 @@ export class GroupTable {
 
   /** All its partitions begin at `scn`. To be called with the lock held. @throws TidingsError GROUP_INVALID, DISK_FULL, DISK_ERROR */
   async create(name: string, scn: number): Promise<void> {
-    const { partitions, store, clock, elapsedMs, log } = this.#options;
+    const { partitions, store, clock, log } = this.#options;
     // oxlint-disable-next-line no-await-in-loop -- whatever is waited for, others may have made more meanwhile
     while (this.#groups.size >= GROUPS_PER_STREAM_MAX) await this.#makeRoom();
     await store.create({ group: name, partitions, scn, epochLimit: 0, createdMs: clock.nowMs() });
@@ -58,7 +58,7 @@ export class GroupTable {
       committedMs: null,
       epoch: 0,
     }));
-    this.#groups.set(name, new Group({ group: name, paused: false, epochLimit: 0, checkpoints }, store, elapsedMs()));
+    this.#add({ group: name, paused: false, epochLimit: 0, checkpoints });
     log.info({ group: name, scn }, 'a group begins');
   }
 
@@ -77,6 +77,11 @@ export class GroupTable {
       await store.remove(name);
       this.#groups.delete(name);
     });
+  }
+
+  #add(group: StoredGroup): void {
+    const { store, elapsedMs } = this.#options;
+    this.#groups.set(group.group, new Group(group, { store, nowMs: elapsedMs() }));
   }
 
   /**

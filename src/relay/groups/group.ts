@@ -25,8 +25,10 @@ export class Group {
   readonly #listeners = new Map<string, Set<AssignmentListener>>();
   #reserving: Promise<void> | null = null;
 
-  // oxlint-disable-next-line max-params -- what it is made of, and when
-  constructor({ group, paused, epochLimit, checkpoints }: StoredGroup, store: GroupStore, nowMs: number) {
+  constructor(
+    { group, paused, epochLimit, checkpoints }: StoredGroup,
+    { store, nowMs }: { readonly store: GroupStore; readonly nowMs: number },
+  ) {
     this.name = group;
     this.usedAtMs = nowMs;
     this.state = new GroupState({ checkpoints: checkpoints.map(({ scn }) => scn), epoch: epochLimit, paused });

@@ -76,7 +76,7 @@ describeServers(['mariadb', 'mysql'], 'a log that is compressed', (server) => {
       // oxlint-disable-next-line no-await-in-loop -- one reader after the other
       const changes = await read(relay.url, 'plain', options);
       expect(changes.length).toBe(count);
-      // oxlint-disable-next-line no-await-in-loop
+      // oxlint-disable-next-line no-await-in-loop -- as above
       expect(await read(relay.url, 'packed', options)).toEqual(changes);
     }
   });

@@ -22,6 +22,7 @@ import { LoggedStatement } from './logged-statement.ts';
 import { BinlogTransaction } from './open-transaction.ts';
 import { PayloadSource } from './payload-source.ts';
 import { QueryEvents, type QueryEventsOptions } from './query-events.ts';
+import type { StreamParts } from './stream-parts.ts';
 import { StreamPosition } from './stream-position.ts';
 import type { MappedTable } from './table-maps.ts';
 import { TableResolver } from './table-resolver.ts';
@@ -61,7 +62,7 @@ export class Assembler {
     this.#position = new StreamPosition(start, { server: options.server.identity, byGtids });
     this.#tables = new TableResolver(options);
     this.transactions = new TransactionBuilder(this.#position, expectRestart);
-    const parts = { position: this.#position, tables: this.#tables, transactions: this.transactions };
+    const parts: StreamParts = { position: this.#position, tables: this.#tables, transactions: this.transactions };
     this.#queries = new QueryEvents(options, parts);
     this.#logEvents = new LogEvents(options, parts);
   }

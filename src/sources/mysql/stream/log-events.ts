@@ -12,6 +12,7 @@ import { MariadbGtidPosition } from '../gtid/mariadb-gtid.ts';
 import type { Server } from '../server.ts';
 import type { EventSource } from './event-source.ts';
 import type { BinlogFileSeen } from './reset-check.ts';
+import type { StreamParts } from './stream-parts.ts';
 import type { StreamPosition } from './stream-position.ts';
 import type { TableResolver } from './table-resolver.ts';
 import type { TransactionBuilder } from './transaction-builder.ts';
@@ -33,14 +34,7 @@ export class LogEvents {
   readonly #tables: TableResolver;
   readonly #transactions: TransactionBuilder;
 
-  constructor(
-    options: LogEventsOptions,
-    {
-      position,
-      tables,
-      transactions,
-    }: { readonly position: StreamPosition; readonly tables: TableResolver; readonly transactions: TransactionBuilder },
-  ) {
+  constructor(options: LogEventsOptions, { position, tables, transactions }: StreamParts) {
     this.#options = options;
     this.#position = position;
     this.#tables = tables;

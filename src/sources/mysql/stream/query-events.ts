@@ -9,6 +9,7 @@ import type { TableSelection } from '../table-selection.ts';
 import type { Demand } from './event-source.ts';
 import type { OpenTransaction } from './open-transaction.ts';
 import { applyStatement, classifyControl } from './statements.ts';
+import type { StreamParts } from './stream-parts.ts';
 import type { StreamPosition } from './stream-position.ts';
 import type { TableResolver } from './table-resolver.ts';
 import type { TransactionBuilder } from './transaction-builder.ts';
@@ -36,14 +37,7 @@ export class QueryEvents {
   readonly #tables: TableResolver;
   readonly #transactions: TransactionBuilder;
 
-  constructor(
-    options: QueryEventsOptions,
-    {
-      position,
-      tables,
-      transactions,
-    }: { readonly position: StreamPosition; readonly tables: TableResolver; readonly transactions: TransactionBuilder },
-  ) {
+  constructor(options: QueryEventsOptions, { position, tables, transactions }: StreamParts) {
     this.#options = options;
     this.#position = position;
     this.#tables = tables;
