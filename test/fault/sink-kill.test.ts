@@ -93,7 +93,10 @@ async function killTwice(
   await new Promise((resolve) => setTimeout(resolve, random.below(400)));
 }
 
-/** Waits until the target has what the source has. */
+/**
+ * Waits until the target has what the source has. How long is no expectation: the load does not wait for the sink, so on a busy machine minutes of work
+ * have gathered when it ends.
+ */
 async function equal(load: MovingRows, target: TestServer): Promise<void> {
   const connection = await target.connection();
   try {
