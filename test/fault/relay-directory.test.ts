@@ -418,6 +418,10 @@ describeServer('mariadb', "a relay's directory", (server) => {
     await expect.poll(() => held.visible.after, PATIENTLY).toBeGreaterThan(checkpoint);
     const most = retention.maxBytes + retention.groupBytes + 2 * SMALL.segmentBytes;
     await expect.poll(() => held.visible.bytes, PATIENTLY).toBeLessThan(most);
+    // What was written last may still be on its way into the log: when it is there, more goes.
+    await expect
+      .poll(async () => (await StreamReader.readAll(relay.url, 'held')).lastTransaction, PATIENTLY)
+      .toBe(walk.last);
     let keptAfter = -1;
     let error = await refusal(consume(true));
     // More may go while the group is told of what went before.
@@ -429,13 +433,18 @@ describeServer('mariadb', "a relay's directory", (server) => {
     expect(error.message).toContain(String(keptAfter));
     expect(error.hint).not.toBe('');
 
-    const reset = await fetch(`${relay.url}/v1/streams/held/groups/g/checkpoint`, {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ to: 'earliest' }),
-    });
-    expect(reset.status).toBe(200);
-    expect(Math.min(...(await consume(true)))).toBe(held.visible.after + 1);
+    const goOn = async (): Promise<number> => {
+      const reset = await fetch(`${relay.url}/v1/streams/held/groups/g/checkpoint`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ to: 'earliest' }),
+      });
+      expect(reset.status).toBe(200);
+      return Math.min(...(await consume(true)));
+    };
+    // A last segment may go between the reset and the reading, which is refused again: nothing is written any more, so only once.
+    const first = await goOn().catch(goOn);
+    expect(first).toBe(held.visible.after + 1);
     await walk.close();
   });
 });
