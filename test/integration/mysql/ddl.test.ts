@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest';
 import { describeEffect } from '../../support/ddl-context.ts';
+import { seedOfRun } from '../../support/random.ts';
 import { describeServers } from '../../support/servers/describe-server.ts';
 import { DdlFollower, type Followed } from './ddl-follower.ts';
 import { Chance, DdlGenerator } from './ddl-generator.ts';
 import { type ListedStatement, NONSTRICT_STATEMENTS, STATEMENTS, TEMPORARY_STATEMENTS } from './ddl-statements.ts';
 
 const DATABASES = ['d1', 'd2', 'd3'];
-const RANDOM_STATEMENTS = Number(process.env['TIDINGS_TEST_DDL_STATEMENTS'] ?? 400);
-const SEED = Number(process.env['TIDINGS_TEST_SEED'] ?? Date.now() % 1_000_000_000);
+const RANDOM_STATEMENTS = process.env['TIDINGS_SOAK'] === '1' ? 4000 : 400;
+const SEED = seedOfRun('random statements');
 const MINUTE_MS = 60_000;
 
 describeServers(
@@ -58,7 +59,7 @@ describeServers(
     });
 
     test(
-      `${RANDOM_STATEMENTS} random statements leave what is known equal to information_schema (seed ${SEED})`,
+      `${RANDOM_STATEMENTS} random statements leave what is known equal to information_schema (TIDINGS_SEED=${SEED})`,
       async () => {
         await using follower = await follow();
         const chance = new Chance(SEED);
@@ -75,7 +76,7 @@ describeServers(
           unknown += followed.unknown.length;
           if (followed.differences.length > 0) problems.push(tell(followed));
         }
-        console.log(`${flavour}, seed ${SEED}: ${carriedOut} statements, after ${unknown} of them a table was unknown`);
+        console.log(`${flavour}: ${carriedOut} statements, after ${unknown} of them a table was unknown`);
         expect(problems).toEqual([]);
         // Not knowing is safe but no success: it must stay the exception.
         expect(unknown / carriedOut).toBeLessThan(0.25);

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { applyJsonDiffs } from '../../../src/sources/mysql/binlog/json/json-diff.ts';
+import { seedOfRun } from '../../support/random.ts';
 import { describeServer } from '../../support/servers/describe-server.ts';
 import { doubleLiteral, randomDouble, randomExpression, randomObject, randomString, Random } from './json-documents.ts';
 import { JsonTable, difference, wholeText, type Comparison } from './json-table.ts';
 
 const SOAK = process.env['TIDINGS_SOAK'] === '1' ? 10 : 1;
 const TEST_MAX_MS = SOAK * 60_000;
-const SEED = Number(process.env['TIDINGS_SEED'] ?? Date.now() % 1_000_000_000);
+const SEED = seedOfRun('binary JSON');
 const DOCUMENTS_PER_STATEMENT = 40;
 
 describeServer(
