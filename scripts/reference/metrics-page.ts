@@ -25,6 +25,7 @@ const ADVICE = `
 | the log grows beyond its disk | \`tidings_stream_log_bytes\`, against the retention that is configured |
 | a sink does not write | \`tidings_sink_state{state=~"failed\\|waiting"} == 1\` for some minutes |
 | rows were refused | \`tidings_sink_dead_letters > 0\` |
+| a consumer fails over and over | \`increase(tidings_readers_delayed_total[5m]) > 100\` |
 | consumers hang | \`increase(tidings_readers_ended_total{reason="stuck"}[1h]) > 0\` |
 `;
 

@@ -7,6 +7,7 @@ import { BATCHES_TYPE, type ChangesFormat } from './media-type.ts';
 import type { OpenResponses } from './open-responses.ts';
 import { ResponseWriter } from './response-writer.ts';
 import type { RouteContext } from './routing.ts';
+import { RestartPace } from './restart-pace.ts';
 import { failureFrame, sendBatches } from './send-batches.ts';
 import { LineResponse } from './send-lines.ts';
 
@@ -31,6 +32,7 @@ export interface Reading {
 export class ChangesSender {
   readonly #context: RouteContext;
   readonly #options: ChangesOptions;
+  readonly #pace = new RestartPace();
 
   constructor(context: RouteContext, options: ChangesOptions) {
     this.#context = context;
@@ -43,17 +45,31 @@ export class ChangesSender {
    * @throws TidingsError what the reading cannot begin with, before anything was sent
    */
   async send(reading: Reading, { request, reply }: { request: FastifyRequest; reply: FastifyReply }): Promise<void> {
+    const { clock } = this.#context;
     const response = this.#options.responses.begin(reply.raw);
     try {
+      const name = `${request.ip} ${request.url}`;
+      await this.#untilItsTurn(name, reading, response.signal);
+      const beganMs = clock.nowMs();
       const reader = await reading.open(response.signal);
       try {
-        await this.#respond(reading, { request, reply, reader, signal: response.signal });
+        const ended = await this.#respond(reading, { request, reply, reader, signal: response.signal });
+        if (ended === 'gone') this.#pace.left(name, { beganMs, nowMs: clock.nowMs() });
       } finally {
         reader.close();
       }
     } finally {
       response.done();
     }
+  }
+
+  async #untilItsTurn(name: string, { stream, format }: Reading, signal: AbortSignal): Promise<void> {
+    const { clock, metrics } = this.#context;
+    const waitMs = this.#pace.waitMs(name, clock.nowMs());
+    if (waitMs === 0) return;
+    metrics.readersDelayed.inc({ stream: stream.name, format });
+    // A client that has gone meanwhile is found to be gone when its response begins.
+    await clock.sleep(waitMs, signal).catch(() => undefined);
   }
 
   async #respond(
@@ -64,7 +80,7 @@ export class ChangesSender {
       reader,
       signal,
     }: { request: FastifyRequest; reply: FastifyReply; reader: FrameReader; signal: AbortSignal },
-  ): Promise<void> {
+  ): Promise<'complete' | 'gone' | 'failed' | 'stuck'> {
     const { stream, format, after } = reading;
     const { metrics, log } = this.#context;
     const labels = { stream: stream.name, format };
@@ -91,7 +107,9 @@ export class ChangesSender {
     metrics.readersOpen.inc(labels);
     const ended = await this.#stream(reading, { reader, writer, signal });
     metrics.readersOpen.dec(labels);
-    metrics.readersEnded.inc({ ...labels, reason: stuck ? 'stuck' : ended });
+    const reason = stuck ? 'stuck' : ended;
+    metrics.readersEnded.inc({ ...labels, reason });
+    return reason;
   }
 
   async #stream(

@@ -391,6 +391,30 @@ describe('others', () => {
     await follower.cancel();
   });
 
+  test('a client that begins the same reading over and over is slowed down, and another one is not', async () => {
+    put(1);
+    const begin = async (query = ''): Promise<void> => {
+      const { response } = await open(`${CHANGES}?follow=true${query}`, BINARY);
+      response.destroy();
+    };
+    const startMs = performance.now();
+    for (let i = 0; i < 15; i++) {
+      await begin();
+      // Its end was noticed.
+      await until(() => shop.readers.every((reader) => reader.isClosed));
+    }
+    // Ten are free; the others come 100 ms after each other.
+    expect(performance.now() - startMs).toBeGreaterThan(350);
+    const delayed = async (): Promise<number> => {
+      const page = await (await server.get('/metrics')).text();
+      return Number(/^tidings_readers_delayed_total\{.*\} (\d+)$/m.exec(page)?.[1]);
+    };
+    const before = await delayed();
+    expect(before).toBeGreaterThanOrEqual(3);
+    await begin('&from=latest');
+    expect(await delayed()).toBe(before);
+  });
+
   test('a client that goes away ends its reading', async () => {
     for (const headers of [{}, SSE, BINARY]) {
       const { response } = await open(`${CHANGES}?follow=true`, headers);

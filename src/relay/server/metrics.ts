@@ -25,6 +25,7 @@ export type MetricName =
   | 'readersOpen'
   | 'readerBytes'
   | 'readersEnded'
+  | 'readersDelayed'
   | 'groupMembers'
   | 'groupPaused'
   | 'groupCheckpoint'
@@ -144,6 +145,12 @@ export const METRICS: Readonly<Record<MetricName, MetricDescription>> = {
     type: 'counter',
     help: 'Responses with changes that have ended: complete, gone (the client left), stuck (disconnected, as it took nothing), failed.',
     labels: ['stream', 'format', 'reason'],
+  },
+  readersDelayed: {
+    name: 'tidings_readers_delayed_total',
+    type: 'counter',
+    help: 'Readings that had to wait before they began, as the client had left the same reading again and again right after it began.',
+    labels: ['stream', 'format'],
   },
   groupMembers: {
     name: 'tidings_group_members',

@@ -37,6 +37,7 @@ export class ServerMetrics {
   readonly readersOpen: Gauge;
   readonly readerBytes: Counter;
   readonly readersEnded: Counter;
+  readonly readersDelayed: Counter;
   readonly groupCommits: Counter;
   readonly groupFenced: Counter;
   readonly httpRequests: Counter;
@@ -57,6 +58,7 @@ export class ServerMetrics {
     this.readersOpen = this.#gauge('readersOpen');
     this.readerBytes = this.#counter('readerBytes');
     this.readersEnded = this.#counter('readersEnded');
+    this.readersDelayed = this.#counter('readersDelayed');
     this.groupCommits = this.#counter('groupCommits');
     this.groupFenced = this.#counter('groupFenced');
     this.httpRequests = this.#counter('httpRequests');
@@ -72,6 +74,7 @@ export class ServerMetrics {
       'readersOpen',
       'readerBytes',
       'readersEnded',
+      'readersDelayed',
       'groupCommits',
       'groupFenced',
       'httpRequests',
