@@ -96,6 +96,8 @@ export interface ReaderStart extends StreamName {
 
 /** Whole batches and control frames, in the layout of `formats/log/batch-layout.ts`. */
 export interface FrameReader {
+  /** Whether others may go first, as it is far behind. @default no */
+  canWait?(): boolean;
   /** Null at the end of a reading that does not follow. @throws TidingsError CONNECTION_LOST, and what an error frame says */
   next(): Promise<FrameChunk | null>;
   close(): void;

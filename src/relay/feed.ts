@@ -3,6 +3,7 @@ import { TidingsError } from '../core/errors.ts';
 import type { BatchFilter } from '../formats/log/batch-filter.ts';
 import type { FilterLane } from '../formats/log/filter-lane.ts';
 import type { ChangeLog, LogChunk, LogReader } from './log/change-log.ts';
+import { Backlog } from './backlog.ts';
 import { ChunkSieve } from './chunk-sieve.ts';
 import { controlChunk } from './control-chunk.ts';
 import type { SharedReading } from './shared-outputs.ts';
@@ -42,6 +43,7 @@ export class Feed implements FrameReader {
   readonly #wakeUp: WakeUp;
   readonly #queue: FrameChunk[] = [];
   readonly #turn: TurnAccount = new TurnAccount();
+  readonly #backlog: Backlog;
   /** The SCN that the receiver knows to have been passed. */
   #told: number;
   readonly #shared: SharedReading | null;
@@ -49,6 +51,7 @@ export class Feed implements FrameReader {
 
   constructor({ log, after, filter, partitions, audience = null, follow, signal, shared = null }: FeedOptions) {
     this.#log = log;
+    this.#backlog = new Backlog(log);
     this.#lane = filter.lane({ after, partitions, audience });
     this.#shared = shared;
     this.#sieve = new ChunkSieve(log, filter, shared?.outputs);
@@ -60,6 +63,10 @@ export class Feed implements FrameReader {
     this.#queue.push(hello(log, after));
   }
 
+  canWait(): boolean {
+    return this.#backlog.canWait(this.#reader);
+  }
+
   async next(): Promise<FrameChunk | null> {
     for (;;) {
       const queued = this.#queue.shift();
@@ -67,7 +74,7 @@ export class Feed implements FrameReader {
       if (this.#ended || this.#wakeUp.stopped) return this.#end();
       if (this.#turn.isUsedUp) {
         // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
-        await this.#turn.next();
+        await this.#turn.next(this.canWait() ? this : null);
         // It may have been closed meanwhile.
         continue;
       }
@@ -79,6 +86,8 @@ export class Feed implements FrameReader {
         // oxlint-disable-next-line no-await-in-loop -- the pause until there is more
         const woken = await this.#wakeUp.wait(() => this.#reader.after < this.#log.visible.last);
         if (woken === 'time') this.#progress();
+        // Not when it is closed.
+        else if (this.#reader.after < this.#log.visible.last) this.#turn.hasNews(this);
       } else this.#ended = true;
       if (!this.#follow && this.#reader.after >= this.#last) this.#ended = true;
       if (this.#ended) this.#progress();

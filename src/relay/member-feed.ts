@@ -2,6 +2,7 @@ import type { FrameChunk, FrameReader, MemberName } from '../client/transport.ts
 import { TidingsError } from '../core/errors.ts';
 import type { BatchFilter } from '../formats/log/batch-filter.ts';
 import { batchLastScn, batchLength } from '../formats/log/batch-header.ts';
+import { Backlog } from './backlog.ts';
 import { ChunkSieve } from './chunk-sieve.ts';
 import { controlChunk } from './control-chunk.ts';
 import { hello, progress } from './feed.ts';
@@ -37,6 +38,7 @@ export class MemberFeed implements FrameReader {
   readonly #unsubscribe: () => void;
   readonly #queue: FrameChunk[] = [];
   readonly #turn: TurnAccount = new TurnAccount();
+  readonly #backlog: Backlog;
   #lanes: MemberLane[] = [];
   /** The lane whose partitions the receiver was told last; null when that is no longer true. */
   #announced: MemberLane | null = null;
@@ -48,6 +50,7 @@ export class MemberFeed implements FrameReader {
   /** @throws TidingsError GROUP_MEMBER_UNKNOWN */
   constructor({ log, groups, member, filter, signal }: MemberFeedOptions) {
     this.#log = log;
+    this.#backlog = new Backlog(log);
     this.#groups = groups;
     this.#member = member;
     this.#filter = filter;
@@ -63,6 +66,12 @@ export class MemberFeed implements FrameReader {
     this.#queue.push(hello(log));
   }
 
+  /** It reads first what is furthest behind. */
+  canWait(): boolean {
+    const lane = this.#furthestBehind();
+    return lane !== null && this.#backlog.canWait(lane.reader);
+  }
+
   /** @throws TidingsError GROUP_MEMBER_UNKNOWN when the member is out, SCN_PURGED when a checkpoint is no longer kept */
   async next(): Promise<FrameChunk | null> {
     for (;;) {
@@ -75,7 +84,7 @@ export class MemberFeed implements FrameReader {
       }
       if (this.#turn.isUsedUp) {
         // oxlint-disable-next-line no-await-in-loop -- others have their turn before the next chunk
-        await this.#turn.next();
+        await this.#turn.next(this.canWait() ? this : null);
         continue;
       }
       const lane = this.#furthestBehind();
@@ -106,8 +115,10 @@ export class MemberFeed implements FrameReader {
 
   /** The lane is at the end of what is visible, and with it all others; or there is none; or the group is paused. */
   async #pause(lane: MemberLane | null): Promise<void> {
-    const woken = await this.#wakeUp.wait(() => !this.#paused && lane !== null && lane.at < this.#log.visible.last);
+    const isMore = (): boolean => !this.#paused && lane !== null && lane.at < this.#log.visible.last;
+    const woken = await this.#wakeUp.wait(isMore);
     if (woken === 'time') for (const each of this.#lanes) this.#progress(each);
+    else if (isMore()) this.#turn.hasNews(this);
   }
 
   #furthestBehind(): MemberLane | null {

@@ -42,6 +42,64 @@ describe('Turns', () => {
   });
 });
 
+describe('readers that can wait', () => {
+  const [tail, other, far] = [{}, {}, {}];
+
+  /** How long the turn after this one lets itself be waited for, in ms. */
+  async function pauseOf(turns: Turns, reader: object, usedMs: number): Promise<number> {
+    const timer = vi.spyOn(globalThis, 'setTimeout').mockImplementationOnce((done: () => void) => {
+      done();
+      return 0 as never;
+    });
+    await turns.nextWaiting(reader, usedMs);
+    const [call] = timer.mock.calls;
+    timer.mockRestore();
+    return call === undefined ? 0 : (call[1] as number);
+  }
+
+  test('have a tenth of the time together while another one has news', async () => {
+    const pass = stoppedClock();
+    const turns = new Turns();
+    turns.hasNews(tail);
+    expect(await pauseOf(turns, far, 2)).toBeCloseTo(18);
+    pass(18 + 2);
+    expect(await pauseOf(turns, far, 2)).toBeCloseTo(18);
+    // Another one that can wait as well comes behind it.
+    expect(await pauseOf(turns, other, 3)).toBeCloseTo(18 + 30);
+  });
+
+  test('do not wait where nobody else had news for a second', async () => {
+    const pass = stoppedClock();
+    const turns = new Turns();
+    expect(await pauseOf(turns, far, 2)).toBe(0);
+    turns.hasNews(tail);
+    pass(999);
+    expect(await pauseOf(turns, far, 2)).toBeGreaterThan(0);
+    pass(1);
+    expect(await pauseOf(turns, far, 2)).toBe(0);
+  });
+
+  test('do not wait for what was news to themselves', async () => {
+    stoppedClock();
+    const turns = new Turns();
+    turns.hasNews(far);
+    turns.hasNews(far);
+    expect(await pauseOf(turns, far, 2)).toBe(0);
+    turns.hasNews(tail);
+    turns.hasNews(far);
+    expect(await pauseOf(turns, far, 2)).toBeGreaterThan(0);
+  });
+
+  test('wait a second at most, however many they are', async () => {
+    stoppedClock();
+    const turns = new Turns();
+    turns.hasNews(tail);
+    let longest = 0;
+    for (let i = 0; i < 300; i++) longest = Math.max(longest, await pauseOf(turns, far, 2));
+    expect(longest).toBe(1000);
+  });
+});
+
 describe('TurnAccount', () => {
   test('a reader that works without a pause has used up its turn after a millisecond', async () => {
     const pass = stoppedClock();

@@ -398,19 +398,19 @@ describe('others', () => {
       response.destroy();
     };
     const startMs = performance.now();
-    for (let i = 0; i < 15; i++) {
+    for (let i = 0; i < 13; i++) {
       await begin();
       // Its end was noticed.
       await until(() => shop.readers.every((reader) => reader.isClosed));
     }
-    // Ten are free; the others come 100 ms after each other.
-    expect(performance.now() - startMs).toBeGreaterThan(350);
+    // Ten are free; the others come half a second after each other.
+    expect(performance.now() - startMs).toBeGreaterThan(900);
     const delayed = async (): Promise<number> => {
       const page = await (await server.get('/metrics')).text();
       return Number(/^tidings_readers_delayed_total\{.*\} (\d+)$/m.exec(page)?.[1]);
     };
     const before = await delayed();
-    expect(before).toBeGreaterThanOrEqual(3);
+    expect(before).toBeGreaterThanOrEqual(2);
     await begin('&from=latest');
     expect(await delayed()).toBe(before);
   });

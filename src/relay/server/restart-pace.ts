@@ -3,7 +3,7 @@ const EARLY_MS = 1000;
 /** Of the same reading left early, so many may be begun anew at once … */
 const FREE = 10;
 /** … and from then on one every so often. */
-const EVERY_MS = 100;
+const EVERY_MS = 500;
 /** Whatever others do that look alike. */
 const WAIT_MAX_MS = 5000;
 /** Readings that are remembered: what was left longest ago is forgotten first. */

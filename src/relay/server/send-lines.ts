@@ -66,7 +66,7 @@ export class LineResponse {
         if (chunk === null) break;
         try {
           // oxlint-disable-next-line no-await-in-loop -- lines are sent in order
-          await this.#chunk(chunk);
+          await this.#chunk(chunk, reader);
         } finally {
           chunk.release();
         }
@@ -83,9 +83,9 @@ export class LineResponse {
     await this.#flush();
   }
 
-  async #chunk({ bytes, start, end }: FrameChunk): Promise<void> {
+  async #chunk({ bytes, start, end }: FrameChunk, reader: FrameReader): Promise<void> {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    if (this.#turn.isUsedUp) await this.#turn.next();
+    if (this.#turn.isUsedUp) await this.#turn.next(waiting(reader));
     this.#turn.begin();
     for (let at = start; at < end && this.#encoder.left > 0;) {
       if (isControl(view, at)) {
@@ -101,7 +101,7 @@ export class LineResponse {
         // oxlint-disable-next-line no-await-in-loop -- at the client's pace
         if (this.#lines.isFull) await this.#flush();
         // oxlint-disable-next-line no-await-in-loop -- others have their turn in between
-        if (isOver) await this.#turn.next();
+        if (isOver) await this.#turn.next(waiting(reader));
         this.#turn.begin();
       }
       this.#told = Math.max(this.#told, this.#encoder.scn);
@@ -162,6 +162,10 @@ export class LineResponse {
     this.#wroteMs = nowMs;
     writer.writeSmall(framing.heartbeat(this.#told, nowMs));
   }
+}
+
+function waiting(reader: FrameReader): FrameReader | null {
+  return reader.canWait?.() === true ? reader : null;
 }
 
 function remoteError({ code, message, hint }: { code: string; message: string; hint: string }): TidingsError {
