@@ -1,6 +1,8 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const SECOND_MS = 1000;
+/** Busy machines take their time; a test that waits for what does not come fails all the same. */
+const patience = { poll: { timeout: 15 * SECOND_MS } };
 const serverSetup = ['test/support/servers/global-setup.ts'];
 
 /** A server of the user's is one for all files: they take turns. */
@@ -20,6 +22,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'unit',
           include: ['src/**/*.test.ts', 'test/architecture/**/*.test.ts', 'test/support/**/*.test.ts'],
           setupFiles: ['test/support/property-seed.ts'],
+          expect: patience,
           testTimeout: 20 * SECOND_MS,
         },
       },
@@ -28,6 +31,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: serverSetup,
+          expect: patience,
           testTimeout: 60 * SECOND_MS,
           hookTimeout: 120 * SECOND_MS,
         },
@@ -37,6 +41,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'fault',
           include: ['test/fault/**/*.test.ts'],
           globalSetup: serverSetup,
+          expect: patience,
           testTimeout: 120 * SECOND_MS,
           hookTimeout: 120 * SECOND_MS,
         },
@@ -46,6 +51,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: serverSetup,
+          expect: patience,
           testTimeout: 180 * SECOND_MS,
           hookTimeout: 180 * SECOND_MS,
         },

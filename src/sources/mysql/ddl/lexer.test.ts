@@ -146,7 +146,8 @@ describe('what is no token', () => {
     for (const mark of ["'", "''", '/*', '/*!', '/*!99999 /*', '*/', '\\', '`', '(']) {
       const startMs = performance.now();
       tokenize(mark.repeat(100_000), MYSQL);
-      expect(performance.now() - startMs).toBeLessThan(1000);
+      // Each mark looking at all those behind it would take longer by far.
+      expect(performance.now() - startMs).toBeLessThan(5000);
     }
   });
 });
