@@ -13,7 +13,8 @@ const READINGS_MAX = 1000;
  * Slows down consumers that fail with the first thing they get and begin at the same place again at once. Each beginning costs the serving
  * thread more than hundreds of transactions do, so that one such consumer in a tight loop would be felt by all others (I8).
  *
- * Nobody waits who reads for a while, who takes a response to its end, or who begins for the first time, however many do so together.
+ * Nobody waits who reads for a while, who takes a response to its end, or who begins for the first time, however many do so together; but for those whose
+ * requests and address are the same as of one that fails.
  */
 export class RestartPace {
   /** By reading: when the next beginning would be on time if there were none for free, ms. */
