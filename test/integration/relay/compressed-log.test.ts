@@ -55,10 +55,10 @@ describeServers(['mariadb', 'mysql'], 'a log that is compressed', (server) => {
     await makeShop(server(), ROWS);
     await server().query(`UPDATE shop.orders SET v = v + 1; UPDATE shop.orders SET pad = CONCAT(id, ' ', v)`);
     await insert(server(), 'lines', [`('the last', 1)`]);
-    for (const stream of ['plain', 'packed']) {
-      // oxlint-disable-next-line no-await-in-loop -- one stream after the other
-      await expect.poll(async () => (await read(relay.url, stream, {})).length, PATIENTLY).toBe(CHANGES);
-    }
+    const hasAll = async (stream: string): Promise<void> =>
+      expect.poll(async () => (await read(relay.url, stream, {})).length, PATIENTLY).toBe(CHANGES);
+    await hasAll('plain');
+    await hasAll('packed');
 
     const plain = await onTheWire(relay.url, 'plain');
     const packed = await onTheWire(relay.url, 'packed');
